@@ -1,0 +1,145 @@
+"""The smallest unittest that both interpreters run: MicroPython has none, and the dual suite needs one.
+
+On CPython TestCase is unittest.TestCase, so pytest collects the same files; on MicroPython it is the class
+below, with the same names. It never skips: a dual test runs on both interpreters or does not belong here.
+"""
+
+import json
+import sys
+
+MICROPYTHON = sys.implementation.name == "micropython"
+_HERE = __file__.replace("\\", "/").rsplit("/", 1)[0] if "/" in __file__ else "."
+
+
+def vectors(name):
+    """Yield the rows of tests/vectors/<name>.jsonl, one dict a line; '#' lines and empty lines are skipped."""
+    rows = 0
+    with open(_HERE + "/../vectors/" + name + ".jsonl") as lines:
+        for line in lines:
+            if line.strip() and not line.startswith("#"):
+                rows += 1
+                yield json.loads(line)
+    if not rows:
+        raise AssertionError("no vectors in " + name)
+
+
+def unhex(text):
+    """Return the bytes of a hex string, blanks allowed (MicroPython's bytes.fromhex is strict)."""
+    return bytes.fromhex(text.replace(" ", "").replace("\n", ""))
+
+
+class _Raises:
+    """Context of assertRaises: .exception is what was raised."""
+
+    def __init__(self, expected):
+        self.expected = expected
+        self.exception = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            raise AssertionError(f"{self.expected!r} not raised")
+        if not issubclass(kind, self.expected):
+            return False
+        self.exception = value
+        return True
+
+
+class _SubTest:
+    """Context of subTest: names the case in what fails inside it."""
+
+    def __init__(self, case, label):
+        self.case = case
+        self.label = label
+
+    def __enter__(self):
+        self.case.failed_in = None
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None and self.case.failed_in is None:
+            self.case.failed_in = self.label
+        return False
+
+
+class _MiniCase:
+    """What the dual suite uses of unittest.TestCase."""
+
+    failed_in = None
+
+    def setUp(self):
+        pass
+
+    def tearDown(self):
+        pass
+
+    def _check(self, good, values, msg):
+        if not good:
+            raise AssertionError((msg + ": " if msg else "") + values)
+
+    def assertEqual(self, first, second, msg=None):
+        self._check(first == second, f"{first!r} != {second!r}", msg)
+
+    def assertNotEqual(self, first, second, msg=None):
+        self._check(first != second, f"{first!r} == {second!r}", msg)
+
+    def assertTrue(self, value, msg=None):
+        self._check(value, f"{value!r} is not true", msg)
+
+    def assertFalse(self, value, msg=None):
+        self._check(not value, f"{value!r} is not false", msg)
+
+    def assertIs(self, first, second, msg=None):
+        self._check(first is second, f"{first!r} is not {second!r}", msg)
+
+    def assertIsNot(self, first, second, msg=None):
+        self._check(first is not second, f"both are {first!r}", msg)
+
+    def assertIsNone(self, value, msg=None):
+        self._check(value is None, f"{value!r} is not None", msg)
+
+    def assertIsNotNone(self, value, msg=None):
+        self._check(value is not None, "is None", msg)
+
+    def assertIn(self, member, container, msg=None):
+        self._check(member in container, f"{member!r} not in {container!r}", msg)
+
+    def assertNotIn(self, member, container, msg=None):
+        self._check(member not in container, f"{member!r} in {container!r}", msg)
+
+    def assertIsInstance(self, value, kind, msg=None):
+        self._check(isinstance(value, kind), f"{value!r} is no {kind!r}", msg)
+
+    def assertLess(self, first, second, msg=None):
+        self._check(first < second, f"{first!r} not < {second!r}", msg)
+
+    def assertLessEqual(self, first, second, msg=None):
+        self._check(first <= second, f"{first!r} not <= {second!r}", msg)
+
+    def assertGreater(self, first, second, msg=None):
+        self._check(first > second, f"{first!r} not > {second!r}", msg)
+
+    def assertGreaterEqual(self, first, second, msg=None):
+        self._check(first >= second, f"{first!r} not >= {second!r}", msg)
+
+    def assertRaises(self, expected, function=None, *args, **kwargs):
+        context = _Raises(expected)
+        if function is None:
+            return context
+        with context:
+            function(*args, **kwargs)
+        return None
+
+    def subTest(self, msg=None, **case):
+        label = ("" if msg is None else str(msg) + " ") + (repr(case) if case else "")
+        return _SubTest(self, label)
+
+    def fail(self, msg=None):
+        raise AssertionError(msg or "failed")
+
+
+if MICROPYTHON:
+    TestCase = _MiniCase
+else:
+    from unittest import TestCase  # noqa: F401

@@ -1,0 +1,97 @@
+"""Run tests/dual/test_*.py on whichever interpreter runs this file; it never collects anything else.
+
+    python tests/dual/run.py [word ...]
+    MICROPYPATH=native:device .cache/micropython/micropython -X heapsize=4M tests/dual/run.py [word ...]
+
+A word keeps the tests whose file.Class.method contains it. One line per failure, then the traceback; the
+last line is `N passed, N failed`. The exit code is 1 on any failure and when nothing ran.
+"""
+
+import gc
+import io
+import os
+import sys
+
+HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
+
+from minitest import MICROPYTHON, TestCase  # noqa: E402
+
+MAX_REPR = 1000  # a failure shows this much of its message: enough for a whole token in hex
+
+
+def _trace(err):
+    if MICROPYTHON:
+        out = io.StringIO()
+        sys.print_exception(err, out)
+        return out.getvalue()
+    import traceback
+
+    return "".join(traceback.format_exception(err))
+
+
+def _fail(name, err):
+    print(f"FAIL {name}: {type(err).__name__}: {str(err)[:MAX_REPR]}")
+    print(_trace(err))
+
+
+def _run_one(kind, method, name):
+    """Run one test in a fresh instance; return whether it passed."""
+    case = kind(method) if not MICROPYTHON else kind()
+    try:
+        case.setUp()
+        try:
+            getattr(case, method)()
+        finally:
+            case.tearDown()
+    except Exception as err:  # noqa: BLE001 - a test may fail in any way, and the next must run
+        failed_in = getattr(case, "failed_in", None)
+        _fail(name + (f" [{failed_in}]" if failed_in else ""), err)
+        return False
+    return True
+
+
+def _cases(stem):
+    """Yield the test classes of one file; importing it may fail, which is a failure of its own."""
+    module = __import__(stem)
+    for name in sorted(dir(module)):
+        kind = getattr(module, name)
+        if isinstance(kind, type) and issubclass(kind, TestCase) and kind is not TestCase:
+            yield name, kind
+
+
+def _run_file(stem, words):
+    passed = failed = 0
+    try:
+        cases = list(_cases(stem))
+    except Exception as err:  # noqa: BLE001 - an import that fails on one interpreter is what we look for
+        _fail(stem + " (import)", err)
+        return 0, 1
+    for class_name, kind in cases:
+        for method in sorted(dir(kind)):
+            name = f"{stem}.{class_name}.{method}"
+            if not method.startswith("test") or (words and not any(word in name for word in words)):
+                continue
+            gc.collect()
+            if _run_one(kind, method, name):
+                passed += 1
+            else:
+                failed += 1
+    return passed, failed
+
+
+def main(words):
+    """Run what matches; return the exit code."""
+    passed = failed = 0
+    for name in sorted(os.listdir(HERE)):
+        if name.startswith("test_") and name.endswith(".py"):
+            good, bad = _run_file(name[:-3], words)
+            passed += good
+            failed += bad
+    print(f"dual suite on {sys.implementation.name}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main(sys.argv[1:]))
