@@ -1,0 +1,329 @@
+"""The one strict CBOR decoder, and the deterministic encoder (RFC 8949).
+
+Decoding is stricter than RFC 8949: one item and nothing after it, definite lengths, shortest integers and lengths, map
+keys that are integers or text and never twice, tags only from the caller's allow-list, UTF-8 checked, floats finite (of
+any width), the simple values false, true and null only, nesting and map size capped.  Encoding follows the core
+deterministic requirements (section 4.2.1): keys sorted bytewise by their encoding, shortest lengths, shortest float.
+So decode(b) re-encodes to b exactly when keys were sorted and floats shortest.
+Never allocates by a declared length, never reads past the input, and raises nothing on any bytes but MalformedCbor.
+Does not read indefinite lengths, bignums or undefined.  On a board whose floats have 32 bits, a 64-bit float is rounded.
+"""
+
+import struct
+
+from holdfast_core.errors import LocalError, MalformedCbor
+
+# Nothing Holdfast sends nests deeper than 5; 8 recursions fit the smallest stack (RP2040) with room for the callers.
+MAX_DEPTH = 8
+# The largest map of the protocols has under 40 entries; the cap bounds the time of hash collisions.
+MAX_MAP_ITEMS = 256
+
+_F32_MAX = 3.4028234663852886e38
+
+
+class Tag:
+    """A tagged item: number (0..2^64-1) and value, any encodable item.  Prints without its value."""
+
+    __slots__ = ("number", "value")
+
+    def __init__(self, number: int, value: object) -> None:
+        self.number = number
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tag) and self.number == other.number and self.value == other.value
+
+    def __repr__(self) -> str:
+        return "Tag(%d)" % self.number
+
+
+# --- decoding ---
+
+
+def decode(encoded: bytes, tags: tuple[int, ...] = (), max_depth: int = MAX_DEPTH) -> object:
+    """Decode exactly one item that fills `encoded`.
+
+    encoded: bytes-like, any length.  tags: tag numbers allowed at any place.  max_depth: how many arrays, maps and
+    tags may be open at once; 0 allows a scalar only.
+    Returns bool, None, int (-2^64..2^64-1), float, bytes, str, list, dict or Tag.
+    Raises MalformedCbor with detail: truncated trailing indefinite reserved not-shortest duplicate-key key-type depth
+    tag utf8 simple float too-long.
+    """
+    if not isinstance(encoded, bytes):
+        encoded = _octets(encoded)
+    value, end = _item(encoded, 0, tags, max_depth)
+    if end != len(encoded):
+        raise MalformedCbor("trailing")
+    return value
+
+
+def _octets(encoded: object) -> bytes:
+    if not isinstance(encoded, (bytearray, memoryview)):
+        raise LocalError("type")
+    return bytes(encoded)
+
+
+def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[object, int]:
+    """Decode the item at index `at`; returns it and the index after it.  One frame per level: stacks are small."""
+    major, n, at = _head(encoded, at)
+    if major < 2:
+        return (-1 - n if major else n), at
+    if major == 7:
+        return _simple(encoded, n, at)
+    left = len(encoded) - at
+    if major < 4:
+        if n > left:
+            raise MalformedCbor("truncated")
+        content = encoded[at : at + n]
+        return (content if major == 2 else _text(content)), at + n
+    if depth <= 0:
+        raise MalformedCbor("depth")
+    if major == 4:
+        if n > left:  # each element takes a byte or more
+            raise MalformedCbor("truncated")
+        items = []
+        for _ in range(n):
+            value, at = _item(encoded, at, tags, depth - 1)
+            items.append(value)
+        return items, at
+    if major == 6:
+        if n not in tags:
+            raise MalformedCbor("tag")
+        value, at = _item(encoded, at, tags, depth - 1)
+        return Tag(n, value), at
+    if n > left // 2:
+        raise MalformedCbor("truncated")
+    if n > MAX_MAP_ITEMS:
+        raise MalformedCbor("too-long")
+    members: dict[object, object] = {}
+    for _ in range(n):
+        key, at = _key(encoded, at)
+        if key in members:
+            raise MalformedCbor("duplicate-key")
+        members[key], at = _item(encoded, at, tags, depth - 1)
+    return members, at
+
+
+def _head(encoded: bytes, at: int) -> tuple[int, int, int]:
+    """Decode the head at `at`: major type, argument (for major 7 the raw additional information), index after it."""
+    if at >= len(encoded):
+        raise MalformedCbor("truncated")
+    initial = encoded[at]
+    major = initial >> 5
+    info = initial & 31
+    at += 1
+    if info < 24 or major == 7:
+        return major, info, at
+    if info > 27:
+        raise MalformedCbor("indefinite" if info == 31 else "reserved")
+    width = 1 << (info - 24)
+    argument = int.from_bytes(_take(encoded, at, width), "big")
+    # The shortest form holds nothing that half the width holds; one byte holds nothing below 24.
+    if argument < 24 or (width > 1 and argument >> (width * 4) == 0):
+        raise MalformedCbor("not-shortest")
+    return major, argument, at + width
+
+
+def _take(encoded: bytes, at: int, width: int) -> bytes:
+    if at + width > len(encoded):
+        raise MalformedCbor("truncated")
+    return encoded[at : at + width]
+
+
+def _key(encoded: bytes, at: int) -> tuple[object, int]:
+    """Decode a map key: an integer or text, by its major type, so that true, 1.0 and h'' never pass for a label."""
+    if at < len(encoded) and encoded[at] >> 5 not in (0, 1, 3):
+        raise MalformedCbor("key-type")
+    return _item(encoded, at, (), 0)
+
+
+def _simple(encoded: bytes, info: int, at: int) -> tuple[object, int]:
+    """Decode major type 7: false, true, null, or a finite float of 16, 32 or 64 bits."""
+    if info == 20 or info == 21:
+        return info == 21, at
+    if info == 22:
+        return None, at
+    if info < 25:  # undefined, unassigned, and the two-byte form
+        raise MalformedCbor("truncated" if info == 24 and at == len(encoded) else "simple")
+    if info > 27:
+        raise MalformedCbor("indefinite" if info == 31 else "reserved")
+    width = 1 << (info - 24)
+    return _float(_take(encoded, at, width)), at + width
+
+
+def _float(content: bytes) -> float:
+    """Decode 2, 4 or 8 bytes of IEEE 754; MalformedCbor("float") on an infinity or a NaN."""
+    if len(content) == 2:
+        bits = content[0] << 8 | content[1]
+        exponent = bits >> 10 & 31
+        fraction = bits & 1023
+        if exponent == 31:
+            raise MalformedCbor("float")
+        size = (fraction + 1024) * 2.0 ** (exponent - 25) if exponent else fraction * 2.0**-24
+        return -size if bits >> 15 else size
+    value: float = struct.unpack(">f" if len(content) == 4 else ">d", content)[0]
+    if value - value != 0:  # infinities and NaN only
+        raise MalformedCbor("float")
+    return value
+
+
+def _text(content: bytes) -> str:
+    if _DECODE_IS_LENIENT and not is_utf8(content):
+        raise MalformedCbor("utf8")
+    try:
+        return content.decode()
+    except UnicodeError:
+        raise MalformedCbor("utf8") from None
+
+
+def _is_lenient() -> bool:
+    """Whether this interpreter's bytes.decode accepts a surrogate, as MicroPython's does."""
+    try:
+        b"\xed\xa0\x80".decode()
+    except UnicodeError:
+        return False
+    return True
+
+
+_DECODE_IS_LENIENT = _is_lenient()
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether content is UTF-8 (RFC 3629 section 4): no overlong form, no surrogate, nothing above U+10FFFF."""
+    at = 0
+    while at < len(content):
+        first = content[at]
+        at += 1
+        if first < 0x80:
+            continue
+        if not 0xC2 <= first <= 0xF4:
+            return False
+        extra = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
+        if at + extra > len(content):
+            return False
+        # Only the second byte's range depends on the first.
+        low = {0xE0: 0xA0, 0xF0: 0x90}.get(first, 0x80)
+        high = {0xED: 0x9F, 0xF4: 0x8F}.get(first, 0xBF)
+        if not low <= content[at] <= high:
+            return False
+        for follower in content[at + 1 : at + extra]:
+            if follower >> 6 != 2:
+                return False
+        at += extra
+    return True
+
+
+# --- encoding ---
+
+
+def encode(value: object) -> bytes:
+    """Encode one item deterministically (RFC 8949 section 4.2.1).
+
+    value: bool, None, int (-2^64..2^64-1), finite float, bytes-like, str, list or tuple, dict with int or str keys,
+    Tag; nested at most MAX_DEPTH, maps at most MAX_MAP_ITEMS.
+    Raises LocalError with detail type, int-range, float, key-type, depth or too-long.
+    """
+    out = bytearray()
+    _put(out, value, MAX_DEPTH)
+    return bytes(out)
+
+
+def encode_head(major: int, n: int) -> bytes:
+    """Encode the head of major type 0..7 with argument n (0..2^64-1), shortest form."""
+    if not 0 <= n < 1 << 64:
+        raise LocalError("int-range")
+    if n < 24:
+        return bytes((major << 5 | n,))
+    if n < 256:
+        return bytes((major << 5 | 24, n))
+    width = 2 if n < 1 << 16 else 4 if n < 1 << 32 else 8
+    info = 25 if width == 2 else 26 if width == 4 else 27
+    return bytes((major << 5 | info,)) + n.to_bytes(width, "big")
+
+
+def encode_bytes(content: bytes) -> bytes:
+    """Encode a byte string: its head, then content."""
+    return encode_head(2, len(content)) + content
+
+
+def _put(out: bytearray, value: object, depth: int) -> None:
+    """Append the encoding of value; depth is how many containers may still be opened."""
+    if value is None or isinstance(value, bool):
+        out.append(0xF6 if value is None else 0xF5 if value else 0xF4)
+    elif isinstance(value, int):
+        out += encode_head(0, value) if value >= 0 else encode_head(1, -1 - value)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        out += encode_head(2, len(value))
+        out += value
+    elif isinstance(value, str):
+        content = _utf8(value)
+        out += encode_head(3, len(content))
+        out += content
+    elif isinstance(value, float):
+        out += _encode_float(value)
+    elif depth <= 0 and isinstance(value, (list, tuple, dict, Tag)):
+        raise LocalError("depth")
+    elif isinstance(value, (list, tuple)):
+        out += encode_head(4, len(value))
+        for element in value:
+            _put(out, element, depth - 1)
+    elif isinstance(value, dict):
+        _put_map(out, value, depth - 1)
+    elif isinstance(value, Tag):
+        out += encode_head(6, value.number)
+        _put(out, value.value, depth - 1)
+    else:
+        raise LocalError("type")
+
+
+def _put_map(out: bytearray, members: dict[object, object], depth: int) -> None:
+    if len(members) > MAX_MAP_ITEMS:
+        raise LocalError("too-long")
+    pairs = []
+    for key, value in members.items():
+        if isinstance(key, bool) or not isinstance(key, (int, str)):
+            raise LocalError("key-type")
+        encoded = bytearray()
+        _put(encoded, value, depth)
+        pairs.append((encode(key), bytes(encoded)))
+    pairs.sort()
+    out += encode_head(5, len(pairs))
+    for encoded_key, encoded_value in pairs:
+        out += encoded_key
+        out += encoded_value
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeError:  # a lone surrogate
+        raise LocalError("utf8") from None
+
+
+def _encode_float(value: float) -> bytes:
+    """Encode as the shortest of 16, 32 and 64 bits that keeps the value."""
+    if value - value != 0:
+        raise LocalError("float")
+    if abs(value) <= _F32_MAX:
+        short = struct.pack(">f", value)
+        if struct.unpack(">f", short)[0] == value:
+            half = _half(int.from_bytes(short, "big"))
+            return b"\xf9" + half.to_bytes(2, "big") if half is not None else b"\xfa" + short
+    return b"\xfb" + struct.pack(">d", value)
+
+
+def _half(bits: int) -> int | None:
+    """Convert the bits of a finite 32-bit float to those of an equal 16-bit one; None when there is none."""
+    sign = bits >> 16 & 0x8000
+    exponent = (bits >> 23 & 255) - 127 + 15
+    fraction = bits & 0x7FFFFF
+    if bits & 0x7FFFFFFF == 0:
+        return sign
+    if 0 < exponent < 31:
+        return None if fraction & 0x1FFF else sign | exponent << 10 | fraction >> 13
+    if not -10 < exponent <= 0:
+        return None
+    # A 16-bit subnormal counts units of 2^-24; the leading one becomes explicit.
+    significand = fraction | 0x800000
+    shift = 14 - exponent
+    return None if significand & ((1 << shift) - 1) else sign | significand >> shift
