@@ -12,7 +12,7 @@ _HERE = __file__.replace("\\", "/").rsplit("/", 1)[0] if "/" in __file__ else ".
 
 
 def vectors(name):
-    """Yield the rows of tests/vectors/<name>.jsonl, one dict a line; '#' lines and empty lines are skipped."""
+    """Yield the rows of tests/vectors/<name>.jsonl, one dict a line; '#' and empty lines are skipped."""
     rows = 0
     with open(_HERE + "/../vectors/" + name + ".jsonl") as lines:
         for line in lines:
