@@ -1,19 +1,20 @@
 """The one strict CBOR decoder, and the deterministic encoder (RFC 8949).
 
-Decoding is stricter than RFC 8949: one item and nothing after it, definite lengths, shortest integers and lengths, map
-keys that are integers or text and never twice, tags only from the caller's allow-list, UTF-8 checked, floats finite (of
-any width), the simple values false, true and null only, nesting and map size capped.  Encoding follows the core
-deterministic requirements (section 4.2.1): keys sorted bytewise by their encoding, shortest lengths, shortest float.
-So decode(b) re-encodes to b exactly when keys were sorted and floats shortest.
-Never allocates by a declared length, never reads past the input, and raises nothing on any bytes but MalformedCbor.
-Does not read indefinite lengths, bignums or undefined.  On a board whose floats have 32 bits, a 64-bit float is rounded.
+Decoding is stricter than RFC 8949: one item and nothing after it, definite lengths, shortest integers and
+lengths, map keys that are integers or text and never twice, tags only from the caller's allow-list, UTF-8
+checked, floats finite (of any width), the simple values false, true and null only, nesting and map size
+capped. Encoding follows the core deterministic requirements (section 4.2.1): keys sorted bytewise by their
+encoding, shortest lengths, shortest float. So decode(b) re-encodes to b exactly when keys were sorted and
+floats shortest. Never allocates by a declared length, never reads past the input, and raises nothing on any
+bytes but MalformedCbor. Does not read indefinite lengths, bignums or undefined. On a board whose floats
+have 32 bits, a 64-bit float is rounded.
 """
 
 import struct
 
 from holdfast_core.errors import LocalError, MalformedCbor
 
-# Nothing Holdfast sends nests deeper than 5; 8 recursions fit the smallest stack (RP2040) with room for the callers.
+# Nothing Holdfast sends nests deeper than 5; 8 recursions fit the smallest stack (RP2040) and leave room.
 MAX_DEPTH = 8
 # The largest map of the protocols has under 40 entries; the cap bounds the time of hash collisions.
 MAX_MAP_ITEMS = 256
@@ -22,7 +23,7 @@ _F32_MAX = 3.4028234663852886e38
 
 
 class Tag:
-    """A tagged item: number (0..2^64-1) and value, any encodable item.  Prints without its value."""
+    """A tagged item: number (0..2^64-1) and value, any encodable item. Prints without its value."""
 
     __slots__ = ("number", "value")
 
@@ -33,8 +34,10 @@ class Tag:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tag) and self.number == other.number and self.value == other.value
 
+    __hash__ = None  # type: ignore[assignment]  # the value may be a list
+
     def __repr__(self) -> str:
-        return "Tag(%d)" % self.number
+        return f"Tag({self.number})"
 
 
 # --- decoding ---
@@ -43,11 +46,11 @@ class Tag:
 def decode(encoded: bytes, tags: tuple[int, ...] = (), max_depth: int = MAX_DEPTH) -> object:
     """Decode exactly one item that fills `encoded`.
 
-    encoded: bytes-like, any length.  tags: tag numbers allowed at any place.  max_depth: how many arrays, maps and
-    tags may be open at once; 0 allows a scalar only.
+    encoded: bytes-like, any length. tags: tag numbers allowed at any place. max_depth: how many arrays,
+    maps and tags may be open at once; 0 allows a scalar only.
     Returns bool, None, int (-2^64..2^64-1), float, bytes, str, list, dict or Tag.
-    Raises MalformedCbor with detail: truncated trailing indefinite reserved not-shortest duplicate-key key-type depth
-    tag utf8 simple float too-long.
+    Raises MalformedCbor with detail: truncated trailing indefinite reserved not-shortest duplicate-key
+    key-type depth tag utf8 simple float too-long; LocalError when `encoded` is not bytes-like.
     """
     if not isinstance(encoded, bytes):
         encoded = _octets(encoded)
@@ -64,7 +67,7 @@ def _octets(encoded: object) -> bytes:
 
 
 def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[object, int]:
-    """Decode the item at index `at`; returns it and the index after it.  One frame per level: stacks are small."""
+    """Decode the item at index `at`; returns it and the index after it. One frame a level, for stacks."""
     major, n, at = _head(encoded, at)
     if major < 2:
         return (-1 - n if major else n), at
@@ -105,7 +108,7 @@ def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[o
 
 
 def _head(encoded: bytes, at: int) -> tuple[int, int, int]:
-    """Decode the head at `at`: major type, argument (for major 7 the raw additional information), index after it."""
+    """Decode the head at `at`: major type, argument (major 7: additional information), index after it."""
     if at >= len(encoded):
         raise MalformedCbor("truncated")
     initial = encoded[at]
@@ -131,7 +134,7 @@ def _take(encoded: bytes, at: int, width: int) -> bytes:
 
 
 def _key(encoded: bytes, at: int) -> tuple[object, int]:
-    """Decode a map key: an integer or text, by its major type, so that true, 1.0 and h'' never pass for a label."""
+    """Decode a map key, integer or text by its major type: true, 1.0 and h'' never pass for a label."""
     if at < len(encoded) and encoded[at] >> 5 not in (0, 1, 3):
         raise MalformedCbor("key-type")
     return _item(encoded, at, (), 0)
@@ -139,7 +142,7 @@ def _key(encoded: bytes, at: int) -> tuple[object, int]:
 
 def _simple(encoded: bytes, info: int, at: int) -> tuple[object, int]:
     """Decode major type 7: false, true, null, or a finite float of 16, 32 or 64 bits."""
-    if info == 20 or info == 21:
+    if info in (20, 21):
         return info == 21, at
     if info == 22:
         return None, at
@@ -189,7 +192,7 @@ _DECODE_IS_LENIENT = _is_lenient()
 
 
 def is_utf8(content: bytes) -> bool:
-    """Whether content is UTF-8 (RFC 3629 section 4): no overlong form, no surrogate, nothing above U+10FFFF."""
+    """Whether content is UTF-8 (RFC 3629 section 4): no overlong form, no surrogate, within U+10FFFF."""
     at = 0
     while at < len(content):
         first = content[at]
@@ -219,9 +222,9 @@ def is_utf8(content: bytes) -> bool:
 def encode(value: object) -> bytes:
     """Encode one item deterministically (RFC 8949 section 4.2.1).
 
-    value: bool, None, int (-2^64..2^64-1), finite float, bytes-like, str, list or tuple, dict with int or str keys,
-    Tag; nested at most MAX_DEPTH, maps at most MAX_MAP_ITEMS.
-    Raises LocalError with detail type, int-range, float, key-type, depth or too-long.
+    value: bool, None, int (-2^64..2^64-1), finite float, bytes-like, str, list or tuple, dict with int or
+    str keys, Tag; nested at most MAX_DEPTH, maps of at most MAX_MAP_ITEMS.
+    Raises LocalError with detail type, int-range, float, key-type, depth, utf8 or too-long.
     """
     out = bytearray()
     _put(out, value, MAX_DEPTH)

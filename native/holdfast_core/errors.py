@@ -2,7 +2,7 @@
 
     HoldfastError
     |- LocalError                        our own caller's mistake; never caught, never answered
-    `- PeerError                         the fault of bytes from outside; answered with coap_code (and ace_error)
+    `- PeerError                         the fault of bytes from outside; answered with coap_code, ace_error
        |- Malformed                4.00  does not decode
        |  |- MalformedCbor MalformedCose MalformedClaims MalformedScope MalformedKey
        |  |- MalformedCoap MalformedRequest MalformedProvisioning
@@ -21,9 +21,10 @@
        |- Incomplete               4.08
        `- Overloaded               4.29
 
-Every PeerError has three class attributes: reason, a stable short id for logs and tests; coap_code, the code byte to
-answer with; ace_error, the value of the `error` parameter or None.  Only the last two may reach the wire.  An instance
-adds detail, a short id that is constant text of our code and never bytes of the peer.
+Every PeerError has three class attributes: reason, a stable short id for logs and tests; coap_code, the
+code byte to answer with; ace_error, the value of the `error` parameter or None. Only the last two may
+reach the wire. An instance adds detail, a short id that is constant text of our code and never bytes of the
+peer.
 """
 
 from holdfast_core import labels as L
@@ -286,7 +287,7 @@ class DecryptionFailed(OscoreRejected):
 
 
 class ReplayWindowLost(OscoreRejected):
-    """The replay window did not survive a restart; the request must come again with an Echo (RFC 8613 B.1.2)."""
+    """The replay window did not survive a restart; the request must come again with Echo (RFC 8613 B.1.2)."""
 
     reason = "replay-window-lost"
 
@@ -295,7 +296,7 @@ class ReplayWindowLost(OscoreRejected):
 
 
 class NotAuthentic(PeerError):
-    """A tag or signature is wrong.  Raised by crypto primitives only; their callers say what it means."""
+    """A tag or signature is wrong. Raised by crypto primitives only; their callers say what it means."""
 
     reason = "not-authentic"
 

@@ -1,9 +1,9 @@
 """Every wire number Holdfast uses, once: plain integers, prefixed by the registry they belong to.
 
 The prefix matters because one integer means different things in different registries: 1 is access_token in a token
-response, iss in a claims set, AS in creation hints and COSE_Key in a cnf map.  No other file holds such a literal.
-Never holds text names (names.py), limits or behaviour.  Sources are cited per registry, `9200:5.8.5` being RFC 9200
-section 5.8.5.  A second table under tests/golden, typed from the RFC texts, must agree with this one.
+response, iss in a claims set, AS in creation hints and COSE_Key in a cnf map. No other file holds such a literal.
+Never holds text names (names.py), limits or behaviour. Sources are cited per registry, `9200:5.8.5` being RFC 9200
+section 5.8.5. A second table under tests/golden, typed from the RFC texts, must agree with this one.
 Numbers that no published RFC assigns are marked so in the comment of their line or section.
 """
 

@@ -1,7 +1,8 @@
 """Text names of the enumerated values, for the JSON and form-encoded shapes of the same messages.
 
-CBOR uses the integers of labels.py and never these names (RFC 9200 section 5.8.4.3); JSON uses these names and never
-the integers.  Holds no behaviour.  Sources: RFC 9200 tables 3 and 4, section 8.7.1; RFC 6749; RFC 8628; RFC 8693.
+CBOR uses the integers of labels.py and never these names (RFC 9200 section 5.8.4.3); JSON uses these names
+and never the integers. Holds no behaviour. Sources: RFC 9200 tables 3 to 5 and section 8.7.1; RFC 6749;
+RFC 8628; RFC 8693.
 """
 
 from holdfast_core import labels as L
@@ -17,7 +18,7 @@ ERROR_NAMES = {
     L.ERR_INCOMPATIBLE_ACE_PROFILES: "incompatible_ace_profiles",
 }
 
-TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 GRANT_NAMES = {
@@ -40,11 +41,12 @@ PROFILE_NAMES = {
 }
 
 # Token type identifiers of token exchange (RFC 8693 section 3).
-ACCESS_TOKEN_URN = "urn:ietf:params:oauth:token-type:access_token"
-REFRESH_TOKEN_URN = "urn:ietf:params:oauth:token-type:refresh_token"
+ACCESS_TOKEN_URN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, no secret
+REFRESH_TOKEN_URN = "urn:ietf:params:oauth:token-type:refresh_token"  # noqa: S105 - a name, no secret
 JWT_URN = "urn:ietf:params:oauth:token-type:jwt"
 
-# Text names of the parameters of application/ace+json (RFC 9200 table 5) and of the two parameters Holdfast numbers itself.
+# Parameters of application/ace+json (RFC 9200 table 5, RFC 9201, RFC 9203), and those that Holdfast numbers
+# itself.
 ACE_NAMES = {
     L.ACE_ACCESS_TOKEN: "access_token",
     L.ACE_EXPIRES_IN: "expires_in",

@@ -5,22 +5,11 @@ Never derives, stores or wipes anything; Python cannot promise to erase an immut
 
 from holdfast_core.errors import LocalError
 
-try:
-    from hmac import compare_digest
-except ImportError:  # MicroPython
-
-    def compare_digest(a: bytes, b: bytes) -> bool:
-        """Compare in time that depends on the lengths only."""
-        difference = len(a) ^ len(b)
-        for left, right in zip(a, b):
-            difference |= left ^ right
-        return difference == 0
-
 
 class Secret:
-    """Bytes that print as `<redacted 16B>`; equality is in constant time; unhashable on CPython.
+    """Bytes that print as `<redacted 16B>`; equality is in constant time; never hashable on CPython.
 
-    value: the secret bytes; a bytearray or memoryview is copied.  LocalError on anything else.
+    value: the secret bytes; a bytearray or memoryview is copied. LocalError on anything else.
     """
 
     __slots__ = ("_value",)
@@ -38,7 +27,11 @@ class Secret:
         return len(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and compare_digest(self._value, other._value)
+        from holdfast_core.crypto import equal  # here, because crypto stands on this file
+
+        return isinstance(other, Secret) and equal(self._value, other._value)
+
+    __hash__ = None  # type: ignore[assignment]  # a hash would be one more place that shows the value
 
     def __repr__(self) -> str:
-        return "<redacted %dB>" % len(self._value)
+        return f"<redacted {len(self._value)}B>"
