@@ -1,0 +1,127 @@
+"""AES-CCM over a block cipher handed in by the caller (RFC 3610), with the parameters of RFC 9053 4.2.
+
+Only the four COSE algorithms with L = 2 and a 13-byte nonce are here. It holds no AES itself: `aes` is
+MicroPython's `cryptolib.aes`, or anything with the same signature. It never returns plaintext whose tag
+it has not checked.
+"""
+
+from holdfast_core import labels as L
+from holdfast_core.errors import LocalError, NotAuthentic, UnsupportedAlg
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Cipher(Protocol):
+        """A keyed AES in one mode."""
+
+        def encrypt(self, blocks: bytes) -> bytes:
+            """Encrypt whole blocks."""
+
+    class Aes(Protocol):
+        """cryptolib.aes: mode 1 is ECB, mode 2 is CBC with an initialisation vector."""
+
+        def __call__(self, key: bytes, mode: int, iv: bytes | None = None) -> Cipher:
+            """Key the cipher."""
+
+
+NONCE_LEN = 13  # 15 - L
+MAX_TEXT_LEN = 65535  # what the two-byte length field of block B_0 can state (L = 2)
+BLOCK_LEN = 16
+_ECB = 1
+_CBC = 2
+_ZERO_BLOCK = bytes(BLOCK_LEN)
+
+# alg: (key_len, nonce_len, tag_len), RFC 9053 table 5
+_SIZES = {
+    L.ALG_AES_CCM_16_64_128: (16, NONCE_LEN, 8),
+    L.ALG_AES_CCM_16_64_256: (32, NONCE_LEN, 8),
+    L.ALG_AES_CCM_16_128_128: (16, NONCE_LEN, 16),
+    L.ALG_AES_CCM_16_128_256: (32, NONCE_LEN, 16),
+}
+
+
+def aead_sizes(alg: int) -> "tuple[int, int, int]":
+    """Return (key_len, nonce_len, tag_len) in bytes of a COSE AEAD algorithm number.
+
+    Raises UnsupportedAlg for every algorithm but AES-CCM-16-{64,128}-{128,256}.
+    """
+    sizes = _SIZES.get(alg)
+    if sizes is None:
+        raise UnsupportedAlg("aead")
+    return sizes
+
+
+class AesCcm:
+    """One key and tag length. aes: the block cipher; key: 16 or 32 bytes; tag_len: 8 or 16."""
+
+    __slots__ = ("_aes", "_ecb", "_key", "_tag_len")
+
+    def __init__(self, aes: "Aes", key: bytes, tag_len: int) -> None:
+        self._aes = aes
+        self._key = key
+        self._tag_len = tag_len
+        self._ecb = aes(key, _ECB)
+
+    def __repr__(self) -> str:
+        return "<AesCcm>"
+
+    def seal(self, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
+        """Return ciphertext || tag. Raises LocalError on a plaintext over 65535 bytes."""
+        if len(plaintext) > MAX_TEXT_LEN:
+            raise LocalError("aead-plaintext-length")
+        stream = self._keystream(nonce, len(plaintext))
+        tag = self._cbc_mac(nonce, aad, plaintext)
+        return _xor(plaintext, stream[BLOCK_LEN:]) + _xor(tag, stream)
+
+    def open(self, nonce: bytes, aad: bytes, ciphertext: bytes) -> bytes:
+        """Return the plaintext of ciphertext || tag. Raises NotAuthentic, and then reveals nothing."""
+        text_len = len(ciphertext) - self._tag_len
+        if not 0 <= text_len <= MAX_TEXT_LEN:
+            raise NotAuthentic("aead-length")
+        stream = self._keystream(nonce, text_len)
+        plaintext = _xor(ciphertext[:text_len], stream[BLOCK_LEN:])
+        tag = _xor(self._cbc_mac(nonce, aad, plaintext), stream)
+        if not equal(tag, ciphertext[text_len:]):
+            raise NotAuthentic("aead-tag")
+        return plaintext
+
+    def _keystream(self, nonce: bytes, text_len: int) -> bytes:
+        """S_0 || S_1 || ... (RFC 3610 section 2.3): S_0 covers the tag, the rest the text."""
+        head = b"\x01" + nonce  # flags: L - 1
+        count = (text_len + BLOCK_LEN - 1) // BLOCK_LEN
+        counters = b"".join([head + i.to_bytes(2, "big") for i in range(count + 1)])
+        return self._ecb.encrypt(counters)
+
+    def _cbc_mac(self, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
+        """T, the tag before its encryption (RFC 3610 section 2.2)."""
+        flags = 0x01 | (self._tag_len - 2) // 2 << 3
+        aad_len = len(aad)
+        if not aad_len:
+            encoded_aad = b""
+        elif aad_len < 0xFF00:
+            encoded_aad = aad_len.to_bytes(2, "big") + aad
+        else:
+            encoded_aad = b"\xff\xfe" + aad_len.to_bytes(4, "big") + aad
+        if encoded_aad:
+            flags |= 0x40
+        head = bytes((flags,)) + nonce + len(plaintext).to_bytes(2, "big") + encoded_aad
+        blocks = head + bytes(-len(head) % BLOCK_LEN) + plaintext + bytes(-len(plaintext) % BLOCK_LEN)
+        return self._aes(self._key, _CBC, _ZERO_BLOCK).encrypt(blocks)[-BLOCK_LEN:][: self._tag_len]
+
+
+def equal(a: bytes, b: bytes) -> bool:
+    """Compare in a time that depends on the lengths only."""
+    if len(a) != len(b):
+        return False
+    difference = 0
+    for x, y in zip(a, b):  # noqa: B905  MicroPython's zip has no strict=; the lengths are equal here
+        difference |= x ^ y
+    return difference == 0
+
+
+def _xor(text: bytes, stream: bytes) -> bytes:
+    """Mix text with the first len(text) bytes of stream by XOR; as two integers, since a loop over bytes is slow."""
+    length = len(text)
+    mixed = int.from_bytes(text, "big") ^ int.from_bytes(stream[:length], "big")
+    return mixed.to_bytes(length, "big")

@@ -1,0 +1,150 @@
+"""ECDSA verification on the curve P-256, in plain integers (FIPS 186-5, SEC 1 section 4.1.4).
+
+For boards without an elliptic-curve library. Handles public values only: its time depends on them, so it
+must never be given a private key, and it cannot sign.
+
+Each scalar multiplication is a signed comb (Hedabou, Pinel and Beneteau's form of Lim and Lee's): the
+scalar is written with 260 digits, each +1 or -1, laid out as 5 teeth of 52 digits. A table holds the 16
+sums 2^208 Q +- 2^156 Q +- 2^104 Q +- 2^52 Q +- Q, so that u1 G + u2 Q takes 52 doublings and 104
+additions instead of 256 and about 190.
+"""
+
+P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+G_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
+G_Y = 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5
+
+_TEETH = 5
+_WIDTH = 52  # digits in a tooth; _TEETH * _WIDTH >= 256
+_ALL_ONES = (1 << _TEETH * _WIDTH) - 1
+_HALF = 1 << _TEETH - 1  # points in a table
+_generator_table: "list[tuple[tuple[int, int], ...]]" = []  # built at the first verification
+
+
+def is_on_curve(x: int, y: int) -> bool:
+    """Tell whether (x, y) is an affine point of the curve with both coordinates in 0..p-1."""
+    return 0 <= x < P and 0 <= y < P and (y * y - (x * x - 3) * x - B) % P == 0
+
+
+def comb_table(x: int, y: int) -> "tuple[tuple[int, int], ...]":
+    """Return the 16 affine points that is_signature needs for the public key (x, y), which is on the curve.
+
+    Entry i is 2^208 Q plus or minus each 2^(52 t) Q, plus where bit t of i is set. None of these sums or
+    the steps towards them is the point at infinity: their scalars are non-zero and below the group order.
+    """
+    teeth = [(x, y, 1)]
+    for _ in range(_TEETH - 1):
+        point = teeth[-1]
+        for _ in range(_WIDTH):
+            point = _double(point)
+        teeth.append(point)
+    affine_teeth = _to_affine(teeth)
+    sums = [teeth[-1]]
+    for tooth_x, tooth_y in reversed(affine_teeth[:-1]):
+        minus_y = P - tooth_y
+        sums = [_add(point, tooth_x, signed_y) for point in sums for signed_y in (minus_y, tooth_y)]
+    return tuple(_to_affine(sums))
+
+
+def is_signature(table: "tuple[tuple[int, int], ...]", digest: int, r: int, s: int) -> bool:
+    """Tell whether (r, s) signs the SHA-256 digest (as an integer) under the key of this comb_table."""
+    if not (0 < r < N and 0 < s < N):
+        return False
+    if not _generator_table:
+        _generator_table.append(comb_table(G_X, G_Y))
+    w = _inverse(s, N)
+    columns = zip(_columns(digest * w % N), _columns(r * w % N))  # noqa: B905  MicroPython has no strict=
+    x, _, z = _two_combs(_generator_table[0], table, columns)
+    if not z:
+        return False
+    zz = z * z % P
+    # The affine x, reduced mod n, must be r: x is r or r + n. Compared without the inversion of z.
+    return r * zz % P == x or (r + N < P and (r + N) * zz % P == x)
+
+
+def _columns(u: int) -> "list[int]":
+    """Recode u, 0..n-1, into 52 columns of 5 signed digits, the highest column first.
+
+    Bit t of a column is set where the digit of 2^(52 t + column) is +1, clear where it is -1. Only odd
+    numbers have such digits: for an even u take n - u, and turn every sign round.
+    """
+    bits = (u + _ALL_ONES) >> 1 if u & 1 else _ALL_ONES - ((N - u + _ALL_ONES) >> 1)
+    text = f"{bits:0260b}".encode()
+    a, b, c, d, e = [text[i : i + _WIDTH] for i in range(0, _TEETH * _WIDTH, _WIDTH)]
+    return [
+        (a[i] << 4 | b[i] << 3 | c[i] << 2 | d[i] << 1 | e[i] & 1) & 31 for i in range(_WIDTH)
+    ]  # "0" is 0x30
+
+
+def _two_combs(
+    g_table: "tuple[tuple[int, int], ...]",
+    q_table: "tuple[tuple[int, int], ...]",
+    columns: "zip[tuple[int, int]]",
+) -> "tuple[int, int, int]":
+    """Return the Jacobian point that the two columns of digits select from the two tables."""
+    point = (1, 1, 0)
+    for g_column, q_column in columns:
+        point = _double(point)
+        for table, column in ((g_table, g_column), (q_table, q_column)):
+            if column & _HALF:
+                x, y = table[column - _HALF]
+            else:  # the highest digit is -1: the entry of the opposite signs, negated
+                x, y = table[_HALF - 1 - column]
+                y = P - y
+            point = _add(point, x, y)
+    return point
+
+
+def _double(point: "tuple[int, int, int]") -> "tuple[int, int, int]":
+    """Double a Jacobian point (z = 0 is infinity, and stays so); the curve has a = -3."""
+    x, y, z = point
+    yy = y * y % P
+    zz = z * z % P
+    b = x * yy % P
+    a = 3 * (x - zz) * (x + zz) % P
+    x3 = (a * a - 8 * b) % P
+    return x3, (a * (4 * b - x3) - 8 * yy * yy) % P, 2 * y * z % P
+
+
+def _add(point: "tuple[int, int, int]", x2: int, y2: int) -> "tuple[int, int, int]":
+    """Add the affine point (x2, y2) to a Jacobian point; right also for equal and opposite points."""
+    x1, y1, z1 = point
+    if not z1:
+        return x2, y2, 1
+    zz = z1 * z1 % P
+    h = (x2 * zz - x1) % P
+    s = (y2 * (z1 * zz % P) - y1) % P
+    if not h:
+        return (1, 1, 0) if s else _double(point)
+    hh = h * h % P
+    hhh = h * hh % P
+    v = x1 * hh % P
+    x3 = (s * s - hhh - 2 * v) % P
+    return x3, (s * (v - x3) - y1 * hhh) % P, z1 * h % P
+
+
+def _to_affine(points: "list[tuple[int, int, int]]") -> "list[tuple[int, int]]":
+    """Scale Jacobian points, none of them infinity, to z = 1 with one inversion for all (Montgomery)."""
+    products = [1]
+    for _, _, z in points:
+        products.append(products[-1] * z % P)
+    inverse = _inverse(products.pop(), P)
+    affine = []
+    for x, y, z in reversed(points):
+        z_inverse = inverse * products.pop() % P
+        inverse = inverse * z % P
+        zz_inverse = z_inverse * z_inverse % P
+        affine.append((x * zz_inverse % P, y * zz_inverse * z_inverse % P))
+    affine.reverse()
+    return affine
+
+
+def _inverse(a: int, m: int) -> int:
+    """Return 1/a modulo the prime m, a in 1..m-1, by Euclid: MicroPython's pow(a, -1, m) returns 0."""
+    r0, r1, t0, t1 = m, a, 0, 1
+    while r1:
+        q = r0 // r1
+        r0, r1 = r1, r0 - q * r1
+        t0, t1 = t1, t0 - q * t1
+    return t0 % m
