@@ -1,0 +1,129 @@
+"""The provisioning record: what round-trips, what is refused, what never shows."""
+
+from minitest import TestCase
+
+from holdfast_core import cbor
+from holdfast_core import labels as L
+from holdfast_core.errors import MalformedProvisioning
+from holdfast_core.provisioning import (
+    AsContext,
+    ProvisionedKey,
+    Provisioning,
+    RsProvisioning,
+    decode_provisioning,
+    encode_provisioning,
+)
+from holdfast_core.secret import Secret
+
+KEY = bytes(range(100, 116))
+
+
+def tube():
+    return Provisioning(
+        issuer="https://as.example",
+        as_uri="coap://as.example/token",
+        seed=Secret(bytes(range(32))),
+        time_floor_s=1700000000,
+        keys=(
+            ProvisionedKey("sign", b"s1", L.ALG_ES256, "https://as.example", Secret(bytes(64))),
+            ProvisionedKey("encrypt", b"e1", L.ALG_AES_CCM_16_64_128, "https://as.example", Secret(KEY)),
+        ),
+        rs=RsProvisioning(
+            b"tube1", ("connected_tube_123",), {"read_result": [("/result", L.METHOD_GET)]}, ("cwt-nested",)
+        ),
+    )
+
+
+def ekg():
+    made = tube()
+    made.as_peer = ("127.0.0.1", 5683)
+    made.client_id = "ekg_device_ABC"
+    made.as_context = AsContext(Secret(KEY), b"salt", b"\x01", b"\x02")
+    return made
+
+
+class Record(TestCase):
+    def test_round_trip(self):
+        for made in (tube(), ekg()):
+            read = decode_provisioning(encode_provisioning(made))
+            self.assertEqual(encode_provisioning(read), encode_provisioning(made))
+            self.assertEqual(read.rs.scopes, {"read_result": [("/result", L.METHOD_GET)]})
+            self.assertEqual(read.keys[1].material, Secret(KEY))
+            self.assertEqual(read.as_peer, made.as_peer)
+        self.assertEqual(read.as_context.sender_id, b"\x01")
+        self.assertEqual(read.client_id, "ekg_device_ABC")
+
+    def test_every_member_is_needed_and_none_is_added(self):
+        record = cbor.decode(encode_provisioning(tube()))
+        for label in record:
+            less = {k: record[k] for k in record if k != label}
+            if label == L.PROV_RS:
+                continue
+            with self.subTest(label), self.assertRaises(MalformedProvisioning):
+                decode_provisioning(cbor.encode(less))
+        record[99] = 1
+        with self.assertRaises(MalformedProvisioning):
+            decode_provisioning(cbor.encode(record))
+
+    def test_wrong_values(self):
+        for label, value in (
+            (L.PROV_VERSION, 2),
+            (L.PROV_VERSION, True),
+            (L.PROV_ISSUER, b"x"),
+            (L.PROV_AS_URI, ""),
+            (L.PROV_SEED, bytes(31)),
+            (L.PROV_TIME_FLOOR, -1),
+            (L.PROV_TIME_FLOOR, True),
+            (L.PROV_MAX_SESSIONS, 0),
+            (L.PROV_MAX_SESSIONS, 65),
+            (L.PROV_KEYS, [["sign", b"k", -7, "i", bytes(63)]]),
+            (L.PROV_KEYS, [["bearer", b"k", -7, "i", bytes(64)]]),
+            (L.PROV_KEYS, [["mac", b"k", True, "i", bytes(64)]]),
+            (L.PROV_KEYS, [["mac", b"k", 5, "i"]]),
+            (L.PROV_AS_PEER, ["h", 0]),
+            (L.PROV_AS_PEER, ["h", 65536]),
+            (L.PROV_AS_CONTEXT, {1: KEY, 2: b"", 3: b"\x01", 4: b"\x01"}),
+            (L.PROV_AS_CONTEXT, {1: KEY, 2: b"", 3: b"\x01", 4: bytes(8)}),
+            (L.PROV_RS, {1: b"r"}),
+        ):
+            record = cbor.decode(encode_provisioning(ekg()))
+            record[label] = value
+            with self.subTest(f"{label} {value!r}"), self.assertRaises(MalformedProvisioning):
+                decode_provisioning(cbor.encode(record))
+
+    def test_wrong_rs_values(self):
+        for label, value in (
+            (L.PROV_RS_ID, b""),
+            (L.PROV_RS_AUDIENCES, []),
+            (L.PROV_RS_SCOPES, {"a b": [["/x", 1]]}),
+            (L.PROV_RS_SCOPES, {"a": [["x", 1]]}),
+            (L.PROV_RS_SCOPES, {"a": [["/x", 0]]}),
+            (L.PROV_RS_SCOPES, {"a": []}),
+            (L.PROV_RS_FORMATS, ["jwt"]),
+            (L.PROV_RS_CONNECTED, 1),
+            (L.PROV_RS_FRESHNESS, None),
+        ):
+            record = cbor.decode(encode_provisioning(ekg()))
+            record[L.PROV_RS][label] = value
+            with self.subTest(f"{label} {value!r}"), self.assertRaises(MalformedProvisioning):
+                decode_provisioning(cbor.encode(record))
+
+    def test_truncated_at_every_byte_and_extended(self):
+        encoded = encode_provisioning(ekg())
+        for end in range(len(encoded)):
+            with self.assertRaises(MalformedProvisioning):
+                decode_provisioning(encoded[:end])
+        with self.assertRaises(MalformedProvisioning):
+            decode_provisioning(encoded + b"\x00")
+
+    def test_encoding_refuses_what_decoding_would(self):
+        bad = tube()
+        bad.time_floor_s = -1
+        with self.assertRaises(MalformedProvisioning):
+            encode_provisioning(bad)
+
+    def test_no_secret_in_a_repr(self):
+        made = ekg()
+        shown = repr(made) + repr(made.keys) + repr(made.as_context) + repr(made.rs)
+        for leak in (repr(KEY)[2:-1], "6465", "dump"):
+            self.assertNotIn(leak, shown)
