@@ -68,11 +68,17 @@ def _octets(encoded: object) -> bytes:
 
 def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[object, int]:
     """Decode the item at index `at`; returns it and the index after it. One frame a level, for stacks."""
-    major, n, at = _head(encoded, at)
-    if major < 2:
-        return (-1 - n if major else n), at
+    if at >= len(encoded):
+        raise MalformedCbor("truncated")
+    major = encoded[at] >> 5
+    n = encoded[at] & 31
+    at += 1
     if major == 7:
         return _simple(encoded, n, at)
+    if n > 23:
+        n, at = _argument(encoded, at, n)
+    if major < 2:
+        return (-1 - n if major else n), at
     left = len(encoded) - at
     if major < 4:
         if n > left:
@@ -107,16 +113,8 @@ def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[o
     return members, at
 
 
-def _head(encoded: bytes, at: int) -> tuple[int, int, int]:
-    """Decode the head at `at`: major type, argument (major 7: additional information), index after it."""
-    if at >= len(encoded):
-        raise MalformedCbor("truncated")
-    initial = encoded[at]
-    major = initial >> 5
-    info = initial & 31
-    at += 1
-    if info < 24 or major == 7:
-        return major, info, at
+def _argument(encoded: bytes, at: int, info: int) -> tuple[int, int]:
+    """Decode the argument after an initial byte whose additional information is info (24..31)."""
     if info > 27:
         raise MalformedCbor("indefinite" if info == 31 else "reserved")
     width = 1 << (info - 24)
@@ -124,7 +122,7 @@ def _head(encoded: bytes, at: int) -> tuple[int, int, int]:
     # The shortest form holds nothing that half the width holds; one byte holds nothing below 24.
     if argument < 24 or (width > 1 and argument >> (width * 4) == 0):
         raise MalformedCbor("not-shortest")
-    return major, argument, at + width
+    return argument, at + width
 
 
 def _take(encoded: bytes, at: int, width: int) -> bytes:
@@ -282,18 +280,21 @@ def _put(out: bytearray, value: object, depth: int) -> None:
 def _put_map(out: bytearray, members: dict[object, object], depth: int) -> None:
     if len(members) > MAX_MAP_ITEMS:
         raise LocalError("too-long")
-    pairs = []
-    for key, value in members.items():
-        if isinstance(key, bool) or not isinstance(key, (int, str)):
-            raise LocalError("key-type")
-        encoded = bytearray()
-        _put(encoded, value, depth)
-        pairs.append((encode(key), bytes(encoded)))
-    pairs.sort()
+    pairs = [(_encode_key(key), value) for key, value in members.items()]
+    pairs.sort()  # the keys differ, so no value is ever compared
     out += encode_head(5, len(pairs))
-    for encoded_key, encoded_value in pairs:
+    for encoded_key, value in pairs:
         out += encoded_key
-        out += encoded_value
+        _put(out, value, depth)
+
+
+def _encode_key(key: object) -> bytes:
+    if isinstance(key, bool) or not isinstance(key, (int, str)):
+        raise LocalError("key-type")
+    if isinstance(key, int):
+        return encode_head(0, key) if key >= 0 else encode_head(1, -1 - key)
+    content = _utf8(key)
+    return encode_head(3, len(content)) + content
 
 
 def _utf8(text: str) -> bytes:

@@ -1,7 +1,8 @@
-"""HMAC_DRBG with SHA-256: a stretch of unpredictable bytes from one good seed (NIST SP 800-90A section 10.1.2).
+"""HMAC_DRBG with SHA-256: unpredictable bytes from one good seed (NIST SP 800-90A section 10.1.2).
 
-For a device whose own generator is weak or absent: seeded with a provisioned secret, a persisted boot counter and
-whatever the board offers. Never gathers entropy, never keeps a counter over a restart, never shows its state.
+For a device whose own generator is weak or absent: seeded with a provisioned secret, a persisted boot
+counter and whatever the board offers. Never gathers entropy, never keeps a counter over a restart, never
+shows its state.
 """
 
 from holdfast_core.crypto import hmac_sha256
@@ -16,8 +17,8 @@ MAX_REQUEST_LEN = 65536
 class HmacDrbg:
     """A deterministic generator: the same seed material gives the same bytes, so no seed may come twice.
 
-    entropy: 32 bytes or more that an attacker cannot guess; nonce and personalization: any bytes that differ per
-    instantiation, such as a boot counter and a device id. LocalError when entropy is too short.
+    entropy: 32 bytes or more that an attacker cannot guess; nonce and personalization: any bytes that
+    differ per instantiation, such as a boot counter and a device id. LocalError when entropy is too short.
     The reseed interval of the standard (2^48 requests) is out of reach and not counted.
     """
 
