@@ -1,0 +1,83 @@
+"""The browser's session: a signed cookie, and a form token that only it can have.
+
+A session is stateless: `user|issued|nonce|MAC`, so a restart logs nobody out and
+nothing grows with visitors. Before login the user part is empty; login makes a
+new nonce (no fixation). A form's token is a MAC over the session and what the
+form is about, so it fits no other browser, step or request.
+Never holds a password or a code.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast_core.secret import Secret
+
+LOGIN_LIFETIME_S = 30 * 60
+"""A shared ward computer is left unattended: half an hour, then log in again."""
+
+_NONCE_LEN = 16
+_MAC_LEN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserSession:
+    """Who is at the browser ("" before login), since when, and the nonce that makes it this one."""
+
+    user_id: str
+    issued_s: int
+    nonce: bytes
+
+    @property
+    def logged_in(self) -> bool:
+        """True after a login."""
+        return self.user_id != ""
+
+
+class BrowserSessions:
+    """Makes and reads session cookies and form tokens with one server key."""
+
+    def __init__(self, key: Secret, rng: Callable[[int], bytes]) -> None:
+        self._key = key
+        self._rng = rng
+
+    def start(self, user_id: str, now_s: int) -> BrowserSession:
+        """A fresh session for this user ("" for a visitor)."""
+        return BrowserSession(user_id, now_s, self._rng(_NONCE_LEN))
+
+    def cookie(self, session: BrowserSession) -> str:
+        """The cookie's value: base64url, no padding."""
+        body = b"|".join((session.user_id.encode(), b"%d" % session.issued_s, session.nonce.hex().encode()))
+        return base64.urlsafe_b64encode(body + self._mac(b"session", body)).rstrip(b"=").decode()
+
+    def read(self, cookie: str | None, now_s: int) -> BrowserSession | None:
+        """The session of a cookie value, or None: absent, forged, or older than LOGIN_LIFETIME_S."""
+        try:
+            signed = base64.urlsafe_b64decode((cookie or "").encode() + b"===")
+        except (binascii.Error, UnicodeEncodeError):
+            return None
+        body, mac = signed[:-_MAC_LEN], signed[-_MAC_LEN:]
+        if not hmac.compare_digest(mac, self._mac(b"session", body)):
+            return None
+        user, issued, nonce = body.rsplit(b"|", 2)
+        session = BrowserSession(user.decode(), int(issued), bytes.fromhex(nonce.decode()))
+        if not 0 <= now_s - session.issued_s < LOGIN_LIFETIME_S:
+            return None
+        return session
+
+    def form_token(self, session: BrowserSession, step: str, about: str) -> str:
+        """A token for the form of this step about this request, for this session only."""
+        digest = hashlib.sha256(about.encode()).digest()
+        body = b"|".join((session.user_id.encode(), session.nonce, step.encode(), digest))
+        return self._mac(b"form", body).hex()
+
+    def form_token_fits(self, token: str, session: BrowserSession, step: str, about: str) -> bool:
+        """Whether this token was made by form_token for the same things."""
+        expected = self.form_token(session, step, about)
+        return hmac.compare_digest(token.encode(), expected.encode())
+
+    def _mac(self, purpose: bytes, body: bytes) -> bytes:
+        return hmac.digest(self._key.reveal(), purpose + b"\x00" + body, "sha256")

@@ -1,0 +1,19 @@
+"""Who is calling: what a shell has established about the peer before it asks the authorization server anything.
+
+Never authenticates anybody itself: the HTTPS shell makes one after checking a client secret, the CoAP site from the
+owner of the OSCORE context that opened the request (RFC 9200 sections 5.8 and 5.9: the AS's channels are mutually authenticated).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated party, which may be a client, a resource server or both (the EKG is both)."""
+
+    client_id: str | None = None
+    rs_id: str | None = None
+    authenticated: bool = False
+
+
+NOBODY = Caller()

@@ -1,0 +1,22 @@
+"""The authorization server's own settings, as values; config.py reads them from files.
+
+Never holds a secret.  Lifetimes of tokens are per resource server, in its registry record.
+"""
+
+from dataclasses import dataclass
+
+# 2026-01-01: before this program was written.  A clock below it was never set (a gateway that boots without NTP).
+BUILD_FLOOR_S = 1_767_225_600
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """issuer: the iss of tokens, an absolute URI.  as_uri: where clients find /token, for creation hints and devices."""
+
+    issuer: str
+    as_uri: str = ""
+    as_host: str = "127.0.0.1"
+    as_port: int = 5683
+    code_lifetime_s: int = 120  # RFC 6749 section 4.1.2: at most 600; a browser redirect needs seconds
+    clock_floor_s: int = BUILD_FLOOR_S
+    key_overlap_s: int = 30 * 86400  # how long a retired signing key is still given to devices
