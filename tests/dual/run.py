@@ -15,6 +15,7 @@ import sys
 HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
+sys.path.append(HERE + "/..")  # for testkit
 
 from minitest import MICROPYTHON, TestCase  # noqa: E402
 
