@@ -1,0 +1,51 @@
+"""What a device knows about the time: a clock perhaps, and always a floor below which time cannot be.
+
+The floor is the latest time that anything signed or MACed by the AS has proven (iat, never exp), plus the seconds this
+device has counted since.  So time never runs backwards, whatever a clock, a battery or a spoofed time server says.
+Never reads a clock: wall time arrives through set(), monotonic time as now_ms (RFC 9200 sections 5.10.3 and 6.6).
+"""
+
+# Any time before this is a clock that was never set (2020-01-01T00:00:00Z).
+EARLIEST_SANE_S = 1577836800
+
+
+class DeviceClock:
+    """floor_s: unix seconds that have passed for certain, from flash or provisioning."""
+
+    __slots__ = ("_clock_ms", "_clock_s", "_floor_ms", "_floor_s")
+
+    def __init__(self, floor_s: int, now_ms: int) -> None:
+        self._floor_s = floor_s
+        self._floor_ms = now_ms
+        self._clock_s: int | None = None
+        self._clock_ms = 0
+
+    def set(self, now_s: "int | None", now_ms: int) -> None:
+        """Take wall time; None or a time before 2020 means that there is no usable clock."""
+        self._clock_s = None if now_s is None or now_s < EARLIEST_SANE_S else now_s
+        self._clock_ms = now_ms
+
+    def prove(self, time_s: int, now_ms: int) -> None:
+        """Raise the floor to a time that the AS vouches for; an earlier one changes nothing."""
+        if time_s > self.floor_s(now_ms):
+            self._floor_s = time_s
+            self._floor_ms = now_ms
+
+    def floor_s(self, now_ms: int) -> int:
+        """Return the proven time plus what was counted since; this is what is persisted."""
+        return self._floor_s + _seconds(now_ms - self._floor_ms)
+
+    def now_s(self, now_ms: int) -> int:
+        """Return the best knowledge of unix time: the clock, but never below the floor."""
+        floor_s = self.floor_s(now_ms)
+        if self._clock_s is None:
+            return floor_s
+        return max(floor_s, self._clock_s + _seconds(now_ms - self._clock_ms))
+
+    def is_set(self, now_ms: int) -> bool:
+        """Whether a clock agrees with the floor; otherwise now_s is a lower bound and no more."""
+        return self._clock_s is not None and self._clock_s + _seconds(now_ms - self._clock_ms) >= self.floor_s(now_ms)
+
+
+def _seconds(interval_ms: int) -> int:
+    return max(0, interval_ms) // 1000

@@ -1,0 +1,99 @@
+"""One record that survives a power cut at any byte: two slots, a generation and a checksum.
+
+The newest valid slot counts and a save goes to the other one, so that a torn write leaves the old record whole.  Never
+deletes, never writes the slot it would read.  It trusts the flash with secrecy, not with integrity of a torn write:
+the checksum finds accidents, it is no defence against somebody who can write the flash (RFC 9200 section 6.3).
+
+    slot = magic(2) generation(8, big-endian) length(4, big-endian) record sha256-of-all-before(16)
+
+Flash is a port: read(slot) -> bytes, b"" when never written; write(slot, encoded) -> None, durable when it returns.
+"""
+
+from holdfast_core.crypto import sha256
+from holdfast_core.errors import HoldfastError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Flash(Protocol):
+        """Two slots of bytes."""
+
+        def read(self, slot: int) -> bytes:
+            """Return what the slot holds, b"" when it was never written."""
+
+        def write(self, slot: int, encoded: bytes) -> None:
+            """Replace what the slot holds; StorageFailed when the flash refuses."""
+
+
+MAGIC = b"hf"
+HEAD_LEN = 14
+CHECK_LEN = 16
+# The whole state of a device; a record beyond this is a bug, and a length beyond it is garbage.
+MAX_RECORD_LEN = 4096
+
+
+class StorageFailed(HoldfastError):
+    """The flash cannot be written, or what it held is lost; nothing that needs it may go on."""
+
+    reason = "storage-failed"
+
+
+class TwoSlots:
+    """Keeps one record.  load() first, then save() as often as needed.  StorageFailed when both slots are lost."""
+
+    __slots__ = ("_flash", "_generation", "_newest")
+
+    def __init__(self, flash: "Flash") -> None:
+        self._flash = flash
+        self._generation = 0
+        self._newest = 1
+
+    def load(self) -> "bytes | None":
+        """Return the newest whole record, None when the flash is blank.
+
+        A torn first save counts as blank: save_first had not returned, so nothing was built on it.  Two torn slots
+        cannot come from power cuts; starting afresh would repeat counters, so StorageFailed("lost") stops the device.
+        """
+        slots = [self._flash.read(0), self._flash.read(1)]
+        newest: bytes | None = None
+        for slot in (0, 1):
+            decoded = _decode(slots[slot])
+            if decoded is not None and decoded[0] > self._generation:
+                self._generation, newest = decoded
+                self._newest = slot
+        if newest is None and slots[1]:
+            raise StorageFailed("lost")
+        return newest
+
+    def save_first(self, record: bytes) -> None:
+        """Write the very first record into both slots, so that a single lost slot is never taken for a blank flash."""
+        self.save(record)
+        self.save(record)
+
+    def save(self, record: bytes) -> None:
+        """Write the record into the older slot.  When it raises, the record before it is still there."""
+        if len(record) > MAX_RECORD_LEN:
+            raise StorageFailed("record-length")
+        slot = 1 - self._newest
+        self._flash.write(slot, _encode(self._generation + 1, record))
+        self._generation += 1
+        self._newest = slot
+
+
+def _encode(generation: int, record: bytes) -> bytes:
+    head = MAGIC + generation.to_bytes(8, "big") + len(record).to_bytes(4, "big")
+    return head + record + sha256(head + record)[:CHECK_LEN]
+
+
+def _decode(encoded: bytes) -> "tuple[int, bytes] | None":
+    """Return (generation, record) of a whole slot, None of anything else.  Bytes after the checksum are old flash."""
+    if len(encoded) < HEAD_LEN + CHECK_LEN or encoded[:2] != MAGIC:
+        return None
+    length = int.from_bytes(encoded[10:14], "big")
+    end = HEAD_LEN + length
+    if length > MAX_RECORD_LEN or len(encoded) < end + CHECK_LEN:
+        return None
+    if sha256(encoded[:end])[:CHECK_LEN] != encoded[end : end + CHECK_LEN]:
+        return None
+    return int.from_bytes(encoded[2:10], "big"), encoded[HEAD_LEN:end]

@@ -1,0 +1,57 @@
+"""The device clock: never backwards, never trusting an unset clock, floor raised only by proof."""
+
+from minitest import TestCase
+
+from holdfast_device.clock import DeviceClock
+
+T = 1700000000
+
+
+class Clock(TestCase):
+    def test_without_a_clock_the_floor_counts_on(self):
+        clock = DeviceClock(T, 5000)
+        self.assertEqual(clock.now_s(5999), T)
+        self.assertEqual(clock.now_s(6000), T + 1)
+        self.assertFalse(clock.is_set(6000))
+
+    def test_a_clock_ahead_of_the_floor_is_used_and_not_proven(self):
+        clock = DeviceClock(T, 0)
+        clock.set(T + 3600, 0)
+        self.assertEqual(clock.now_s(2000), T + 3602)
+        self.assertEqual(clock.floor_s(2000), T + 2)
+        self.assertTrue(clock.is_set(2000))
+
+    def test_a_clock_behind_the_floor_is_ignored(self):
+        for behind in (1, 3600, 30 * 365 * 86400):
+            clock = DeviceClock(T, 0)
+            clock.set(T - behind, 0)
+            self.assertEqual(clock.now_s(1000), T + 1)
+            self.assertFalse(clock.is_set(1000))
+
+    def test_unset_epochs_are_no_clock(self):
+        for unset in (None, 0, 946684800, 1577836799):
+            clock = DeviceClock(0, 0)
+            clock.set(unset, 0)
+            self.assertEqual(clock.now_s(0), 0)
+            self.assertFalse(clock.is_set(0))
+        clock.set(1577836800, 0)
+        self.assertEqual(clock.now_s(0), 1577836800)
+
+    def test_proof_raises_and_never_lowers(self):
+        clock = DeviceClock(T, 0)
+        clock.prove(T + 100, 10000)
+        self.assertEqual(clock.now_s(10000), T + 100)
+        clock.prove(T + 50, 10000)
+        self.assertEqual(clock.now_s(12000), T + 102)
+        clock.prove(T + 101, 12000)
+        self.assertEqual(clock.floor_s(12000), T + 102)
+
+    def test_a_spoofed_clock_can_be_set_right_again(self):
+        clock = DeviceClock(T, 0)
+        clock.set(T + 10**9, 0)
+        clock.set(T + 5, 1000)
+        self.assertEqual(clock.now_s(1000), T + 5)
+
+    def test_time_does_not_run_backwards_with_the_ticks(self):
+        clock = DeviceClock(T, 5000)
+        self.assertEqual(clock.now_s(1000), T)

@@ -1,0 +1,160 @@
+"""Slots and state under power cuts: old or new, never mixed, and nothing that must not repeat repeats."""
+
+from minitest import TestCase
+
+from holdfast_device.slots import MAX_RECORD_LEN, StorageFailed, TwoSlots
+from holdfast_device.state import State
+from testkit.flash import FlashFake, PowerCut
+
+FLOOR = 1700000000
+
+
+def load(flash):
+    return TwoSlots(flash).load()
+
+
+def saved(*records):
+    flash = FlashFake()
+    slots = TwoSlots(flash)
+    slots.load()
+    slots.save_first(records[0])
+    for record in records[1:]:
+        slots.save(record)
+    return flash
+
+
+class Slots(TestCase):
+    def test_blank_flash_holds_nothing(self):
+        self.assertIsNone(load(FlashFake()))
+
+    def test_newest_record_is_read(self):
+        for count in range(1, 6):
+            records = [bytes([n]) * n for n in range(count)]
+            self.assertEqual(load(saved(*records)), records[-1])
+
+    def test_cut_at_every_byte_of_every_write_leaves_old_or_new(self):
+        for keep_tail in (False, True):
+            for length in (0, 1, 40):
+                old, new = b"\x01" * length, b"\x02" * length
+                for cut in range(30 + length + 1):
+                    flash = saved(b"first", old)
+                    flash.cut(cut, keep_tail)
+                    slots = TwoSlots(flash)
+                    slots.load()
+                    with self.assertRaises(PowerCut):
+                        slots.save(new)
+                    flash.power_on()
+                    self.assertEqual(load(flash), new if cut == 30 + length else old)
+
+    def test_cut_in_the_first_saves_is_blank_or_first(self):
+        for cut in range(2 * 35 + 1):
+            flash = FlashFake()
+            flash.cut(cut)
+            slots = TwoSlots(flash)
+            slots.load()
+            with self.assertRaises(PowerCut):
+                slots.save_first(b"first")
+            flash.power_on()
+            self.assertEqual(load(flash), b"first" if cut >= 35 else None)
+
+    def test_both_slots_lost_is_no_blank_flash(self):
+        flash = saved(b"record")
+        for slot in (0, 1):
+            flash.slots[slot] = flash.slots[slot][:-1] + b"\x00"
+        with self.assertRaises(StorageFailed):
+            load(flash)
+
+    def test_one_flipped_bit_anywhere_falls_back_to_the_other_slot(self):
+        good = saved(b"old", b"new").slots
+        newest = 0 if good[0].find(b"new") >= 0 else 1
+        for index in range(len(good[newest])):
+            flash = FlashFake()
+            flash.slots = list(good)
+            flash.slots[newest] = good[newest][:index] + bytes([good[newest][index] ^ 4]) + good[newest][index + 1 :]
+            self.assertEqual(load(flash), b"old")
+
+    def test_a_record_too_long_is_refused_and_the_old_one_stays(self):
+        flash = saved(b"old")
+        slots = TwoSlots(flash)
+        slots.load()
+        with self.assertRaises(StorageFailed):
+            slots.save(bytes(MAX_RECORD_LEN + 1))
+        self.assertEqual(load(flash), b"old")
+        slots.save(bytes(MAX_RECORD_LEN))
+        self.assertEqual(load(flash), bytes(MAX_RECORD_LEN))
+
+
+class Seen:
+    """What a run was allowed to use, over all its lives; each life must go on from there."""
+
+    def __init__(self):
+        self.boots = []
+        self.next_sequence = 0
+        self.floor_s = FLOOR
+        self.exi_floor = -1
+        self.exi_left = 500
+
+    def life(self, test, flash):
+        """One life of a device: boot, then one save of each kind; a cut ends it anywhere."""
+        state = State(flash, FLOOR)
+        test.assertNotIn(state.boot, self.boots)
+        self.boots.append(state.boot)
+        test.assertGreaterEqual(state.as_sequence, self.next_sequence)
+        test.assertGreaterEqual(state.floor_s, self.floor_s)
+        test.assertGreaterEqual(state.exi_floor, self.exi_floor)
+        for _sequence, left in state.exi:
+            test.assertLessEqual(left, self.exi_left)
+        state.reserve_as_sequence(state.as_sequence + 64)
+        self.next_sequence = state.as_sequence
+        state.floor_s += 10
+        state.exi_floor += 1
+        state.exi = [[state.exi_floor + 1, min(self.exi_left, 100) - 1]]
+        state.save()
+        self.floor_s, self.exi_floor, self.exi_left = state.floor_s, state.exi_floor, state.exi[0][1]
+
+
+class Lives(TestCase):
+    def survive(self, cuts, keep_tail):
+        flash, seen = FlashFake(), Seen()
+        for cut in cuts:
+            flash.cut(cut, keep_tail)
+            try:
+                seen.life(self, flash)
+            except PowerCut:
+                pass
+            flash.power_on()
+        seen.life(self, flash)
+
+    def test_cut_at_every_byte_of_a_whole_life(self):
+        for keep_tail in (False, True):
+            for cut in range(330):
+                self.survive((1000, cut), keep_tail)
+
+    def test_cuts_one_after_the_other(self):
+        for keep_tail in (False, True):
+            for first in range(0, 230, 3):
+                for second in range(0, 230, 11):
+                    self.survive((first, second, first), keep_tail)
+
+    def test_a_refused_save_takes_nothing(self):
+        class Full(FlashFake):
+            def write(self, slot, encoded):
+                if self.writes >= 2:
+                    raise StorageFailed("write")
+                FlashFake.write(self, slot, encoded)
+
+        state = State(Full(), FLOOR)
+        with self.assertRaises(StorageFailed):
+            state.reserve_as_sequence(64)
+        self.assertEqual(state.as_sequence, 0)
+
+    def test_the_floor_of_provisioning_counts_when_it_is_later(self):
+        flash = FlashFake()
+        State(flash, FLOOR)
+        self.assertEqual(State(flash, FLOOR + 5).floor_s, FLOOR + 5)
+        self.assertEqual(State(flash, FLOOR).floor_s, FLOOR + 5)
+
+    def test_a_record_of_another_version_stops_the_device(self):
+        flash = saved(b"\x81\x02")
+        with self.assertRaises(StorageFailed):
+            State(flash, FLOOR)
