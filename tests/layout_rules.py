@@ -1,0 +1,176 @@
+"""The rules of the source tree that a reader can check by eye, checked from the text alone (docs: README).
+
+Each rule is a function from a parsed file to the sentences that say what is wrong with it; nothing is imported
+or run. tests/test_layout.py asks for no sentence on the tree, and for one on each planted violation.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+AREAS = {
+    "native": "holdfast_core",
+    "device": "holdfast_device",
+    "server": "holdfast_server",
+    "hub": "holdfast_hub",
+    "simulator": "holdfast_sim",
+}
+MAY_IMPORT = {
+    "holdfast_core": set(),
+    "holdfast_device": {"holdfast_core"},
+    "holdfast_server": {"holdfast_core"},
+    "holdfast_hub": {"holdfast_core"},
+    "holdfast_sim": {"holdfast_core", "holdfast_device", "holdfast_server", "holdfast_hub"},
+}
+# Files that touch the world. Everything else is bytes and `now` in, bytes and events out.
+WORLDLY = re.compile(r"(.*shell|store_.*|cli|config|trace)\.py")
+WORLD_MODULES = frozenset(
+    """
+    socket asyncio selectors select time datetime os pathlib io sqlite3 threading multiprocessing concurrent
+    subprocess tempfile shutil signal ssl http ctypes mmap fcntl getpass platform uuid glob queue
+    logging random secrets aiocoap uvicorn httpx anyio machine network esp esp32 rp2 utime uos usocket
+    """.split()  # noqa: SIM905 - a list of strings would be three times as long
+)
+WORLD_CALLS = frozenset(["open", "input", "print", "exec", "eval", "breakpoint", "__import__"])
+LABEL_PREFIX = re.compile(
+    r"_?(CODE|TYPE|OPT|CF|ACE|INTRO|HINT|ERR|GRANT|TOKEN_TYPE|PROFILE|CLAIM|CNF|OSC|HDR|KEY|KTY|CRV|KEYOP|ALG|TAG"
+    r"|METHOD|PRIV)_[A-Z0-9_]+"
+)
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 70
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module: where it stands (area/package/..., as text), and its text."""
+
+    path: str
+    text: str
+
+    @property
+    def package(self) -> str:
+        return self.path.split("/")[1]
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+def _is_int(node: ast.AST | None) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Constant) and type(node.value) is int
+
+
+def _is_label(node: ast.AST | None) -> bool:
+    """A bare number such as nearly all registries hand out; HTTP statuses and UTF-8 lead bytes are above."""
+    if isinstance(node, ast.UnaryOp):
+        return _is_int(node.operand)
+    return isinstance(node, ast.Constant) and type(node.value) is int and node.value < 100
+
+
+def imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, top-level module) of every import, also inside functions and TYPE_CHECKING blocks."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, (node.module or "").split(".")[0] if not node.level else package
+
+
+def arrows(source: Source, tree: ast.Module) -> Iterator[str]:
+    """Core <- device, server, hub <- simulator; never across, never back."""
+    for line, module in imported(tree, source.package):
+        ours = module.startswith("holdfast_")
+        if ours and module != source.package and module not in MAY_IMPORT[source.package]:
+            yield f"{source.path}:{line}: {source.package} must not import {module}"
+
+
+def sans_io(source: Source, tree: ast.Module) -> Iterator[str]:
+    """Only shells, stores, cli, config and trace touch the world."""
+    if WORLDLY.fullmatch(source.name):
+        return
+    for line, module in imported(tree, source.package):
+        if module in WORLD_MODULES:
+            yield f"{source.path}:{line}: imports {module}, which only shells, stores, cli, config and trace may"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WORLD_CALLS:
+            yield f"{source.path}:{node.lineno}: calls {node.func.id}()"
+
+
+def labels(source: Source, tree: ast.Module) -> Iterator[str]:
+    """No map is built, read or tagged with a bare number, and no label is defined, outside of labels.py.
+
+    An honest part of "no label literal": what a text can show without knowing what a number means.
+    """
+    if source.path == "native/holdfast_core/labels.py":
+        return
+    for node in ast.walk(tree):
+        at = f"{source.path}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Dict) and any(_is_label(key) for key in node.keys):
+            yield f"{at}: a map with a bare number as key: name it in labels.py"
+        elif isinstance(node, ast.Call) and node.args and _is_label(node.args[0]):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("get", "pop", "Tag") and not (called == "pop" and len(node.args) == 1):
+                yield f"{at}: {called}() with a bare number: name it in labels.py"
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and _is_int(node.value):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name) and LABEL_PREFIX.fullmatch(target.id):
+                    yield f"{at}: {target.id} belongs into labels.py"
+
+
+def size_and_docstring(source: Source, tree: ast.Module) -> Iterator[str]:
+    """A file says what it is, and fits a head."""
+    lines = source.text.count("\n")
+    if lines > MAX_FILE_LINES:
+        yield f"{source.path}: {lines} lines; {MAX_FILE_LINES} are allowed"
+    if not ast.get_docstring(tree):
+        yield f"{source.path}: no docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > MAX_FUNCTION_LINES:
+                yield f"{source.path}:{node.lineno}: {node.name} has {length} lines; {MAX_FUNCTION_LINES} are allowed"
+
+
+PACKAGE_RULES = (arrows, sans_io, labels, size_and_docstring)
+
+
+def violations(source: Source) -> list[str]:
+    """Every sentence that the rules for packages say about a file."""
+    tree = ast.parse(source.text, source.path)
+    return [sentence for rule in PACKAGE_RULES for sentence in rule(source, tree)]
+
+
+def package_sources(root: Path) -> list[Source]:
+    """Every Python file of every package that is there."""
+    return [
+        Source(path.relative_to(root).as_posix(), path.read_text())
+        for area, package in AREAS.items()
+        for path in sorted((root / area / package).rglob("*.py"))
+    ]
+
+
+# Written in pieces, so that this file does not hold what it looks for.
+_NOTES = "(?:DESIGN|ATTACKS|WIRE|CONTRACT|LIBRARIES)"
+_PRIVATE = re.compile(
+    "|".join(
+        [
+            r"(?<![\w.])/(?:work|root|home/[a-z_]+|Users/[A-Za-z_]+)/",
+            *(name.replace("!", r"\.") for name in ("pypi!org", "pythonhosted!org", "npmjs!org", "crates!io")),
+            *(name.replace("!", r"\.") for name in ("golang!org", "deb!debian!org", "repo1!maven")),
+            rf"(?<!\w)shared/|\b{_NOTES}(?:\.md|:| section\b| \d)",
+        ]
+    )
+)
+
+
+def private_names(path: str, text: str) -> Iterator[str]:
+    """A committed file names no machine's folder, no registry's host, and no note that is not in the tree."""
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _PRIVATE.search(line)
+        if found:
+            yield f"{path}:{number}: names {found.group()!r}"

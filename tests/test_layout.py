@@ -1,0 +1,124 @@
+"""The tree keeps its rules: import arrows, sans-IO, one vocabulary, small files, nothing private.
+
+Every rule is also shown a planted violation: a checker that finds nothing in a bad file checks nothing.
+"""
+
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from layout_rules import AREAS, MAX_FILE_LINES, Source, package_sources, private_names, size_and_docstring, violations
+
+DOC = '"""What it is."""\n'
+
+
+def tracked_files(repo: Path) -> list[Path]:
+    """What is committed or about to be; without git (a source archive), every file outside dot folders."""
+    if (repo / ".git").exists():
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=repo,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        return [repo / name for name in listed.split("\0") if name and (repo / name).is_file()]
+    inside = (path for path in repo.rglob("*") if path.is_file())
+    return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(repo).parts[:-1])]
+
+
+def test_packages_keep_the_rules(repo: Path) -> None:
+    sources = package_sources(repo)
+    assert {source.package for source in sources} >= {"holdfast_core", "holdfast_device", "holdfast_server"}
+    assert [sentence for source in sources for sentence in violations(source)] == []
+
+
+def test_tests_are_small_and_say_what_they_are(repo: Path) -> None:
+    import ast
+
+    sources = [Source(path.relative_to(repo).as_posix(), path.read_text()) for path in (repo / "tests").rglob("*.py")]
+    assert len(sources) > 3
+    assert [s for source in sources for s in size_and_docstring(source, ast.parse(source.text))] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("native/holdfast_core/x.py", "import holdfast_device.rs", "must not import holdfast_device"),
+        ("device/holdfast_device/x.py", "from holdfast_server import keys", "must not import holdfast_server"),
+        ("server/holdfast_server/x.py", "def f():\n    import holdfast_device", "must not import holdfast_device"),
+        ("hub/holdfast_hub/x.py", "from holdfast_sim.clock import Clock", "must not import holdfast_sim"),
+        ("server/holdfast_server/cli.py", "import holdfast_sim", "must not import holdfast_sim"),
+        ("device/holdfast_device/rs.py", "import socket", "imports socket"),
+        ("device/holdfast_device/rs.py", "from os import urandom", "imports os"),
+        ("device/holdfast_device/shelling.py", "import time", "imports time"),
+        ("server/holdfast_server/tokens.py", "if TYPE_CHECKING:\n    import asyncio", "imports asyncio"),
+        ("server/holdfast_server/tokens.py", "f = open('x')", "calls open()"),
+        ("server/holdfast_server/tokens.py", "print('x')", "calls print()"),
+        ("device/holdfast_device/x.py", "claims = {-1: 'iss'}", "bare number as key"),
+        ("device/holdfast_device/x.py", "exp = claims.get(4)", "get() with a bare number"),
+        ("server/holdfast_server/x.py", "token = Tag(61, body)", "Tag() with a bare number"),
+        ("server/holdfast_server/x.py", "PRIV_ACT = -65544", "belongs into labels.py"),
+        ("server/holdfast_server/x.py", "\n" * (MAX_FILE_LINES + 1), "lines"),
+        ("server/holdfast_server/x.py", "def f():\n" + "    pass\n" * 70, "f has 71 lines"),
+    ],
+)
+def test_planted_violation_is_found(path: str, text: str, said: str) -> None:
+    found = violations(Source(path, DOC + text))
+    assert len(found) == 1
+    assert said in found[0]
+
+
+def test_missing_docstring_is_found() -> None:
+    assert violations(Source("native/holdfast_core/x.py", "X = 1\n")) == ["native/holdfast_core/x.py: no docstring"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("device/holdfast_device/rs.py", "from holdfast_core import cbor\nfrom holdfast_device.grants import Grants"),
+        ("device/holdfast_device/udp_shell.py", "import socket, time\nprint(open('x'))"),
+        ("server/holdfast_server/store_sqlite.py", "import sqlite3, threading"),
+        ("server/holdfast_server/x.py", "row = rows[0]\nlast = rows.pop(0)\nMAX_TOKEN_LEN = 512\nTITLE = {404: 'x'}"),
+        ("simulator/holdfast_sim/x.py", "import holdfast_server, holdfast_device, holdfast_core"),
+        ("native/holdfast_core/labels.py", "CLAIM_EXP = 4\nNAMES = {4: 'exp'}"),
+    ],
+)
+def test_what_is_allowed_is_not_blamed(path: str, text: str) -> None:
+    assert violations(Source(path, DOC + text)) == []
+
+
+def test_no_module_beside_a_package(repo: Path) -> None:
+    loose = [path for area in AREAS for path in (repo / area).glob("*.py")]
+    assert loose == []
+    assert not (repo / "setup.py").exists()
+    assert list((repo / "tests").rglob("__init__.py")) == []
+
+
+def test_every_package_is_built(repo: Path) -> None:
+    build = tomllib.loads((repo / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    there = {f"{area}/{package}" for area, package in AREAS.items() if (repo / area / package).exists()}
+    assert set(build["targets"]["wheel"]["packages"]) == there
+    assert set(build["dev-mode-dirs"]) == {path.split("/")[0] for path in there}
+    assert all((repo / path / "py.typed").exists() for path in there)
+
+
+def test_nothing_private_is_committed(repo: Path) -> None:
+    files = tracked_files(repo)
+    assert len(files) > 10
+    found = [s for path in files for s in private_names(str(path.relative_to(repo)), path.read_text(errors="replace"))]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["see /" + "work/main", "cp x /" + "root/y", "index: https://pypi" + ".org/simple", "# DESIGN" + " section 2"],
+)
+def test_planted_private_name_is_found(line: str) -> None:
+    assert len(list(private_names("x.md", line))) == 1
+
+
+def test_ordinary_paths_are_not_blamed() -> None:
+    assert list(private_names("x.md", "/etc/holdfast and coap://rs/authz-info and network/home/x")) == []
