@@ -1,0 +1,63 @@
+"""The `holdfast` command itself: it teaches, and says in one sentence what is missing.
+
+It never runs a role's commands: their own tests do.
+"""
+
+from importlib.metadata import EntryPoint
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from holdfast_core import cli
+
+
+def run(monkeypatch: pytest.MonkeyPatch, points: dict[str, str], *argv: str) -> Result:
+    """Run the command with these entry points instead of the installed ones."""
+    made = [EntryPoint(name, value, cli.ENTRY_POINT_GROUP) for name, value in points.items()]
+    monkeypatch.setattr(cli, "entry_points", lambda group: made)
+    return CliRunner().invoke(cli.group, list(argv), prog_name="holdfast")
+
+
+def test_help_names_each_group_and_the_first_commands_without_importing_any(monkeypatch) -> None:
+    done = run(monkeypatch, {"sim": "no_such_module:group", "server": "no_such_module:group"}, "--help")
+    assert done.exit_code == 0
+    for word in ("server ", "sim ", "holdfast sim ekg", "holdfast sim tube", "holdfast server init"):
+        assert word in done.output
+    assert "device " not in done.output.split("Groups")[1].split("Try first")[0]
+
+
+def test_version(monkeypatch) -> None:
+    done = run(monkeypatch, {}, "--version")
+    assert done.output.startswith("holdfast, version ")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("no_such_module.deep:group", "needs no_such_module, which is not installed: pip install 'holdfast[sim]'"),
+        ("holdfast_nowhere.cli:group", "this installation has no 'sim' commands"),
+    ],
+)
+def test_missing_role_is_one_sentence(monkeypatch, value, said) -> None:
+    done = run(monkeypatch, {"sim": value}, "sim", "ekg")
+    assert done.exit_code == cli.MissingRole.exit_code
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_bug_in_a_role_stays_visible(monkeypatch) -> None:
+    done = run(monkeypatch, {"sim": "json:loads"}, "sim")
+    assert isinstance(done.exception, TypeError)
+
+
+def test_a_role_that_is_there_runs(monkeypatch) -> None:
+    done = run(monkeypatch, {"again": "holdfast_core.cli:group"}, "again", "--version")
+    assert done.exit_code == 0
+    assert done.output.startswith("holdfast, version ")
+
+
+def test_unknown_group_is_a_usage_error(monkeypatch) -> None:
+    done = run(monkeypatch, {}, "nonsense")
+    assert done.exit_code == click.UsageError.exit_code
+    assert "No such command 'nonsense'" in done.output
