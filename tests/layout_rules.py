@@ -162,7 +162,7 @@ _PRIVATE = re.compile(
             r"(?<![\w.])/(?:work|root|home/[a-z_]+|Users/[A-Za-z_]+)/",
             *(name.replace("!", r"\.") for name in ("pypi!org", "pythonhosted!org", "npmjs!org", "crates!io")),
             *(name.replace("!", r"\.") for name in ("golang!org", "deb!debian!org", "repo1!maven")),
-            rf"(?<!\w)shared/|\b{_NOTES}(?:\.md|:| section\b| \d)",
+            rf"(?<!\w)share[d]/|\b{_NOTES}(?:\.md|:| section\b| \d)",
         ]
     )
 )
