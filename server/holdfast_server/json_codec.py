@@ -63,6 +63,14 @@ def decode_token_request(form: Mapping[str, str]) -> dict[str, Any]:
     return params
 
 
+def decode_token(text: str) -> bytes:
+    """The octets of a token or code; text that is not base64url is some other token, which nobody issued."""
+    try:
+        return unb64(text)
+    except BadJson:
+        return text.encode()
+
+
 def encode_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
     """A neutral token or introspection answer as a JSON object."""
     return {name: _ENCODERS.get(name, _plain)(value) for name, value in answer.items()}
@@ -138,7 +146,8 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
     "ace_profile": lambda text: PROFILES.get(text, text) if text else None,
     "cnonce": unb64,
     "req_cnf": decode_cnf,
-    "client_secret": str.encode,
+    "code": decode_token,
+    "subject_token": decode_token,
 }
 
 _ENCODERS: dict[str, Callable[[Any], Any]] = {

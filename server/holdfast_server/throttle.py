@@ -35,21 +35,25 @@ class Throttle:
         self._sources: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, source: str, now_s: float) -> bool:
-        """Spend one try of `source`. A refused try spends nothing of the global bucket."""
+        """Spend one try of `source`. A refused try spends nothing, so who keeps trying is not shut out longer."""
+        if not self.peek(source, now_s):
+            return False
+        self._sources[source].tokens -= 1
+        self._all.tokens -= 1
+        return True
+
+    def peek(self, source: str, now_s: float) -> bool:
+        """Whether take would succeed now."""
         bucket = self._sources.pop(source, None) or _Bucket(self._burst, now_s)
         self._sources[source] = bucket
         if len(self._sources) > self._max_sources:
             self._sources.popitem(last=False)
-        return _spend(bucket, self._burst, self._per_s, now_s) and _spend(
-            self._all, self._global_burst, self._global_per_s, now_s
-        )
+        _refill(bucket, self._burst, self._per_s, now_s)
+        _refill(self._all, self._global_burst, self._global_per_s, now_s)
+        return bucket.tokens >= 1 and self._all.tokens >= 1
 
 
-def _spend(bucket: _Bucket, burst: int, per_s: float, now_s: float) -> bool:
+def _refill(bucket: _Bucket, burst: int, per_s: float, now_s: float) -> None:
     earned = max(0.0, now_s - bucket.at_s) * per_s
     bucket.tokens = min(float(burst), bucket.tokens + earned)
     bucket.at_s = now_s
-    if bucket.tokens < 1:
-        return False
-    bucket.tokens -= 1
-    return True

@@ -1,0 +1,135 @@
+"""The JSON endpoints for clients over HTTPS: /token, /introspect, /revoke, metadata and keys.
+
+Forms in, JSON out (RFC 6749 section 5, RFC 7662, RFC 7009, RFC 8414). A client
+shows its secret in HTTP Basic or in the form, never both, never in the query.
+Translates and authenticates; authorization_server.py decides.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from holdfast_core import labels as L
+from holdfast_core.names import ERROR_NAMES
+from holdfast_server.authorization_server import AuthorizationServer
+from holdfast_server.caller import Caller
+from holdfast_server.errors import InvalidClient, OAuthError, ServerRefusal
+from holdfast_server.forms import BadForm, read_basic, read_form
+from holdfast_server.json_codec import BadJson, decode_token, decode_token_request, encode_answer
+from holdfast_server.metadata import authorization_server_metadata, jwks
+from holdfast_server.throttle import Throttle
+
+Endpoint = Callable[[dict[str, str], Caller], Response]
+FORM = "application/x-www-form-urlencoded"
+CACHED = {"cache-control": "public, max-age=300"}
+
+
+class OAuthEndpoints:
+    """The routes of this part."""
+
+    def __init__(self, authz_server: AuthorizationServer, clock: Callable[[], int]) -> None:
+        self._authz = authz_server
+        self._clock = clock
+        self._failures = Throttle(burst=20, per_s=1, global_burst=500, global_per_s=50)
+
+    def routes(self) -> list[Route]:
+        """Every route answers other methods with 405."""
+        return [
+            Route("/token", self.token, methods=["POST"]),
+            Route("/introspect", self.introspect, methods=["POST"]),
+            Route("/revoke", self.revoke, methods=["POST"]),
+            Route("/.well-known/oauth-authorization-server", self.metadata, methods=["GET"]),
+            Route("/jwks.json", self.jwks, methods=["GET"]),
+        ]
+
+    async def token(self, request: Request) -> Response:
+        """RFC 6749 section 5 with the ACE parameters of RFC 9200 section 5.8 in their JSON shapes."""
+
+        def issue(form: dict[str, str], caller: Caller) -> Response:
+            answer = self._authz.token(decode_token_request(form), caller, self._clock())
+            return JSONResponse(encode_answer({"token_type": L.TOKEN_TYPE_POP, **answer}))
+
+        return await self._answer(request, issue)
+
+    async def introspect(self, request: Request) -> Response:
+        """RFC 7662 section 2 with the members of RFC 9200 section 5.9.2."""
+
+        def look(form: dict[str, str], caller: Caller) -> Response:
+            params = {"token": decode_token(form["token"])} if "token" in form else {}
+            return JSONResponse(encode_answer(self._authz.introspect(params, caller, self._clock())))
+
+        return await self._answer(request, look)
+
+    async def revoke(self, request: Request) -> Response:
+        """RFC 7009 section 2: 200 and nothing to see, whether or not there was such a token."""
+
+        def withdraw(form: dict[str, str], caller: Caller) -> Response:
+            params = {"token": decode_token(form["token"])} if "token" in form else {}
+            self._authz.revoke(params, caller, self._clock())
+            return Response(status_code=200)
+
+        return await self._answer(request, withdraw)
+
+    async def metadata(self, _request: Request) -> Response:
+        """RFC 8414 section 3."""
+        return JSONResponse(authorization_server_metadata(self._authz.settings), headers=CACHED)
+
+    async def jwks(self, _request: Request) -> Response:
+        """RFC 7517 section 5: the public keys that verify the tokens this server signs."""
+        return JSONResponse(jwks(self._authz.keyring), headers=CACHED)
+
+    async def _answer(self, request: Request, endpoint: Endpoint) -> Response:
+        try:
+            form = await _form(request)
+            caller = self._authenticate(request, form)
+            return endpoint(form, caller)
+        except (BadForm, BadJson):
+            return _error("invalid_request", 400)
+        except OAuthError as refused:
+            return _oauth_error(refused)
+        except ServerRefusal as refused:
+            return Response(status_code=refused.http_status)
+
+    def _authenticate(self, request: Request, form: dict[str, str]) -> Caller:
+        """The caller of this request; takes client_secret out of the form. Raises InvalidClient, BadForm."""
+        client_id, secret = _credentials(request.headers.get("authorization"), form)
+        source = request.client.host if request.client else ""
+        if not self._failures.peek(source, self._clock()):
+            raise InvalidClient
+        try:
+            return self._authz.authenticate_client(client_id, secret)
+        except InvalidClient:
+            self._failures.take(source, self._clock())
+            raise
+
+
+async def _form(request: Request) -> dict[str, str]:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
+        raise BadForm
+    return read_form(await request.body())
+
+
+def _credentials(header: str | None, form: dict[str, str]) -> tuple[str, str]:
+    in_form = form.pop("client_secret", None)
+    if header is None:
+        return form.get("client_id", ""), in_form or ""
+    client_id, secret = read_basic(header)
+    if in_form is not None or form.get("client_id", client_id) != client_id:
+        raise BadForm
+    return client_id, secret
+
+
+def _oauth_error(refused: OAuthError) -> Response:
+    assert refused.ace_error is not None  # noqa: S101 - an OAuthError always has one
+    headers = {"www-authenticate": 'Basic realm="holdfast"'} if refused.http_status == 401 else None
+    return _error(ERROR_NAMES[refused.ace_error], refused.http_status, refused.description, headers)
+
+
+def _error(name: str, status: int, description: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    body: dict[str, Any] = {"error": name}
+    if description:
+        body["error_description"] = description
+    return JSONResponse(body, status, headers=headers)

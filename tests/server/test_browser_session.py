@@ -1,0 +1,51 @@
+"""The browser's session cookie and form tokens: made here, fit here, and nowhere else."""
+
+from holdfast_core.secret import Secret
+from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSessions
+
+NOW_S = 1_800_000_000
+
+
+def sessions(key: bytes = b"k" * 32) -> BrowserSessions:
+    counter = iter(range(1, 1000))
+    return BrowserSessions(Secret(key), lambda n: next(counter).to_bytes(n, "big"))
+
+
+def test_a_cookie_reads_back_as_the_session_it_was_made_for() -> None:
+    made = sessions()
+    session = made.start("doctor|with|bars", NOW_S)
+    assert made.read(made.cookie(session), NOW_S + 5) == session
+
+
+def test_a_cookie_ends_at_its_lifetime_and_never_lies_in_the_future() -> None:
+    made = sessions()
+    cookie = made.cookie(made.start("doctor", NOW_S))
+    assert made.read(cookie, NOW_S + LOGIN_LIFETIME_S - 1) is not None
+    assert made.read(cookie, NOW_S + LOGIN_LIFETIME_S) is None
+    assert made.read(cookie, NOW_S - 1) is None
+
+
+def test_a_cookie_of_another_key_or_changed_in_any_character_is_no_session() -> None:
+    made = sessions()
+    cookie = made.cookie(made.start("doctor", NOW_S))
+    assert sessions(b"x" * 32).read(cookie, NOW_S) is None
+    for place in range(len(cookie) - 1):  # the last character has unused bits
+        changed = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
+        assert made.read(changed, NOW_S) is None, place
+
+
+def test_what_is_not_a_cookie_is_no_session() -> None:
+    made = sessions()
+    for cookie in (None, "", "=", "a", "é", "AAAA", "*" * 80):
+        assert made.read(cookie, NOW_S) is None
+
+
+def test_a_form_token_fits_one_session_step_and_request_only() -> None:
+    made = sessions()
+    doctor, thief = made.start("doctor", NOW_S), made.start("doctor", NOW_S)
+    token = made.form_token(doctor, "consent", "client_id=a")
+    assert made.form_token_fits(token, doctor, "consent", "client_id=a")
+    assert not made.form_token_fits(token, thief, "consent", "client_id=a")
+    assert not made.form_token_fits(token, doctor, "login", "client_id=a")
+    assert not made.form_token_fits(token, doctor, "consent", "client_id=b")
+    assert not made.form_token_fits("", doctor, "consent", "client_id=a")
