@@ -91,7 +91,8 @@ class TestDecode(TestCase):
             except MalformedCbor:
                 pass
         small_ints = list(range(0x18)) + list(range(0x20, 0x38))
-        self.assertEqual(accepted, [*small_ints, 0x40, 0x60, 0x80, 0xA0, 0xF4, 0xF5, 0xF6])
+        empty_and_simple = [0x40, 0x60, 0x80, 0xA0, 0xF4, 0xF5, 0xF6]
+        self.assertEqual(accepted, small_ints + empty_and_simple)
 
     def test_what_is_not_bytes_is_the_callers_fault(self):
         for wrong in (5, "abc", None, [1]):
