@@ -1,0 +1,96 @@
+"""The MicroPython provider under CPython: the dual cases, and a comparison with the `cryptography` provider.
+
+MicroPython's cryptolib is stood in for by `cryptography`'s AES in ECB and CBC mode.
+"""
+
+import random
+
+import pytest
+import test_crypto as dual
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from holdfast_core import crypto, crypto_cryptography, crypto_micropython
+from holdfast_core.errors import LocalError, NotAuthentic
+
+ECB, CBC = 1, 2
+
+
+class StandInAes:
+    """cryptolib.aes by its documented use: whole blocks, mode 1 (ECB) or 2 (CBC with an iv), state kept."""
+
+    def __init__(self, key, mode, iv=None):
+        assert mode in (ECB, CBC)
+        assert (iv is None) == (mode == ECB)
+        self._encryptor = Cipher(algorithms.AES(key), modes.ECB() if mode == ECB else modes.CBC(iv)).encryptor()
+
+    def encrypt(self, blocks):
+        assert len(blocks) % 16 == 0
+        return self._encryptor.update(blocks)
+
+
+@pytest.fixture(autouse=True)
+def _lend_aes(monkeypatch):
+    monkeypatch.setattr(crypto_micropython, "aes", StandInAes)
+
+
+class TestHashes(dual.Hashes):
+    provider = crypto_micropython
+
+
+class TestAesCcm(dual.AesCcm):
+    provider = crypto_micropython
+
+
+class TestEs256(dual.Es256):
+    provider = crypto_micropython
+
+
+def test_cpython_takes_the_cryptography_provider():
+    assert crypto.PROVIDER == "cryptography"
+    assert crypto.Aead is crypto_cryptography.Aead
+    assert crypto_micropython.PROVIDER == "micropython"
+
+
+def test_no_aes_is_a_local_error(monkeypatch):
+    monkeypatch.setattr(crypto_micropython, "aes", None)
+    with pytest.raises(LocalError, match="no-aes"):
+        crypto_micropython.Aead(10, bytes(16))
+
+
+def test_hashes_agree():
+    rng = random.Random(1)
+    for _ in range(300):
+        key, message = rng.randbytes(rng.randrange(140)), rng.randbytes(rng.randrange(300))
+        assert crypto_micropython.sha256(message) == crypto_cryptography.sha256(message)
+        assert crypto_micropython.hmac_sha256(key, message) == crypto_cryptography.hmac_sha256(key, message)
+        assert crypto_micropython.hmac_sha256(bytes(3) + key, message) == crypto_cryptography.hmac_sha256(
+            bytes(3) + key, message
+        )
+
+
+def test_aeads_agree():
+    rng = random.Random(2)
+    for _ in range(400):
+        alg, key_len, _ = rng.choice(dual.ALGS)
+        key, nonce = rng.randbytes(key_len), rng.randbytes(13)
+        aad, plaintext = rng.randbytes(rng.choice((0, 1, 13, 14, 15, 30, 200))), rng.randbytes(rng.randrange(100))
+        ours, theirs = crypto_micropython.Aead(alg, key), crypto_cryptography.Aead(alg, key)
+        ciphertext = ours.seal(nonce, aad, plaintext)
+        assert ciphertext == theirs.seal(nonce, aad, plaintext)
+        assert ours.open(nonce, aad, ciphertext) == plaintext
+        bad = dual.flipped(ciphertext, rng.randrange(8 * len(ciphertext)))
+        for aead in (ours, theirs):
+            with pytest.raises(NotAuthentic):
+                aead.open(nonce, aad, bad)
+
+
+@pytest.mark.parametrize("lead", [0, 1, 8, 20])
+def test_leading_zeros_survive_the_xor_of_integers(lead):
+    """A plaintext equal to the keystream's beginning seals to zeros, and must keep its length."""
+    ours = crypto_micropython.Aead(10, bytes(16))
+    keystream = ours.seal(dual.NONCE, b"", bytes(24))[:24]
+    plaintext = keystream[:lead] + bytes(24 - lead)
+    ciphertext = ours.seal(dual.NONCE, b"", plaintext)
+    assert ciphertext[:lead] == bytes(lead)
+    assert len(ciphertext) == 32
+    assert ours.open(dual.NONCE, b"", ciphertext) == plaintext
