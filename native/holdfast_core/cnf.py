@@ -1,0 +1,197 @@
+"""Confirmation of a token: which key its holder must prove (RFC 8747 section 3.1, RFC 9203 section 3.2.1).
+
+Exactly one key: a COSE_Key, an Encrypted_COSE_Key, an osc map, or only a kid that refers to a key known before.
+Unknown members of cnf are ignored, unknown members of osc are refused (RFC 9203 section 4.2).
+Never proves possession and never derives a context: sessions do.
+"""
+
+from holdfast_core import cbor
+from holdfast_core import labels as L
+from holdfast_core.cose_key import CoseKey, decode_cose_key
+from holdfast_core.errors import MalformedClaims, MalformedKey
+from holdfast_core.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OSCORE_VERSION = 1
+
+# The text forms RFC 9203 allows for alg and hkdf, as the COSE registry spells them.
+_ALG_NAMES = {
+    "AES-CCM-16-64-128": L.ALG_AES_CCM_16_64_128,
+    "AES-CCM-16-64-256": L.ALG_AES_CCM_16_64_256,
+    "AES-CCM-16-128-128": L.ALG_AES_CCM_16_128_128,
+    "AES-CCM-16-128-256": L.ALG_AES_CCM_16_128_256,
+}
+_HKDF_NAMES = {"HMAC 256/256": L.ALG_HMAC_256_256}
+_OSC_MEMBERS = (
+    L.OSC_ID,
+    L.OSC_VERSION,
+    L.OSC_MS,
+    L.OSC_HKDF,
+    L.OSC_ALG,
+    L.OSC_SALT,
+    L.OSC_CONTEXT_ID,
+)
+
+
+class OscInput:
+    """OSCORE_Input_Material: what both sides derive an OSCORE context from, with the nonces of the session.
+
+    id: bytes, names this material.  ms: Secret, the Master Secret and PoP key.  salt: bytes, None when it was absent.
+    context_id: bytes or None.  alg, hkdf: COSE algorithms, defaults filled in.  version: OSCORE version.
+    """
+
+    __slots__ = ("alg", "context_id", "hkdf", "id", "ms", "salt", "version")
+
+    def __init__(
+        self,
+        id: bytes,  # noqa: A002 - the RFC's word
+        ms: Secret,
+        salt: "bytes | None" = None,
+        alg: int = L.ALG_AES_CCM_16_64_128,
+        hkdf: int = L.ALG_HMAC_256_256,
+        context_id: "bytes | None" = None,
+        version: int = OSCORE_VERSION,
+    ) -> None:
+        self.id = id
+        self.ms = ms
+        self.salt = salt
+        self.alg = alg
+        self.hkdf = hkdf
+        self.context_id = context_id
+        self.version = version
+
+    def __repr__(self) -> str:
+        return f"OscInput(id={self.id!r}, alg={self.alg}, ms={self.ms!r})"
+
+
+def decode_osc(members: object) -> OscInput:
+    """Decode OSCORE_Input_Material from its decoded CBOR map (RFC 9203 figure 10).
+
+    Raises MalformedKey with detail: map unknown id ms version hkdf alg salt context-id.
+    """
+    if not isinstance(members, dict):
+        raise MalformedKey("map")
+    for label in members:
+        if label not in _OSC_MEMBERS:
+            raise MalformedKey("unknown")
+    return OscInput(
+        _required(members, L.OSC_ID, "id"),
+        Secret(_required(members, L.OSC_MS, "ms")),
+        _optional(members, L.OSC_SALT, "salt"),
+        _algorithm(members.get(L.OSC_ALG, L.ALG_AES_CCM_16_64_128), _ALG_NAMES, "alg"),
+        _algorithm(members.get(L.OSC_HKDF, L.ALG_HMAC_256_256), _HKDF_NAMES, "hkdf"),
+        _optional(members, L.OSC_CONTEXT_ID, "context-id"),
+        _algorithm(members.get(L.OSC_VERSION, OSCORE_VERSION), {}, "version"),
+    )
+
+
+def encode_osc(osc: OscInput) -> "dict[object, object]":
+    """Return the CBOR map of an OscInput; it holds the Master Secret.  Defaults are left out."""
+    members: dict[object, object] = {L.OSC_ID: osc.id, L.OSC_MS: osc.ms.reveal()}
+    if osc.version != OSCORE_VERSION:
+        members[L.OSC_VERSION] = osc.version
+    if osc.hkdf != L.ALG_HMAC_256_256:
+        members[L.OSC_HKDF] = osc.hkdf
+    if osc.alg != L.ALG_AES_CCM_16_64_128:
+        members[L.OSC_ALG] = osc.alg
+    if osc.salt is not None:
+        members[L.OSC_SALT] = osc.salt
+    if osc.context_id is not None:
+        members[L.OSC_CONTEXT_ID] = osc.context_id
+    return members
+
+
+def _required(members: "dict[object, object]", label: int, name: str) -> bytes:
+    value = _optional(members, label, name)
+    if value is None:
+        raise MalformedKey(name)
+    return value
+
+
+def _optional(members: "dict[object, object]", label: int, name: str) -> "bytes | None":
+    if label not in members:
+        return None
+    value = members[label]
+    if not isinstance(value, bytes):
+        raise MalformedKey(name)
+    return value
+
+
+def _algorithm(value: object, names: "dict[str, int]", name: str) -> int:
+    """Read an integer, or one of the registry's names for one."""
+    if isinstance(value, str):
+        value = names.get(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise MalformedKey(name)
+    return value
+
+
+class Cnf:
+    """A decoded confirmation: method (CNF_COSE_KEY, CNF_KID or CNF_OSC), and key, kid or osc.
+
+    An Encrypted_COSE_Key shows as CNF_COSE_KEY with encrypted True.  kid: the reference, or the id of the key given.
+    """
+
+    __slots__ = ("encrypted", "key", "kid", "method", "osc")
+
+    def __init__(
+        self,
+        method: int,
+        kid: "bytes | None",
+        key: "CoseKey | None" = None,
+        osc: "OscInput | None" = None,
+        encrypted: bool = False,
+    ) -> None:
+        self.method = method
+        self.kid = kid
+        self.key = key
+        self.osc = osc
+        self.encrypted = encrypted
+
+    def __repr__(self) -> str:
+        return f"Cnf(method={self.method}, kid={self.kid!r})"
+
+
+def decode_cnf(value: object, open_encrypted: "Callable[[object], bytes] | None" = None) -> Cnf:
+    """Decode a cnf claim or parameter from its decoded CBOR map.
+
+    open_encrypted: decrypts the decoded COSE_Encrypt0 of an Encrypted_COSE_Key to an encoded COSE_Key; without it such
+    a cnf is refused.
+    Raises MalformedClaims with detail: map, several-keys (more than one of COSE_Key, Encrypted_COSE_Key, osc),
+    no-key (no known member), kid, encrypted; MalformedKey; and what open_encrypted raises.
+    """
+    if not isinstance(value, dict):
+        raise MalformedClaims("map")
+    keys = [method for method in (L.CNF_COSE_KEY, L.CNF_ENCRYPTED_COSE_KEY, L.CNF_OSC) if method in value]
+    if len(keys) > 1:
+        raise MalformedClaims("several-keys")
+    kid = value.get(L.CNF_KID)
+    if L.CNF_KID in value and not isinstance(kid, bytes):
+        raise MalformedClaims("kid")
+    if not keys:
+        if kid is None:
+            raise MalformedClaims("no-key")
+        return Cnf(L.CNF_KID, kid)
+    if keys[0] == L.CNF_OSC:
+        osc = decode_osc(value[L.CNF_OSC])
+        return Cnf(L.CNF_OSC, _same_kid(kid, osc.id), osc=osc)
+    encrypted = keys[0] == L.CNF_ENCRYPTED_COSE_KEY
+    members = value[keys[0]]
+    if encrypted:
+        if open_encrypted is None:
+            raise MalformedClaims("encrypted")
+        members = cbor.decode(open_encrypted(members))
+    key = decode_cose_key(members)
+    return Cnf(L.CNF_COSE_KEY, _same_kid(kid, key.kid), key=key, encrypted=encrypted)
+
+
+def _same_kid(kid: "bytes | None", own: "bytes | None") -> "bytes | None":
+    """Refuse a kid beside a key that has another one: that would be two keys (RFC 8747 section 3.1)."""
+    if kid is None:
+        return own
+    if own is not None and own != kid:
+        raise MalformedClaims("several-keys")
+    return kid

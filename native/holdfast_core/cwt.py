@@ -1,0 +1,233 @@
+"""CWTs in one strict shape (RFC 8392 section 7.2, RFC 9770 section 3): from token bytes to an authenticated payload.
+
+A token is tag 61, then one COSE tag, shortest heads, an empty unprotected header, and in the protected one exactly alg
+and kid (and IV when encrypted).  Anything else could be rewritten on the way without breaking the protection, and so
+change the hash by which a token is revoked.  A nested token is encrypted outside and signed inside (RFC 8392 A.6); the
+inner COSE_Sign1 has its own tag and no tag 61.
+The algorithm is the configured key's, a key has one role, and keys of other roles are never tried.
+Never reads a claim: see claims.py.  Never checks time, audience or scope: see verifier.py.
+"""
+
+from holdfast_core import cbor, cose, crypto
+from holdfast_core import labels as L
+from holdfast_core.errors import (
+    BadSignature,
+    CritUnknown,
+    HeaderUnprotected,
+    MalformedCose,
+    MalformedKey,
+    UnknownKey,
+    UnsupportedAlg,
+)
+from holdfast_core.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CWT_ENCRYPTED = "cwt-encrypted"
+CWT_NESTED = "cwt-nested"
+CWT_SIGNED = "cwt-signed"
+CWT_MAC = "cwt-mac"
+FORMATS = (CWT_ENCRYPTED, CWT_NESTED, CWT_SIGNED, CWT_MAC)
+
+ROLE_SIGN = "sign"
+ROLE_MAC = "mac"
+ROLE_ENCRYPT = "encrypt"
+
+# A nested token with osc material and a long AIF scope stays under 700 bytes; a board takes one in one block upload.
+MAX_TOKEN_LEN = 1024
+MAC_KEY_LEN = 32
+
+_ROLE_OF_TAG = {L.TAG_COSE_ENCRYPT0: ROLE_ENCRYPT, L.TAG_COSE_MAC0: ROLE_MAC, L.TAG_COSE_SIGN1: ROLE_SIGN}
+_ENCRYPT_ALGS = (
+    L.ALG_AES_CCM_16_64_128,
+    L.ALG_AES_CCM_16_64_256,
+    L.ALG_AES_CCM_16_128_128,
+    L.ALG_AES_CCM_16_128_256,
+)
+_SIGN1_HEAD = cbor.encode_head(6, L.TAG_COSE_SIGN1)
+_TOKEN_TAGS = (L.TAG_CWT, L.TAG_COSE_ENCRYPT0, L.TAG_COSE_MAC0, L.TAG_COSE_SIGN1)
+
+
+class TrustedKey:
+    """A provisioned key of an AS, for one role and one algorithm.
+
+    role: ROLE_SIGN (key: Es256Key), ROLE_MAC or ROLE_ENCRYPT (key: Secret).  kid: bytes.  alg: COSE algorithm.
+    issuer: the AS's iss value.
+    Raises MalformedKey with detail: role alg length.
+    """
+
+    __slots__ = ("alg", "issuer", "key", "kid", "role")
+
+    def __init__(self, role: str, kid: bytes, alg: int, issuer: str, key: "cose.VerificationKey") -> None:
+        _check_trusted(role, alg, key)
+        self.role = role
+        self.kid = kid
+        self.alg = alg
+        self.issuer = issuer
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"TrustedKey({self.role}, kid={self.kid!r}, alg={self.alg}, issuer={self.issuer!r})"
+
+
+def _check_trusted(role: str, alg: int, key: "cose.VerificationKey") -> None:
+    """Refuse an algorithm that is not one of the role's, and a key that is not one of the algorithm's."""
+    if role == ROLE_SIGN:
+        if alg != L.ALG_ES256:
+            raise MalformedKey("alg")
+        if isinstance(key, Secret):
+            raise MalformedKey("role")
+        return
+    if not isinstance(key, Secret):
+        raise MalformedKey("role")
+    if role == ROLE_MAC:
+        if alg not in cose.MAC_TAG_LENS:
+            raise MalformedKey("alg")
+        key_len = MAC_KEY_LEN
+    elif role == ROLE_ENCRYPT:
+        if alg not in _ENCRYPT_ALGS:
+            raise MalformedKey("alg")
+        key_len = crypto.aead_sizes(alg)[0]
+    else:
+        raise MalformedKey("role")
+    if len(key) != key_len:
+        raise MalformedKey("length")
+
+
+class Trust:
+    """The provisioned keys of every AS that may issue tokens for this RS."""
+
+    __slots__ = ("keys",)
+
+    def __init__(self, keys: "Sequence[TrustedKey]") -> None:
+        self.keys = tuple(keys)
+
+    def find(self, role: str, kid: "bytes | None", issuer: "str | None" = None) -> "list[TrustedKey]":
+        """Return the keys of a role with this kid (any kid for None), of one issuer when it is given."""
+        return [
+            key
+            for key in self.keys
+            if key.role == role and (kid is None or key.kid == kid) and (issuer is None or key.issuer == issuer)
+        ]
+
+
+class Opened:
+    """An authenticated payload: the claims bytes, the AS that protected them, and the token's format."""
+
+    __slots__ = ("format", "issuer", "payload")
+
+    def __init__(self, payload: bytes, issuer: str, token_format: str) -> None:
+        self.payload = payload
+        self.issuer = issuer
+        self.format = token_format
+
+    def __repr__(self) -> str:
+        return f"Opened({self.format}, issuer={self.issuer!r})"
+
+
+def open_cwt(token: bytes, trust: Trust, formats: "Sequence[str]") -> Opened:
+    """Check the protection of a token.
+
+    token: 1..MAX_TOKEN_LEN bytes.  formats: those of FORMATS that this RS takes.
+    Returns the payload with the issuer of the key that protected it; for a nested token both keys are of one issuer.
+    Raises MalformedCbor, MalformedCose (no token at all); UnsupportedAlg (a format not in formats, detail `format`; an
+    alg that is not the key's), HeaderUnprotected, CritUnknown (a header parameter beyond the profile's), UnknownKey,
+    BadSignature.
+    """
+    message = _decode_token(token)
+    if message.tag != L.TAG_COSE_ENCRYPT0:
+        token_format = CWT_SIGNED if message.tag == L.TAG_COSE_SIGN1 else CWT_MAC
+        if token_format not in formats:
+            raise UnsupportedAlg("format")
+        payload, key = _open_with_trust(message, trust, None)
+        return Opened(payload, key.issuer, token_format)
+    if CWT_ENCRYPTED not in formats and CWT_NESTED not in formats:
+        raise UnsupportedAlg("format")
+    payload, key = _open_with_trust(message, trust, None)
+    nested = payload.startswith(_SIGN1_HEAD)
+    token_format = CWT_NESTED if nested else CWT_ENCRYPTED
+    if token_format not in formats:
+        raise UnsupportedAlg("format")
+    if nested:
+        payload, _ = _open_with_trust(cose.decode_message(payload), trust, key.issuer)
+    return Opened(payload, key.issuer, token_format)
+
+
+def _decode_token(token: bytes) -> cose.CoseMessage:
+    """Decode tag 61 around one COSE tag around the message (RFC 9770 section 3)."""
+    if len(token) > MAX_TOKEN_LEN:
+        raise MalformedCose("too-long")
+    outer = cbor.decode(token, _TOKEN_TAGS)
+    if not isinstance(outer, cbor.Tag) or outer.number != L.TAG_CWT:
+        raise MalformedCose("tag")
+    inner = outer.value
+    if not isinstance(inner, cbor.Tag):
+        raise MalformedCose("tag")
+    return cose.message_from(inner.number, inner.value)
+
+
+def _open_with_trust(message: cose.CoseMessage, trust: Trust, issuer: "str | None") -> "tuple[bytes, TrustedKey]":
+    """Try the keys that the header's kid names, of the role the COSE tag asks for; the first that fits wins."""
+    kid = _checked_kid(message)
+    candidates = trust.find(_ROLE_OF_TAG[message.tag], kid, issuer)
+    if not candidates:
+        raise UnknownKey("kid")
+    alg = message.headers[L.HDR_ALG]
+    fitting = [key for key in candidates if key.alg == alg]
+    if not fitting:
+        raise UnsupportedAlg("key")
+    for key in fitting:  # kids are the AS's own business, so two ASes may use the same one
+        try:
+            return cose.open_message(message, key.alg, key.key), key
+        except BadSignature:
+            continue
+    raise BadSignature("token")
+
+
+def _checked_kid(message: cose.CoseMessage) -> bytes:
+    """Check that the header is the profile's and return its kid."""
+    if message.unprotected:
+        raise HeaderUnprotected("unprotected")
+    if L.HDR_CRIT in message.headers:
+        raise CritUnknown("crit")
+    allowed = 2
+    if message.tag == L.TAG_COSE_ENCRYPT0:
+        if L.HDR_IV not in message.headers:
+            raise MalformedCose("iv")
+        allowed = 3
+    if L.HDR_ALG not in message.headers:
+        raise UnsupportedAlg("missing")
+    kid = message.headers.get(L.HDR_KID)
+    if not isinstance(kid, bytes):
+        raise UnknownKey("missing")
+    if len(message.headers) != allowed:  # in a token every parameter counts as critical (RFC 8392 section 7.2 step 4)
+        raise CritUnknown("parameter")
+    return kid
+
+
+def open_encrypted_key(value: object, trust: Trust, issuer: str) -> bytes:
+    """Decrypt an Encrypted_COSE_Key (RFC 8747 section 3.3) with a key that the RS shares with the token's issuer.
+
+    value: the decoded COSE_Encrypt0, tagged or not.  A kid in it is optional, and so is where its header stands: it is
+    inside a protected token.
+    Returns the encoded COSE_Key.  Raises MalformedCose, UnknownKey, UnsupportedAlg, CritUnknown, BadSignature.
+    """
+    if isinstance(value, cbor.Tag):
+        message = cose.message_from(value.number, value.value)
+    else:
+        message = cose.message_from(L.TAG_COSE_ENCRYPT0, value)
+    if message.tag != L.TAG_COSE_ENCRYPT0:
+        raise MalformedCose("tag")
+    kid = message.header(L.HDR_KID)
+    candidates = trust.find(ROLE_ENCRYPT, kid if isinstance(kid, bytes) else None, issuer)
+    for key in candidates:
+        if key.alg == message.header(L.HDR_ALG):
+            try:
+                return cose.open_message(message, key.alg, key.key)
+            except BadSignature:
+                continue
+    if not candidates:
+        raise UnknownKey("cnf")
+    raise BadSignature("cnf")

@@ -1,0 +1,284 @@
+"""Verifying a token for one RS: every check of RFC 9200 section 5.10.1.1, in its order, ending in a Grant or a raise.
+
+The first check that fails names the answer.  After the protection and the decoding of the claims:
+  iss, exp (nbf, exi), aud, scope, then what profiles add: cnonce, ace_profile, cnf.
+RFC 9200 checks a claim `if present`; a token without aud, scope, cnf or any end of life is refused here, because each
+of them would be a right without a limit.  Never asks for proof of possession, stores nothing, and has no clock.
+"""
+
+from holdfast_core import crypto
+from holdfast_core import labels as L
+from holdfast_core.claims import Claims, claims_from_introspection, decode_claims
+from holdfast_core.cnf import OSCORE_VERSION, Cnf, OscInput, decode_cnf
+from holdfast_core.cwt import CWT_MAC, CWT_SIGNED, FORMATS, Trust, open_cwt, open_encrypted_key
+from holdfast_core.errors import (
+    CnonceStale,
+    KeyUnsuitable,
+    LocalError,
+    MalformedClaims,
+    NotYetValid,
+    ProfileUnsupported,
+    Replayed,
+    Revoked,
+    ScopeUnknown,
+    TokenExpired,
+    UnsupportedAlg,
+    WrongAudience,
+    WrongIssuer,
+)
+from holdfast_core.grant import Grant
+from holdfast_core.scope import Permissions, ScopeMap, understand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    CnonceCheck = Callable[[bytes], bool]
+
+REFERENCE = "reference"
+# cti of a token with exi: the RS's identifier, then the AS's sequence number (RFC 9200 section 5.10.3; layout ours).
+EXI_SEQUENCE_LEN = 8
+# A Master Secret shorter than the AEAD key it makes would be the weakest link; longer than a SHA-256 block is odd.
+MIN_MS_LEN = 16
+MAX_MS_LEN = 64
+MIN_PSK_LEN = 16
+
+
+class Rules:
+    """What one RS accepts.
+
+    audiences: its own names.  trust: the keys of its ASes.  scope_map: what scopes mean.  formats: those of
+    cwt.FORMATS it takes.  profiles: ACE profiles it speaks, the first being in force when a token names none.
+    rs_id: its identifier in the cti of exi tokens.  leeway_s: how far the AS's clock may be off, for exp and nbf.
+    require_cnonce: whether every token must carry a fresh client-nonce (an RS without a clock may want that).
+    LocalError with detail: formats, profiles, leeway.
+    """
+
+    __slots__ = (
+        "audiences",
+        "formats",
+        "leeway_s",
+        "profiles",
+        "require_cnonce",
+        "rs_id",
+        "scope_map",
+        "trust",
+    )
+
+    def __init__(
+        self,
+        audiences: "Sequence[str]",
+        trust: Trust,
+        scope_map: ScopeMap,
+        formats: "Sequence[str]",
+        profiles: "Sequence[int]" = (L.PROFILE_COAP_OSCORE,),
+        rs_id: bytes = b"",
+        leeway_s: int = 0,
+        require_cnonce: bool = False,
+    ) -> None:
+        for token_format in formats:
+            if token_format not in FORMATS:
+                raise LocalError("formats")
+        if not profiles:
+            raise LocalError("profiles")
+        for profile in profiles:
+            if profile not in _CNF_RULES:
+                raise LocalError("profiles")
+        if leeway_s < 0:
+            raise LocalError("leeway")
+        self.audiences = tuple(audiences)
+        self.trust = trust
+        self.scope_map = scope_map
+        self.formats = tuple(formats)
+        self.profiles = tuple(profiles)
+        self.rs_id = rs_id
+        self.leeway_s = leeway_s
+        self.require_cnonce = require_cnonce
+
+
+def verify_token(
+    token: bytes,
+    rules: Rules,
+    now_s: "int | None",
+    cnonce_check: "CnonceCheck | None" = None,
+    exi_floor: "int | None" = None,
+    now_is_floor: bool = False,
+) -> Grant:
+    """Verify a self-contained token.
+
+    now_s: seconds since 1970 UTC, None when nothing is known about the time.  now_is_floor: now_s is only the earliest
+    time it can be (a device without a clock): exp is held against it, nbf cannot be.
+    cnonce_check: says whether a client-nonce is one this RS handed out and still fresh; None when it hands out none.
+    exi_floor: the highest sequence number of an expired exi token, -1 or 0 at first; None when this RS keeps no such
+    state and therefore takes no exi tokens.
+    Raises Malformed* (4.00) and TokenRejected.
+    """
+    opened = open_cwt(token, rules.trust, rules.formats)
+    claims = decode_claims(opened.payload)
+    if claims.iss is not None and claims.iss != opened.issuer:
+        raise WrongIssuer("iss")
+    _check_time(claims, rules, now_s, now_is_floor)
+    exi_seq = None if claims.exi is None else _check_exi(claims, rules, exi_floor)
+    permissions = _check_rights(claims, rules)
+    _check_cnonce(claims, rules, cnonce_check)
+    profile = _profile(claims, rules)
+
+    def open_encrypted(value: object) -> bytes:
+        return open_encrypted_key(value, rules.trust, opened.issuer)
+
+    cnf = _check_cnf(claims, profile, open_encrypted)
+    in_clear = opened.format in (CWT_SIGNED, CWT_MAC) and not cnf.encrypted
+    if in_clear and (cnf.osc is not None or (cnf.key is not None and cnf.key.k is not None)):
+        raise KeyUnsuitable("in-clear")  # whoever saw the token pass has the key (RFC 8747 section 3.2)
+    return Grant(claims, opened.issuer, cnf, permissions, profile, opened.format, crypto.sha256(token), exi_seq)
+
+
+def grant_from_introspection(
+    answer: object,
+    rules: Rules,
+    now_s: "int | None",
+    issuer: str,
+    token: bytes,
+    cnonce_check: "CnonceCheck | None" = None,
+    now_is_floor: bool = False,
+) -> Grant:
+    """Verify what the AS said about a reference token (RFC 9200 section 5.9.2); the same checks, in the same order.
+
+    answer: decoded CBOR map, received over the RS's secured channel with the AS.  issuer: that AS.  token: the
+    reference itself, for its hash.  An exi here needs no sequence number: the AS remembers what it has called active.
+    Raises MalformedClaims; Revoked with coap_code 4.00 when the token is not active; TokenRejected.
+    """
+    active = answer.get(L.INTRO_ACTIVE) if isinstance(answer, dict) else None
+    if not isinstance(active, bool):
+        raise MalformedClaims("active")
+    if not active:
+        inactive = Revoked("inactive")
+        inactive.coap_code = L.CODE_BAD_REQUEST  # claims cannot be obtained (RFC 9200 section 5.10.1.1)
+        raise inactive
+    claims = claims_from_introspection(answer)
+    if claims.iss is not None and claims.iss != issuer:
+        raise WrongIssuer("iss")
+    _check_time(claims, rules, now_s, now_is_floor)
+    permissions = _check_rights(claims, rules)
+    _check_cnonce(claims, rules, cnonce_check)
+    profile = _profile(claims, rules)
+    cnf = _check_cnf(claims, profile, None)
+    return Grant(claims, issuer, cnf, permissions, profile, REFERENCE, crypto.sha256(token))
+
+
+def _check_time(claims: Claims, rules: Rules, now_s: "int | None", now_is_floor: bool) -> None:
+    """Check exp, nbf and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4)."""
+    if claims.exp is None and claims.exi is None:
+        raise TokenExpired("endless")
+    if claims.exi == 0:
+        raise TokenExpired("exi")
+    if now_s is None:
+        # Without any time only a countdown or a nonce of our own can show that the token is not an old one.
+        if claims.exi is None and claims.cnonce is None:
+            raise TokenExpired("no-clock")
+        return
+    if claims.exp is not None and now_s >= claims.exp + rules.leeway_s:
+        raise TokenExpired("exp")
+    if claims.nbf is not None and not now_is_floor and now_s + rules.leeway_s < claims.nbf:
+        raise NotYetValid("nbf")
+
+
+def _check_exi(claims: Claims, rules: Rules, exi_floor: "int | None") -> int:
+    """Check that an exi token is for this RS and above what has expired; return its sequence number."""
+    cti = claims.cti
+    if cti is None or exi_floor is None:
+        raise Replayed("no-cti" if cti is None else "no-floor")
+    rs_id_len = len(cti) - EXI_SEQUENCE_LEN
+    if rs_id_len < 0 or cti[:rs_id_len] != rules.rs_id:
+        raise Replayed("other-rs")
+    sequence = int.from_bytes(cti[rs_id_len:], "big")
+    if sequence <= exi_floor:
+        raise Replayed("sequence")
+    return sequence
+
+
+def _check_rights(claims: Claims, rules: Rules) -> Permissions:
+    """Check aud, then scope: whole strings, no folding and no normalisation."""
+    for audience in claims.aud:
+        if audience in rules.audiences:
+            break
+    else:
+        raise WrongAudience("aud")
+    if claims.scope is None:
+        raise ScopeUnknown("missing")
+    return understand(claims.scope, rules.scope_map)
+
+
+def _check_cnonce(claims: Claims, rules: Rules, cnonce_check: "CnonceCheck | None") -> None:
+    """Check the client-nonce whenever there is one, and that there is one when rules say so (RFC 9200 5.3.1)."""
+    if claims.cnonce is None:
+        if rules.require_cnonce:
+            raise CnonceStale("missing")
+        return
+    if cnonce_check is None or not cnonce_check(claims.cnonce):
+        raise CnonceStale("stale")
+
+
+def _profile(claims: Claims, rules: Rules) -> int:
+    if claims.ace_profile is None:
+        return rules.profiles[0]
+    if claims.ace_profile not in rules.profiles:
+        raise ProfileUnsupported("ace_profile")
+    return claims.ace_profile
+
+
+def _check_cnf(claims: Claims, profile: int, open_encrypted: "Callable[[object], bytes] | None") -> Cnf:
+    """Decode cnf and check that its key serves the profile (RFC 9201 section 5)."""
+    if claims.cnf is None:
+        raise KeyUnsuitable("missing")  # never a bearer token
+    cnf = decode_cnf(claims.cnf, open_encrypted)
+    if cnf.method != L.CNF_KID:  # a reference is checked where the key it names is kept
+        _CNF_RULES[profile](cnf)
+    return cnf
+
+
+def _check_oscore_cnf(cnf: Cnf) -> None:
+    """Check OSCORE_Input_Material (RFC 9203 section 3.2)."""
+    if cnf.osc is None:
+        raise KeyUnsuitable("method")
+    check_osc(cnf.osc)
+
+
+def check_osc(osc: OscInput) -> None:
+    """Check that a context can be derived here: version, algorithms and the Master Secret's length.
+
+    Raises KeyUnsuitable with detail: version hkdf alg ms.
+    """
+    if osc.version != OSCORE_VERSION:
+        raise KeyUnsuitable("version")
+    if osc.hkdf != L.ALG_HMAC_256_256:
+        raise KeyUnsuitable("hkdf")
+    try:
+        crypto.aead_sizes(osc.alg)
+    except UnsupportedAlg:
+        raise KeyUnsuitable("alg") from None
+    if not MIN_MS_LEN <= len(osc.ms) <= MAX_MS_LEN:
+        raise KeyUnsuitable("ms")
+
+
+def _check_dtls_cnf(cnf: Cnf) -> None:
+    """Check a pre-shared key, or a public key that verifies the client's handshake (RFC 9202 sections 3.2 and 3.3)."""
+    key = cnf.key
+    if key is None:
+        raise KeyUnsuitable("method")
+    if key.k is not None:
+        if len(key.k) < MIN_PSK_LEN:
+            raise KeyUnsuitable("psk")
+        if key.alg is not None and key.alg != L.ALG_DIRECT_HKDF_SHA_256:
+            raise KeyUnsuitable("alg")
+        operations: tuple[int, ...] = (L.KEYOP_DERIVE_KEY, L.KEYOP_DERIVE_BITS)
+    else:
+        key.es256()
+        if key.alg is not None and key.alg != L.ALG_ES256:
+            raise KeyUnsuitable("alg")
+        operations = (L.KEYOP_VERIFY,)
+    if key.key_ops is not None and not [op for op in operations if op in key.key_ops]:
+        raise KeyUnsuitable("key-ops")
+
+
+_CNF_RULES = {L.PROFILE_COAP_OSCORE: _check_oscore_cnf, L.PROFILE_COAP_DTLS: _check_dtls_cnf}
