@@ -1,0 +1,180 @@
+"""The store: one SQLite database in one directory that belongs to one process.
+
+This file opens it (permissions, lock, migrations) and runs transactions; the statements are in store_registry.py,
+store_tokens.py and store_keys.py.  One connection, used by one thread: SQLite has one writer anyway, and a shell that batches
+requests into one outer transaction gets one fsync for all of them.  Never makes a decision and never reads a clock.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from holdfast_server.errors import MigrationChanged, StoreLocked
+from holdfast_server.store_audit import AuditRows
+from holdfast_server.store_keys import KeyRows
+from holdfast_server.store_registry import RegistryRows
+from holdfast_server.store_tokens import TokenRows
+
+DATABASE_NAME = "holdfast.db"
+LOCK_NAME = "lock"
+BUSY_TIMEOUT_MS = 5000  # only a backup tool can be in the way: the lock keeps every other server out
+# After a restore from backup, counters jump by this: more than any server uses between two backups.
+EPOCH_JUMP = 1 << 24
+
+
+class Store(RegistryRows, TokenRows, KeyRows, AuditRows):
+    """The database of one authorization server.
+
+    path: the state directory; made 0700 when absent, and everything in it 0600.  now_s: for the migration log.
+    Raises StoreLocked when another process has it open, MigrationChanged when the schema is not the one shipped.
+    """
+
+    def __init__(self, path: Path | str, now_s: int = 0) -> None:
+        self.path = Path(path)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        self._lock_fd = _take_lock(self.path / LOCK_NAME)
+        self._depth = 0
+        try:
+            self._connection = _connect(self.path / DATABASE_NAME)
+            self._migrate(now_s)
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+
+    def close(self) -> None:
+        """Close the database and let another process have it."""
+        self._connection.close()
+        os.close(self._lock_fd)
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed, or on an exception undone; nested calls are savepoints."""
+        depth = self._depth
+        self._execute("BEGIN IMMEDIATE" if depth == 0 else f"SAVEPOINT level{depth}")
+        self._depth = depth + 1
+        try:
+            yield
+            self._execute("COMMIT" if depth == 0 else f"RELEASE level{depth}")
+        except BaseException:
+            self._undo(depth)
+            raise
+        finally:
+            self._depth = depth
+
+    def _undo(self, depth: int) -> None:
+        """Roll back; SQLite itself has already done so after some errors, a full disk for one."""
+        if not self._connection.in_transaction:
+            return
+        if depth == 0:
+            self._connection.execute("ROLLBACK")
+            return
+        self._connection.execute(f"ROLLBACK TO level{depth}")
+        self._connection.execute(f"RELEASE level{depth}")
+
+    def sweep(self, now_s: int, limit: int = 500) -> int:
+        """Delete at most `limit` expired rows of each kind, found by index; returns how many went.
+
+        Tokens and codes go when expired: a code's replay can revoke nothing that has not expired itself.
+        """
+        with self.transaction():
+            return self._sweep_tokens(now_s, limit) + self._sweep_keys(now_s, limit)
+
+    def after_restore(self, now_s: int) -> None:
+        """Call once when the database came from a backup: no counter may repeat, no old code may come back to life.
+
+        Tokens revoked since the backup are unknown here; whoever restores must revoke what the backup cannot know.
+        """
+        with self.transaction():
+            self._void_codes(now_s)
+            self._execute("UPDATE resource_servers SET exi_sequence = exi_sequence + ?", (EPOCH_JUMP,))
+            self._execute("UPDATE oscore_parties SET sequence_reserved = sequence_reserved + ?", (EPOCH_JUMP,))
+            self.audit(now_s, "restored")
+
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    def _one(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._execute(statement, values).fetchone()
+        return row
+
+    def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        return self._execute(statement, values).fetchall()
+
+    # --- migrations ---
+
+    def _migrate(self, now_s: int) -> None:
+        self._execute(
+            "CREATE TABLE IF NOT EXISTS migrations "
+            "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL, applied_at INTEGER NOT NULL) STRICT"
+        )
+        applied = {row["number"]: row["sha256"] for row in self._all("SELECT number, sha256 FROM migrations")}
+        shipped = _shipped_migrations()
+        if set(applied) - set(shipped):
+            raise MigrationChanged("the database is newer than this program")
+        for number, (name, script) in sorted(shipped.items()):
+            checksum = hashlib.sha256(script.encode()).digest()
+            if number not in applied:
+                self._apply(number, name, script, checksum, now_s)
+            elif applied[number] != checksum:
+                raise MigrationChanged(name)
+
+    def _apply(self, number: int, name: str, script: str, checksum: bytes, now_s: int) -> None:
+        with self.transaction():
+            for statement in _statements(script):
+                self._execute(statement)
+            self._execute("INSERT INTO migrations VALUES (?, ?, ?, ?)", (number, name, checksum, now_s))
+
+
+def _take_lock(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise StoreLocked(str(path.parent)) from None
+    return fd
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its -wal the same mode
+    path.chmod(0o600)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted here was a secret often enough
+    return connection
+
+
+def _shipped_migrations() -> dict[int, tuple[str, str]]:
+    """Number -> (file name, text) of every migrations/NNNN_*.sql."""
+    folder = resources.files("holdfast_server") / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return {int(name[:4]): (name, (folder / name).read_text(encoding="utf-8")) for name in names}
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: executescript would commit the transaction around them."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement

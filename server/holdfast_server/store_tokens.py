@@ -1,0 +1,186 @@
+"""The rows of authorization codes and tokens.
+
+Codes and tokens are found by SHA-256 and never kept themselves.  Using a code is one UPDATE that succeeds once, so no two
+requests can both have it, whoever else writes to the database.  RFC 6749 section 4.1.2.
+"""
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from holdfast_server.store_port import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRecord:
+    """An authorization code and everything it is bound to.  expires_at, consumed_at: unix seconds."""
+
+    code_hash: bytes
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    code_challenge: str
+    audience: str
+    scope: str
+    requested_scope: str
+    expires_at: int
+    consumed_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """An issued token.  claims: CBOR map for introspection; it holds key material for reference tokens only."""
+
+    token_hash: bytes
+    token_format: str
+    client_id: str
+    user_id: str | None
+    audience: str
+    scope: str | bytes
+    claims: bytes = field(repr=False)
+    pop_kid: bytes | None
+    issued_at: int
+    expires_at: int
+    parent_id: int | None = None
+    code_hash: bytes | None = None
+    revoked_at: int | None = None
+    token_id: int = 0  # given by the store
+
+
+class TokenRows(Rows):
+    """Statements on authorization_codes and tokens."""
+
+    # --- authorization codes ---
+
+    def add_code(self, code: CodeRecord) -> None:
+        """Insert a code."""
+        self._execute(
+            "INSERT INTO authorization_codes (code_hash, client_id, user_id, redirect_uri, code_challenge, audience, "
+            "scope, requested_scope, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                code.code_hash,
+                code.client_id,
+                code.user_id,
+                code.redirect_uri,
+                code.code_challenge,
+                code.audience,
+                code.scope,
+                code.requested_scope,
+                code.expires_at,
+            ),
+        )
+
+    def code(self, code_hash: bytes) -> CodeRecord | None:
+        """Return a code, consumed or not, or None."""
+        row = self._one("SELECT * FROM authorization_codes WHERE code_hash = ?", (code_hash,))
+        return None if row is None else CodeRecord(**row)
+
+    def consume_code(self, code_hash: bytes, now_s: int) -> bool:
+        """Use a code up; True for exactly one caller ever."""
+        row = self._one(
+            "UPDATE authorization_codes SET consumed_at = ? WHERE code_hash = ? AND consumed_at IS NULL "
+            "RETURNING code_hash",
+            (now_s, code_hash),
+        )
+        return row is not None
+
+    def _void_codes(self, now_s: int) -> None:
+        self._execute("UPDATE authorization_codes SET consumed_at = ? WHERE consumed_at IS NULL", (now_s,))
+
+    # --- tokens ---
+
+    def add_token(self, token: TokenRecord) -> int:
+        """Insert a token; returns its token_id."""
+        cursor = self._execute(
+            "INSERT INTO tokens (token_hash, token_format, client_id, user_id, audience, scope, claims, pop_kid, "
+            "issued_at, expires_at, parent_id, code_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                token.token_hash,
+                token.token_format,
+                token.client_id,
+                token.user_id,
+                token.audience,
+                token.scope,
+                token.claims,
+                token.pop_kid,
+                token.issued_at,
+                token.expires_at,
+                token.parent_id,
+                token.code_hash,
+            ),
+        )
+        assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has just succeeded
+        return cursor.lastrowid
+
+    def token_by_hash(self, token_hash: bytes) -> TokenRecord | None:
+        """Return the token with this SHA-256, whatever its state, or None."""
+        row = self._one("SELECT * FROM tokens WHERE token_hash = ?", (token_hash,))
+        return None if row is None else _token(row)
+
+    def tokens(self, client_id: str | None = None, limit: int = 100) -> list[TokenRecord]:
+        """Return the newest tokens, of one client or of all."""
+        if client_id is None:
+            rows = self._all("SELECT * FROM tokens ORDER BY token_id DESC LIMIT ?", (limit,))
+        else:
+            statement = "SELECT * FROM tokens WHERE client_id = ? ORDER BY token_id DESC LIMIT ?"
+            rows = self._all(statement, (client_id, limit))
+        return [_token(row) for row in rows]
+
+    def pop_key_issued(self, client_id: str, audience: str, pop_kid: bytes, now_s: int) -> bool:
+        """Tell whether a token that is still good binds this key to this client and audience (RFC 9203 section 3.1)."""
+        row = self._one(
+            "SELECT 1 FROM tokens WHERE client_id = ? AND audience = ? AND pop_kid = ? "
+            "AND revoked_at IS NULL AND expires_at > ?",
+            (client_id, audience, pop_kid, now_s),
+        )
+        return row is not None
+
+    def pop_key_exists(self, pop_kid: bytes) -> bool:
+        """Tell whether any token binds a key of this id."""
+        return self._one("SELECT 1 FROM tokens WHERE pop_kid = ?", (pop_kid,)) is not None
+
+    def revoke_token(self, token_id: int, now_s: int) -> list[int]:
+        """Revoke a token and all that was exchanged for it, to any depth; returns the ids newly revoked."""
+        rows = self._all(
+            "WITH RECURSIVE family (id) AS (VALUES (?) UNION SELECT token_id FROM tokens, family WHERE parent_id = id) "
+            "UPDATE tokens SET revoked_at = ? WHERE token_id IN (SELECT id FROM family) AND revoked_at IS NULL "
+            "RETURNING token_id",
+            (token_id, now_s),
+        )
+        return [row["token_id"] for row in rows]
+
+    def revoke_tokens_of_code(self, code_hash: bytes, now_s: int) -> list[int]:
+        """Revoke every token issued for an authorization code and all that was exchanged for them."""
+        revoked: list[int] = []
+        for row in self._all("SELECT token_id FROM tokens WHERE code_hash = ?", (code_hash,)):
+            revoked += self.revoke_token(row["token_id"], now_s)
+        return revoked
+
+    def revoke_tokens_of(
+        self, now_s: int, client_id: str | None = None, user_id: str | None = None, audience: str | None = None
+    ) -> list[int]:
+        """Revoke every live token that matches all the criteria given (None: any), and all exchanged for them."""
+        rows = self._all(
+            "SELECT token_id FROM tokens WHERE revoked_at IS NULL AND expires_at > ? "
+            "AND ifnull(client_id = ?, 1) AND (? IS NULL OR user_id = ?) AND ifnull(audience = ?, 1)",
+            (now_s, client_id, user_id, user_id, audience),
+        )
+        revoked: list[int] = []
+        for row in rows:
+            revoked += self.revoke_token(row["token_id"], now_s)
+        return revoked
+
+    def _sweep_tokens(self, now_s: int, limit: int) -> int:
+        tokens = self._execute(
+            "DELETE FROM tokens WHERE token_id IN (SELECT token_id FROM tokens WHERE expires_at <= ? LIMIT ?)",
+            (now_s, limit),
+        )
+        codes = self._execute(
+            "DELETE FROM authorization_codes WHERE code_hash IN "
+            "(SELECT code_hash FROM authorization_codes WHERE expires_at <= ? LIMIT ?)",
+            (now_s, limit),
+        )
+        return tokens.rowcount + codes.rowcount
+
+
+def _token(row: sqlite3.Row) -> TokenRecord:
+    return TokenRecord(**row)
