@@ -56,11 +56,23 @@ KEYRING=$(sed -n 's/^Signed-By: *\(\/.*debian-archive.*\)/\1/p' /etc/apt/sources
   if [ -f "$KEYRING" ]; then echo "Signed-By: $KEYRING"; fi
 } > "$WORK/apt/parts/trixie.sources"
 
-private_apt() {
-  apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$WORK/apt/parts" \
-    -o Dir::State::lists="$WORK/apt/lists" -o Dir::Cache="$WORK/apt/cache" -o APT::Sandbox::User=root \
-    -o Acquire::Languages=none -o Acquire::Retries=2 "$@"
-}
+# apt's own configuration (proxies, certificates) less its hooks and sources, plus folders of our own. Docker images
+# have a hook that empties the system's archive folder, which is none of our business.
+{
+  apt-config dump | grep -v 'Invoke\|^Dir::\|^Dir "'
+  cat <<EOF
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "$WORK/apt/parts";
+Dir::State::lists "$WORK/apt/lists";
+Dir::Cache "$WORK/apt/cache";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "2";
+EOF
+} > "$WORK/apt/apt.conf"
+private_apt() { APT_CONFIG="$WORK/apt/apt.conf" apt-get -qq "$@"; }
 fetch() { private_apt update && (cd "$WORK" && private_apt download $PACKAGES); }
 
 echo "micropython: fetching MicroPython $VERSION with apt"
