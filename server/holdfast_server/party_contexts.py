@@ -1,0 +1,70 @@
+"""The OSCORE contexts between the authorization server and its registered parties, by kid.
+
+A context is made from its registry row when its party first speaks, so a party
+that another process registers is known without a restart; one that was removed
+keeps its context and gets nothing, since every request asks the registry again. The replay
+window starts unknown: the first request of a party after a start proves itself
+fresh by Echo (RFC 8613 appendix B.1.2). Sender sequence numbers are reserved in
+the store before use and go on at the reservation. Never evicts and never writes keys.
+"""
+
+from typing import Protocol
+
+from holdfast_core.errors import MalformedOscore, UnknownContext
+from holdfast_core.oscore import SecurityContext
+from holdfast_core.replay_window import ReplayWindow
+from holdfast_core.sender_sequence import SenderSequence
+from holdfast_server.registry import OscoreParty
+
+RESERVE = 1024
+"""Numbers reserved at a time: one row written for 1024 Partial IVs, of which few are used (Echo, second answers)."""
+
+
+class PartyStore(Protocol):
+    """The part of the store that contexts need."""
+
+    def oscore_party_by_kid(self, recipient_id: bytes) -> OscoreParty | None:
+        """The party whose Sender ID this is."""
+
+    def reserve_sender_sequence(self, recipient_id: bytes, limit: int) -> None:
+        """Make "numbers below limit may be used" durable with the transaction around it."""
+
+
+class PartyContexts:
+    """What CoapStack asks for a context: find(kid, kid_context)."""
+
+    def __init__(self, store: PartyStore) -> None:
+        self._store = store
+        self._by_kid: dict[bytes, SecurityContext] = {}
+
+    def find(self, kid: bytes | None, kid_context: bytes | None = None) -> SecurityContext:
+        """The context of this kid; its owner is the party's Caller. Raises UnknownContext, MalformedOscore."""
+        if kid is None:
+            raise MalformedOscore("no-kid")
+        context = self._by_kid.get(kid)
+        if context is None:
+            context = self._open(kid)
+        if kid_context is not None:  # no registered party has an ID Context
+            raise UnknownContext
+        return context
+
+    def _open(self, kid: bytes) -> SecurityContext:
+        party = self._store.oscore_party_by_kid(kid)
+        if party is None:
+            raise UnknownContext
+        context = SecurityContext(
+            party.master_secret,
+            party.master_salt,
+            party.sender_id,
+            party.recipient_id,
+            sequence=SenderSequence(
+                party.sequence_reserved,
+                party.sequence_reserved,
+                lambda limit: self._store.reserve_sender_sequence(kid, limit),
+                chunk=RESERVE,
+            ),
+            replay=ReplayWindow(initialised=False),
+        )
+        context.owner = party.caller()
+        self._by_kid[kid] = context
+        return context
