@@ -84,4 +84,4 @@ class Grant:
         return over if self.exp is None else min(self.exp, over)
 
     def __repr__(self) -> str:
-        return f"Grant({self.format}, iss={self.iss!r}, aud={self.aud!r}, scope={self.scope!r}, exp={self.exp}, exi={self.exi})"
+        return f"Grant({self.format}, aud={self.aud!r}, scope={self.scope!r}, exp={self.exp}, exi={self.exi})"

@@ -48,7 +48,7 @@ class Rules:
     """What one RS accepts.
 
     audiences: its own names.  trust: the keys of its ASes.  scope_map: what scopes mean.  formats: those of
-    cwt.FORMATS it takes.  profiles: ACE profiles it speaks, the first being in force when a token names none.
+    cwt.FORMATS it takes, and REFERENCE when it introspects.  profiles: ACE profiles it speaks, the first being in force when a token names none.
     rs_id: its identifier in the cti of exi tokens.  leeway_s: how far the AS's clock may be off, for exp and nbf.
     require_cnonce: whether every token must carry a fresh client-nonce (an RS without a clock may want that).
     LocalError with detail: formats, profiles, leeway.
@@ -77,7 +77,7 @@ class Rules:
         require_cnonce: bool = False,
     ) -> None:
         for token_format in formats:
-            if token_format not in FORMATS:
+            if token_format != REFERENCE and token_format not in FORMATS:
                 raise LocalError("formats")
         if not profiles:
             raise LocalError("profiles")
@@ -146,8 +146,11 @@ def grant_from_introspection(
 
     answer: decoded CBOR map, received over the RS's secured channel with the AS.  issuer: that AS.  token: the
     reference itself, for its hash.  An exi here needs no sequence number: the AS remembers what it has called active.
-    Raises MalformedClaims; Revoked with coap_code 4.00 when the token is not active; TokenRejected.
+    Raises UnsupportedAlg when rules do not allow REFERENCE; MalformedClaims; Revoked with coap_code 4.00 when the token
+    is not active; TokenRejected.
     """
+    if REFERENCE not in rules.formats:
+        raise UnsupportedAlg("format")
     active = answer.get(L.INTRO_ACTIVE) if isinstance(answer, dict) else None
     if not isinstance(active, bool):
         raise MalformedClaims("active")
