@@ -1,8 +1,9 @@
 """What a device knows about the time: a clock perhaps, and always a floor below which time cannot be.
 
-The floor is the latest time that anything signed or MACed by the AS has proven (iat, never exp), plus the seconds this
-device has counted since.  So time never runs backwards, whatever a clock, a battery or a spoofed time server says.
-Never reads a clock: wall time arrives through set(), monotonic time as now_ms (RFC 9200 sections 5.10.3 and 6.6).
+The floor is the latest time that anything signed or MACed by the AS has proven (iat, never exp), plus the
+seconds this device has counted since.  So time never runs backwards, whatever a clock, a battery or a
+spoofed time server says. Never reads a clock: wall time arrives through set(), monotonic time as now_ms
+(RFC 9200 sections 5.10.3 and 6.6).
 """
 
 # Any time before this is a clock that was never set (2020-01-01T00:00:00Z).
@@ -41,6 +42,13 @@ class DeviceClock:
         if self._clock_s is None:
             return floor_s
         return max(floor_s, self._clock_s + _seconds(now_ms - self._clock_ms))
+
+    def ms_at(self, time_s: int) -> int:
+        """Return the monotonic ms at which now_s will be time_s, as far as is known now."""
+        at_ms = self._floor_ms + (time_s - self._floor_s) * 1000
+        if self._clock_s is None:
+            return at_ms
+        return min(at_ms, self._clock_ms + (time_s - self._clock_s) * 1000)
 
     def is_set(self, now_ms: int) -> bool:
         """Whether a clock agrees with the floor; otherwise now_s is a lower bound and no more."""

@@ -1,0 +1,144 @@
+"""The clients of this RS: one session for each proven key, and a few that have yet to prove theirs (RFC 9203).
+
+    PENDING   the token was accepted and both nonces are exchanged; nobody has shown the key
+    BOUND     a request verified: that was the proof, and an older session of the same key is gone
+    (gone)    expired, revoked, replaced, evicted
+
+A post at the unprotected authz-info makes a PENDING session and touches no BOUND one, so whoever replays
+somebody's token, or floods the RS with tokens never used, ends no live session.  Both kinds are bounded;
+oldest PENDING go first. A BOUND one goes only for a newcomer that has proven its key too, and only after
+IDLE_MS of silence.
+"""
+
+from holdfast_core.errors import Overloaded, UnknownContext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from holdfast_core.cnf import OscInput
+    from holdfast_core.grant import Grant
+    from holdfast_core.oscore import SecurityContext
+    from holdfast_core.oscore_contexts import ContextTable
+    from holdfast_core.secret import Secret
+
+MAX_PENDING = 4  # posts whose first request is on its way; more at once is a flood
+MAX_PENDING_PER_KEY = 2  # a replayed post must not push out the one it was copied from
+PENDING_LIFE_MS = 2 * 3600 * 1000  # a hub that passes once an hour must find its session
+IDLE_MS = 60 * 1000  # a client that was silent for so long may have to post again
+
+
+class Session:
+    """context: OSCORE, its owner is this.  grant: what the client may do.  osc: the key material of the grant.
+
+    token: the raw token as posted, for an RS that must show it to the AS again.  ends_ms: monotonic end of
+    an exi countdown, or None.  checked_ms: when the token was last known to be active.
+    """
+
+    __slots__ = ("bound", "checked_ms", "checking", "context", "ends_ms", "grant", "osc", "token", "used_ms")
+
+    def __init__(
+        self,
+        context: "SecurityContext",
+        grant: "Grant",
+        osc: "OscInput",
+        token: "Secret",
+        ends_ms: int | None,
+        now_ms: int,
+    ) -> None:
+        self.context = context
+        self.grant = grant
+        self.osc = osc
+        self.token = token
+        self.ends_ms = ends_ms
+        self.bound = False
+        self.used_ms = now_ms
+        self.checked_ms = now_ms
+        self.checking = False
+
+    def has_key_of(self, osc: "OscInput") -> bool:
+        """Whether this is the same PoP key."""
+        return self.osc.id == osc.id and self.osc.ms == osc.ms
+
+    def __repr__(self) -> str:
+        return f"Session(bound={self.bound}, {self.grant!r})"
+
+
+class Sessions:
+    """The table.  contexts: where the stack finds them; limit: how many BOUND ones."""
+
+    __slots__ = ("_contexts", "_limit", "_sessions")
+
+    def __init__(self, contexts: "ContextTable", limit: int) -> None:
+        self._contexts = contexts
+        self._limit = limit
+        self._sessions: list[Session] = []
+
+    def all(self) -> "list[Session]":
+        """Every session, oldest first; a copy."""
+        return list(self._sessions)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def check_room(self, now_ms: int) -> None:
+        """Raise Overloaded when a newcomer could not be bound: every BOUND session is in use."""
+        bound = self._bound()
+        if len(bound) >= self._limit and not self._idle(bound, now_ms):
+            raise Overloaded("sessions")
+
+    def make_room(self, osc: "OscInput") -> "list[Session]":
+        """Return the PENDING sessions that have to go before one of this key is added."""
+        pending = [session for session in self._sessions if not session.bound]
+        same = [session for session in pending if session.has_key_of(osc)]
+        if len(same) >= MAX_PENDING_PER_KEY:
+            return same[:1]
+        return pending[:1] if len(pending) >= MAX_PENDING else []
+
+    def add(self, session: Session) -> None:
+        """Enter a PENDING session; the caller has made room."""
+        session.context.owner = session
+        self._contexts.add(session.context)
+        self._sessions.append(session)
+
+    def remove(self, session: Session) -> None:
+        """Forget a session; its context is unknown from now on."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+            self._contexts.remove(session.context)
+
+    def find(self, context: "SecurityContext") -> Session:
+        """Return the session of a context; raises UnknownContext when it is gone meanwhile."""
+        session = context.owner
+        if not isinstance(session, Session) or session not in self._sessions:
+            raise UnknownContext
+        return session
+
+    def bind(self, session: Session, now_ms: int) -> "list[Session]":
+        """Take a verified request of this session; return the sessions that end by it: earlier ones of its key.
+
+        Raises Overloaded when it is new and there is no room.
+        """
+        session.used_ms = now_ms
+        if session.bound:
+            return []
+        earlier = self._sessions[: self._sessions.index(session)]
+        ended = [other for other in earlier if other.has_key_of(session.osc)]
+        bound = [other for other in self._bound() if other not in ended]
+        if len(bound) >= self._limit:
+            idle = self._idle(bound, now_ms)
+            if idle is None:
+                raise Overloaded("sessions")
+            ended.append(idle)
+        session.bound = True
+        return ended
+
+    def _bound(self) -> "list[Session]":
+        return [session for session in self._sessions if session.bound]
+
+    def _idle(self, bound: "list[Session]", now_ms: int) -> Session | None:
+        """Return the BOUND session longest silent, if that is long enough."""
+        longest = min(bound, key=_used_ms)
+        return longest if now_ms - longest.used_ms >= IDLE_MS else None
+
+
+def _used_ms(session: Session) -> int:
+    return session.used_ms
