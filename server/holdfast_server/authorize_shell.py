@@ -20,7 +20,7 @@ from holdfast_server.authorization_server import AuthorizationRequest, Authoriza
 from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSession, BrowserSessions
 from holdfast_server.errors import AuthorizeError
 from holdfast_server.forms import MAX_QUERY_LEN, BadForm, read_fields, read_form
-from holdfast_server.pages import Pages, ScopeChoice, origin, words_of_permissions
+from holdfast_server.pages import Pages, choices_of, origin
 from holdfast_server.throttle import Throttle
 
 HASHES_AT_ONCE = 2
@@ -183,13 +183,12 @@ class AuthorizePages:
         return answer
 
     def _consent_page(self, query: str, wanted: AuthorizationRequest, session: BrowserSession) -> Response:
+        members = self._authz.store.members_of(wanted.audience)
         page = self._pages.consent(
             client_name=wanted.client_id,
             audience=wanted.audience,
-            scopes=[
-                ScopeChoice(name, words_of_permissions(permissions)) for name, permissions in wanted.permissions.items()
-            ],
-            lifetime_s=wanted.lifetime_s,
+            scopes=choices_of(wanted.scope, members),
+            lifetime_s=min(member.token_lifetime_s for member in members),
             user_id=session.user_id,
             redirect_uri=wanted.redirect_uri,
             request=query,

@@ -14,6 +14,7 @@ import jinja2
 
 from holdfast_core import labels as L
 from holdfast_server.authenticator import Field
+from holdfast_server.registry import ResourceServer
 
 METHOD_WORDS = (
     (L.METHOD_GET | L.METHOD_FETCH, "read"),
@@ -91,9 +92,18 @@ class Pages:
         return self._templates.get_template("problem.html").render(heading=heading, explanation=explanation, code=code)
 
 
+def choices_of(scope: str, members: Iterable[ResourceServer]) -> list[ScopeChoice]:
+    """One choice for each name in a scope, with what the resource servers of the audience allow for it."""
+    maps = [member.scope_map for member in members]
+    return [
+        ScopeChoice(name, words_of_permissions(pair for scope_map in maps for pair in scope_map.get(name, ())))
+        for name in scope.split()
+    ]
+
+
 def words_of_permissions(permissions: Iterable[tuple[str, int]]) -> tuple[str, ...]:
-    """One line a resource: `read /ekg`, from its path and the methods mask (RFC 9237)."""
-    return tuple(f"{_verbs(mask)} {path}" for path, mask in permissions)
+    """One line a resource: `read /ekg`, from its path and the methods mask (RFC 9237), each once."""
+    return tuple(dict.fromkeys(f"{_verbs(mask)} {path}" for path, mask in permissions))
 
 
 def words_of_duration(duration_s: int) -> str:
