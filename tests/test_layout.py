@@ -3,6 +3,8 @@
 Every rule is also shown a planted violation: a checker that finds nothing in a bad file checks nothing.
 """
 
+import ast
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -15,17 +17,13 @@ DOC = '"""What it is."""\n'
 
 
 def tracked_files(repo: Path) -> list[Path]:
-    """What is committed or about to be; without git (a source archive), every file outside dot folders."""
-    if (repo / ".git").exists():
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=repo,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        return [repo / name for name in listed.split("\0") if name and (repo / name).is_file()]
-    inside = (path for path in repo.rglob("*") if path.is_file())
+    """What is committed or about to be; where git cannot tell, every file outside dot folders."""
+    if (repo / ".git").exists() and shutil.which("git"):
+        asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(asked, cwd=repo, capture_output=True, text=True, check=False).stdout
+        if listed:
+            return [repo / name for name in listed.split("\0") if name and (repo / name).is_file()]
+    inside = (path for path in repo.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(repo).parts[:-1])]
 
 
@@ -36,8 +34,6 @@ def test_packages_keep_the_rules(repo: Path) -> None:
 
 
 def test_tests_are_small_and_say_what_they_are(repo: Path) -> None:
-    import ast
-
     sources = [Source(path.relative_to(repo).as_posix(), path.read_text()) for path in (repo / "tests").rglob("*.py")]
     assert len(sources) > 3
     assert [s for source in sources for s in size_and_docstring(source, ast.parse(source.text))] == []
