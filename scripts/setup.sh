@@ -25,7 +25,7 @@ if [ -z "$PYTHON" ] || ! can_make_venvs "$PYTHON"; then
     say "installing python3 and python3-venv with apt-get"
     export DEBIAN_FRONTEND=noninteractive
     apt-get -qq update || die "apt-get update failed: see its message above."
-    apt-get -qq install -y --no-install-recommends python3 python3-venv ca-certificates >/dev/null \
+    apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends python3 python3-venv ca-certificates >/dev/null \
       || die "apt-get could not install python3-venv: see its message above."
     PYTHON=$(find_python || true)
   fi
