@@ -4,22 +4,23 @@ For boards without an elliptic-curve library. Handles public values only: its ti
 must never be given a private key, and it cannot sign.
 
 Each scalar multiplication is a signed comb (Hedabou, Pinel and Beneteau's form of Lim and Lee's): the
-scalar is written with 260 digits, each +1 or -1, laid out as 5 teeth of 52 digits. A table holds the 16
-sums 2^208 Q +- 2^156 Q +- 2^104 Q +- 2^52 Q +- Q, so that u1 G + u2 Q takes 52 doublings and 104
-additions instead of 256 and about 190.
+scalar is written with 258 digits, each +1 or -1, laid out as 6 teeth of 43 digits. A table holds the 32
+sums 2^215 Q +- 2^172 Q +- 2^129 Q +- 2^86 Q +- 2^43 Q +- Q, so that u1 G + u2 Q takes 43 doublings and
+86 additions, instead of 256 and about 190. A table is 2048 bytes, x || y for each point: as integers it
+would take twice the memory.
 """
+
+from holdfast_core.p256_generator import TABLE as G_TABLE
 
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
-G_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
-G_Y = 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5
 
-_TEETH = 5
-_WIDTH = 52  # digits in a tooth; _TEETH * _WIDTH >= 256
+_TEETH = 6
+_WIDTH = 43  # digits in a tooth; _TEETH * _WIDTH >= 256
 _ALL_ONES = (1 << _TEETH * _WIDTH) - 1
 _HALF = 1 << _TEETH - 1  # points in a table
-_generator_table: "list[tuple[tuple[int, int], ...]]" = []  # built at the first verification
+_TEXT_ZEROS = 63 * ord("0")  # six digits of text, weighted 32, 16, .. 1
 
 
 def is_on_curve(x: int, y: int) -> bool:
@@ -27,35 +28,46 @@ def is_on_curve(x: int, y: int) -> bool:
     return 0 <= x < P and 0 <= y < P and (y * y - (x * x - 3) * x - B) % P == 0
 
 
-def comb_table(x: int, y: int) -> "tuple[tuple[int, int], ...]":
-    """Return the 16 affine points that is_signature needs for the public key (x, y), which is on the curve.
+def comb_table(x: int, y: int) -> bytearray:
+    """Return the 2048-byte table that is_signature needs for the public key (x, y), which is on the curve.
 
-    Entry i is 2^208 Q plus or minus each 2^(52 t) Q, plus where bit t of i is set. None of these sums or
+    Point i is 2^215 Q plus or minus each 2^(43 t) Q, plus where bit t of i is set. None of these sums or
     the steps towards them is the point at infinity: their scalars are non-zero and below the group order.
     """
+    table = bytearray(64 * _HALF)  # allocated first: the small integers to come leave a heap in pieces
     teeth = [(x, y, 1)]
     for _ in range(_TEETH - 1):
         point = teeth[-1]
         for _ in range(_WIDTH):
             point = _double(point)
         teeth.append(point)
-    affine_teeth = _to_affine(teeth)
-    sums = [teeth[-1]]
-    for tooth_x, tooth_y in reversed(affine_teeth[:-1]):
-        minus_y = P - tooth_y
-        sums = [_add(point, tooth_x, signed_y) for point in sums for signed_y in (minus_y, tooth_y)]
-    return tuple(_to_affine(sums))
+    highest = teeth.pop()
+    lower_teeth = _to_affine(teeth)
+    at = 0
+    quarters = _plus_and_minus(_plus_and_minus([highest], lower_teeth.pop()), lower_teeth.pop())
+    for start in quarters:  # one after the other, for the sake of small heaps
+        sums = [start]
+        for tooth in reversed(lower_teeth):
+            sums = _plus_and_minus(sums, tooth)
+        for point_x, point_y in _to_affine(sums):
+            table[at : at + 64] = point_x.to_bytes(32, "big") + point_y.to_bytes(32, "big")
+            at += 64
+    return table
 
 
-def is_signature(table: "tuple[tuple[int, int], ...]", digest: int, r: int, s: int) -> bool:
+def _plus_and_minus(points: "list[tuple[int, int, int]]", tooth: "tuple[int, int]") -> "list[tuple[int, int, int]]":
+    """Return each point minus the affine tooth and plus it, in this order."""
+    x, y = tooth
+    return [_add(point, x, signed_y) for point in points for signed_y in (P - y, y)]
+
+
+def is_signature(table: "bytes | bytearray", digest: int, r: int, s: int) -> bool:
     """Tell whether (r, s) signs the SHA-256 digest (as an integer) under the key of this comb_table."""
     if not (0 < r < N and 0 < s < N):
         return False
-    if not _generator_table:
-        _generator_table.append(comb_table(G_X, G_Y))
     w = _inverse(s, N)
     columns = zip(_columns(digest * w % N), _columns(r * w % N))  # noqa: B905  MicroPython has no strict=
-    x, _, z = _two_combs(_generator_table[0], table, columns)
+    x, _, z = _two_combs(table, columns)
     if not z:
         return False
     zz = z * z % P
@@ -64,36 +76,35 @@ def is_signature(table: "tuple[tuple[int, int], ...]", digest: int, r: int, s: i
 
 
 def _columns(u: int) -> "list[int]":
-    """Recode u, 0..n-1, into 52 columns of 5 signed digits, the highest column first.
+    """Recode u, 0..n-1, into 43 columns of 6 signed digits, the highest column first.
 
-    Bit t of a column is set where the digit of 2^(52 t + column) is +1, clear where it is -1. Only odd
+    Bit t of a column is set where the digit of 2^(43 t + column) is +1, clear where it is -1. Only odd
     numbers have such digits: for an even u take n - u, and turn every sign round.
     """
     bits = (u + _ALL_ONES) >> 1 if u & 1 else _ALL_ONES - ((N - u + _ALL_ONES) >> 1)
-    text = f"{bits:0260b}".encode()
-    a, b, c, d, e = [text[i : i + _WIDTH] for i in range(0, _TEETH * _WIDTH, _WIDTH)]
+    text = f"{bits:0258b}".encode()
+    teeth = [text[i : i + _WIDTH] for i in range(0, _TEETH * _WIDTH, _WIDTH)]
     return [
-        (a[i] << 4 | b[i] << 3 | c[i] << 2 | d[i] << 1 | e[i] & 1) & 31 for i in range(_WIDTH)
-    ]  # "0" is 0x30
+        (a << 5) + (b << 4) + (c << 3) + (d << 2) + (e << 1) + f - _TEXT_ZEROS
+        for a, b, c, d, e, f in zip(*teeth)  # noqa: B905  MicroPython has no strict=
+    ]
 
 
-def _two_combs(
-    g_table: "tuple[tuple[int, int], ...]",
-    q_table: "tuple[tuple[int, int], ...]",
-    columns: "zip[tuple[int, int]]",
-) -> "tuple[int, int, int]":
-    """Return the Jacobian point that the two columns of digits select from the two tables."""
+def _two_combs(q_table: "bytes | bytearray", columns: "zip[tuple[int, int]]") -> "tuple[int, int, int]":
+    """Return the Jacobian point that the columns of digits select from the tables of G and of Q."""
     point = (1, 1, 0)
     for g_column, q_column in columns:
-        point = _double(point)
-        for table, column in ((g_table, g_column), (q_table, q_column)):
-            if column & _HALF:
-                x, y = table[column - _HALF]
-            else:  # the highest digit is -1: the entry of the opposite signs, negated
-                x, y = table[_HALF - 1 - column]
-                y = P - y
-            point = _add(point, x, y)
+        point = _add(_double(point), *_entry(G_TABLE, g_column))
+        point = _add(point, *_entry(q_table, q_column))
     return point
+
+
+def _entry(table: "bytes | bytearray", column: int) -> "tuple[int, int]":
+    """Return the affine point of a column of digits: where the highest is -1, the negated opposite."""
+    negative = column < _HALF
+    at = 64 * (_HALF - 1 - column if negative else column - _HALF)
+    y = int.from_bytes(table[at + 32 : at + 64], "big")
+    return int.from_bytes(table[at : at + 32], "big"), P - y if negative else y
 
 
 def _double(point: "tuple[int, int, int]") -> "tuple[int, int, int]":

@@ -13,9 +13,9 @@ from holdfast_core import crypto_cryptography, crypto_micropython, p256
 from holdfast_core.errors import NotAuthentic
 
 N = p256.N
-EDGE_SCALARS = (0, 1, 2, 3, N - 1, N - 2, (N - 1) // 2, (N + 1) // 2, 1 << 52, (1 << 208) - 1, 1 << 255)
+EDGE_SCALARS = (0, 1, 2, 3, N - 1, N - 2, (N - 1) // 2, (N + 1) // 2, 1 << 43, (1 << 215) - 1, 1 << 255)
 # Keys d G chosen so that the two accumulated sums meet: equal, opposite, doubles, one tooth apart.
-EDGE_KEYS = (1, N - 1, 2, N - 2, (N + 1) // 2, 1 << 52, N - (1 << 208), 3)
+EDGE_KEYS = (1, N - 1, 2, N - 2, (N + 1) // 2, 1 << 43, N - (1 << 215), 3)
 
 
 def multiple_of_g(k):
@@ -31,16 +31,15 @@ table_of = functools.cache(lambda d: p256.comb_table(*multiple_of_g(d)))
 
 def two_combs(u1, u2, d):
     """Affine u1 G + u2 (d G) by our code."""
-    g_table, q_table = table_of(1), table_of(d)
-    point = p256._two_combs(g_table, q_table, zip(p256._columns(u1), p256._columns(u2), strict=True))
+    point = p256._two_combs(table_of(d), zip(p256._columns(u1), p256._columns(u2), strict=True))
     return p256._to_affine([point])[0] if point[2] else None
 
 
 def digits_value(columns):
     return sum(
-        (1 if column >> tooth & 1 else -1) << 52 * tooth + 51 - place
+        (1 if column >> tooth & 1 else -1) << 43 * tooth + 42 - place
         for place, column in enumerate(columns)
-        for tooth in range(5)
+        for tooth in range(6)
     )
 
 
@@ -48,18 +47,26 @@ def test_columns_spell_the_scalar():
     rng = random.Random(3)
     for u in (*EDGE_SCALARS, *(rng.randrange(N) for _ in range(200))):
         columns = p256._columns(u)
-        assert len(columns) == 52
-        assert all(0 <= column < 32 for column in columns)
+        assert len(columns) == 43
+        assert all(0 <= column < 64 for column in columns)
         value = digits_value(columns)
         assert value == u if u & 1 else value == u - N
 
 
 def test_table_holds_the_signed_sums_of_teeth():
     d = 0xD00D
-    table = p256.comb_table(*multiple_of_g(d))
-    for index, point in enumerate(table):
-        signs = sum((1 if index >> tooth & 1 else -1) << 52 * tooth for tooth in range(4))
-        assert point == multiple_of_g(d * ((1 << 208) + signs))
+    table = table_of(d)
+    assert len(table) == 32 * 64
+    for index in range(32):
+        signs = sum((1 if index >> tooth & 1 else -1) << 43 * tooth for tooth in range(5))
+        x, y = multiple_of_g(d * ((1 << 215) + signs))
+        assert table[64 * index :][:64] == x.to_bytes(32, "big") + y.to_bytes(32, "big")
+        assert p256._entry(table, 32 + index) == (x, y)
+        assert p256._entry(table, 31 - index) == (x, p256.P - y)
+
+
+def test_generator_table_is_what_the_board_would_compute():
+    assert p256.comb_table(*multiple_of_g(1)) == p256.G_TABLE
 
 
 @pytest.mark.parametrize("d", EDGE_KEYS)
@@ -143,7 +150,7 @@ def test_verification_agrees_with_openssl():
 
 
 def test_range_of_r_and_s():
-    table = p256.comb_table(p256.G_X, p256.G_Y)
+    table = table_of(1)
     digest = int.from_bytes(sha256(b"sample").digest(), "big")
     for bad in (0, N, N + 1, -1):
         assert not p256.is_signature(table, digest, bad, 1)
