@@ -1,0 +1,95 @@
+"""labels.py and names.py against the golden table: both directions, every registry, no number twice in one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from golden.labels_golden import REGISTRIES, constant
+from holdfast_core import labels, names
+
+OURS = {name: value for name, value in vars(labels).items() if name.isupper()}
+GOLDEN = {constant(prefix, name): value for prefix, _, rows in REGISTRIES for name, value in rows.items()}
+PREFIXES = sorted({prefix for prefix, _, _ in REGISTRIES}, key=len, reverse=True)
+
+
+def registry_of(name: str) -> str:
+    return next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
+
+
+@pytest.mark.parametrize(("prefix", "source", "rows"), REGISTRIES, ids=[f"{p}{s}" for p, s, _ in REGISTRIES])
+def test_every_registered_number_is_ours(prefix: str, source: str, rows: dict[str, int]) -> None:
+    assert {constant(prefix, name): OURS.get(constant(prefix, name)) for name in rows} == {
+        constant(prefix, name): value for name, value in rows.items()
+    }, source
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_every_number_of_ours_is_registered(prefix: str) -> None:
+    ours = {name: value for name, value in OURS.items() if registry_of(name) == prefix}
+    golden = {name: value for name, value in GOLDEN.items() if registry_of(name) == prefix}
+    assert ours
+    assert ours == golden
+
+
+def test_every_label_has_a_registry() -> None:
+    assert [name for name in OURS if not registry_of(name)] == []
+    assert len(OURS) == len(GOLDEN) == sum(len(rows) for _, _, rows in REGISTRIES)
+
+
+@pytest.mark.parametrize(("prefix", "source", "rows"), REGISTRIES, ids=[f"{p}{s}" for p, s, _ in REGISTRIES])
+def test_no_number_stands_twice_in_a_registry(prefix: str, source: str, rows: dict[str, int]) -> None:
+    values = [OURS[constant(prefix, name)] for name in rows]
+    assert len(set(values)) == len(values), source
+
+
+def test_every_label_is_a_plain_integer() -> None:
+    assert {type(value) for value in OURS.values()} == {int}
+
+
+def test_every_constant_is_written_once_as_a_literal_const() -> None:
+    tree = ast.parse(Path(labels.__file__).read_text(encoding="utf-8"))
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    targets = [target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)]
+    assert sorted(targets) == sorted(OURS)
+    for node in assigned:
+        assert isinstance(node.value, ast.Call)
+        assert isinstance(node.value.func, ast.Name)
+        assert node.value.func.id == "const"
+
+
+def test_private_numbers_are_in_the_private_range() -> None:
+    private = [value for name, value in OURS.items() if name.startswith("PRIV_")]
+    assert private
+    assert max(private) < -65536
+    assert all(value >= -65536 for name, value in OURS.items() if not name.startswith("PRIV_"))
+
+
+TABLES = [
+    ("ERR_", names.ERROR_NAMES, {}),
+    ("GRANT_", names.GRANT_NAMES, {labels.PRIV_GRANT_TOKEN_EXCHANGE: names.TOKEN_EXCHANGE}),
+    ("TOKEN_TYPE_", names.TOKEN_TYPE_NAMES, {}),
+    ("PROFILE_", names.PROFILE_NAMES, {}),
+]
+
+
+@pytest.mark.parametrize(("prefix", "table", "extra"), TABLES, ids=[prefix for prefix, _, _ in TABLES])
+def test_text_names_are_the_registered_ones(prefix: str, table: dict[int, str], extra: dict[int, str]) -> None:
+    registered = {value: name for key, _, rows in REGISTRIES if key == prefix for name, value in rows.items()}
+    assert table == registered | extra
+
+
+def test_text_names_of_the_token_endpoint_parameters() -> None:
+    registered = {value: name for key, _, rows in REGISTRIES if key == "ACE_" for name, value in rows.items()}
+    own = {value: name for key, _, rows in REGISTRIES if key == "PRIV_" for name, value in rows.items()}
+    del own[labels.PRIV_ACT], own[labels.PRIV_GRANT_TOKEN_EXCHANGE]
+    assert registered | own == names.ACE_NAMES
+
+
+def test_urns_are_those_of_token_exchange_and_device_grant() -> None:
+    grants = [names.TOKEN_EXCHANGE, names.DEVICE_CODE]
+    assert [urn.rsplit(":", 1)[1] for urn in grants] == ["token-exchange", "device_code"]
+    assert {urn.rsplit(":", 1)[0] for urn in grants} == {"urn:ietf:params:oauth:grant-type"}
+    tokens = [names.ACCESS_TOKEN_URN, names.REFRESH_TOKEN_URN, names.JWT_URN]
+    assert [urn.rsplit(":", 1)[1] for urn in tokens] == ["access_token", "refresh_token", "jwt"]
+    assert {urn.rsplit(":", 1)[0] for urn in tokens} == {"urn:ietf:params:oauth:token-type"}
