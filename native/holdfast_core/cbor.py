@@ -298,10 +298,14 @@ def _encode_key(key: object) -> bytes:
 
 
 def _utf8(text: str) -> bytes:
+    """Encode text; LocalError on a lone surrogate, which MicroPython would write."""
     try:
-        return text.encode()
-    except UnicodeError:  # a lone surrogate
+        content = text.encode()
+    except UnicodeError:
         raise LocalError("utf8") from None
+    if _DECODE_IS_LENIENT and not is_utf8(content):
+        raise LocalError("utf8")
+    return content
 
 
 def _encode_float(value: float) -> bytes:

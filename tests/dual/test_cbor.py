@@ -167,6 +167,8 @@ class TestEncode(TestCase):
             ({1, 2}, "type"),
             ([object()], "type"),
             (1j, "type"),
+            (chr(0xD800), "utf8"),
+            ({"a" + chr(0xDFFF): 1}, "utf8"),
         ):
             with self.assertRaises(LocalError) as caught:
                 encode(value)

@@ -391,34 +391,3 @@ REGISTRIES: list[tuple[str, str, dict[str, int]]] = [
         {"secret": 1, "salt": 2, "sender id": 3, "recipient id": 4},
     ),
 ]
-
-# Names that labels.py shortens: (prefix, the document's name) -> the constant.
-SHORTENED = {
-    ("CF_", "application/concise-problem-details+cbor"): "CF_PROBLEM_DETAILS",
-    ("CF_", "application/ace-trl+cbor"): "CF_ACE_TRL",
-    ("ACE_", "ace_profile"): "ACE_PROFILE",
-    ("ACE_", "ace_client_recipientid"): "ACE_CLIENT_RECIPIENTID",
-    ("ACE_", "ace_server_recipientid"): "ACE_SERVER_RECIPIENTID",
-    ("OSC_", "contextId"): "OSC_CONTEXT_ID",
-    ("KEY_", "key_ops"): "KEY_OPS",
-    ("CRV_", "P-256"): "CRV_P256",
-    ("CRV_", "P-384"): "CRV_P384",
-    ("CRV_", "P-521"): "CRV_P521",
-    ("METHOD_", "Dynamic-Offset"): "METHOD_DYNAMIC_SHIFT",
-    ("TRL_ERROR_", "error-id"): "TRL_ERROR_ID",
-    ("TRL_ID_", "Invalid parameter value"): "TRL_ID_INVALID_VALUE",
-    ("TRL_ID_", "Invalid set of parameters"): "TRL_ID_INVALID_SET",
-    ("TRL_ID_", "Out of bound cursor value"): "TRL_ID_OUT_OF_BOUND",
-}
-for _name in ("encrypt0", "mac0", "sign1", "encrypt", "mac", "sign"):
-    SHORTENED["CF_", "cose-" + _name] = "CF_COSE_" + _name.upper()
-
-
-def constant(prefix: str, name: str) -> str:
-    """Return the name that labels.py must give this entry: the prefix, then the words in capitals."""
-    if (prefix, name) in SHORTENED:
-        return SHORTENED[prefix, name]
-    word = name.removeprefix("application/")
-    for mark in " -/+":
-        word = word.replace(mark, "_")
-    return prefix + word.upper()
