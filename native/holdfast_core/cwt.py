@@ -171,10 +171,13 @@ def _decode_token(token: bytes) -> cose.CoseMessage:
 def _open_with_trust(message: cose.CoseMessage, trust: Trust, issuer: "str | None") -> "tuple[bytes, TrustedKey]":
     """Try the keys that the header's kid names, of the role the COSE tag asks for; the first that fits wins."""
     kid = _checked_kid(message)
-    candidates = trust.find(_ROLE_OF_TAG[message.tag], kid, issuer)
+    return _open_with_any(message, trust.find(_ROLE_OF_TAG[message.tag], kid, issuer))
+
+
+def _open_with_any(message: cose.CoseMessage, candidates: "list[TrustedKey]") -> "tuple[bytes, TrustedKey]":
     if not candidates:
         raise UnknownKey("kid")
-    alg = message.headers[L.HDR_ALG]
+    alg = message.header(L.HDR_ALG)
     fitting = [key for key in candidates if key.alg == alg]
     if not fitting:
         raise UnsupportedAlg("key")
@@ -183,7 +186,7 @@ def _open_with_trust(message: cose.CoseMessage, trust: Trust, issuer: "str | Non
             return cose.open_message(message, key.alg, key.key), key
         except BadSignature:
             continue
-    raise BadSignature("token")
+    raise BadSignature("no-key-fits")
 
 
 def _checked_kid(message: cose.CoseMessage) -> bytes:
@@ -222,12 +225,4 @@ def open_encrypted_key(value: object, trust: Trust, issuer: str) -> bytes:
         raise MalformedCose("tag")
     kid = message.header(L.HDR_KID)
     candidates = trust.find(ROLE_ENCRYPT, kid if isinstance(kid, bytes) else None, issuer)
-    for key in candidates:
-        if key.alg == message.header(L.HDR_ALG):
-            try:
-                return cose.open_message(message, key.alg, key.key)
-            except BadSignature:
-                continue
-    if not candidates:
-        raise UnknownKey("cnf")
-    raise BadSignature("cnf")
+    return _open_with_any(message, candidates)[0]
