@@ -11,6 +11,7 @@ have 32 bits, a 64-bit float is rounded.
 """
 
 import struct
+import sys
 
 from holdfast_core.errors import LocalError, MalformedCbor
 
@@ -20,6 +21,9 @@ MAX_DEPTH = 8
 MAX_MAP_ITEMS = 256
 
 _F32_MAX = 3.4028234663852886e38
+
+# MicroPython's decode() takes overlong forms and surrogates, and its encode() writes them.
+_UTF8_IS_UNCHECKED = sys.implementation.name == "micropython"
 
 
 class Tag:
@@ -169,24 +173,12 @@ def _float(content: bytes) -> float:
 
 
 def _text(content: bytes) -> str:
-    if _DECODE_IS_LENIENT and not is_utf8(content):
+    if _UTF8_IS_UNCHECKED and not is_utf8(content):
         raise MalformedCbor("utf8")
     try:
         return content.decode()
     except UnicodeError:
         raise MalformedCbor("utf8") from None
-
-
-def _is_lenient() -> bool:
-    """Whether this interpreter's bytes.decode accepts a surrogate, as MicroPython's does."""
-    try:
-        b"\xed\xa0\x80".decode()
-    except UnicodeError:
-        return False
-    return True
-
-
-_DECODE_IS_LENIENT = _is_lenient()
 
 
 def is_utf8(content: bytes) -> bool:
@@ -303,7 +295,7 @@ def _utf8(text: str) -> bytes:
         content = text.encode()
     except UnicodeError:
         raise LocalError("utf8") from None
-    if _DECODE_IS_LENIENT and not is_utf8(content):
+    if _UTF8_IS_UNCHECKED and not is_utf8(content):
         raise LocalError("utf8")
     return content
 

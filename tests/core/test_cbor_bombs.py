@@ -42,7 +42,7 @@ def test_a_bomb_is_refused_in_a_millisecond_and_little_memory(name: str) -> None
     encoded, detail = BOMBS[name]
     tags = ALL_TAGS if name.startswith("tag") else ()
     fastest = 1.0
-    for _ in range(5):
+    for _ in range(20):
         began = time.perf_counter()
         with pytest.raises(MalformedCbor) as caught:
             decode(encoded, tags)
@@ -58,16 +58,21 @@ def test_a_bomb_is_refused_in_a_millisecond_and_little_memory(name: str) -> None
         tracemalloc.stop()
 
 
-def test_keys_that_collide_in_the_hash_table_stay_cheap() -> None:
-    # CPython hashes an integer to itself, so multiples of a power of two share the low bits of every slot.
-    members = {label << 40: 0 for label in range(MAX_MAP_ITEMS)}
-    encoded = encode(members)
-    fastest = 1.0
-    for _ in range(5):
+def fastest_decode_s(encoded: bytes) -> float:
+    times = []
+    for _ in range(20):
         began = time.perf_counter()
-        assert decode(encoded) == members
-        fastest = min(fastest, time.perf_counter() - began)
-    assert fastest < 0.005
+        decode(encoded)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def test_keys_that_collide_in_the_hash_table_stay_cheap() -> None:
+    # CPython hashes an integer to itself, so multiples of a power of two share the low bits that pick the slot.
+    colliding = encode({label << 40: 0 for label in range(1, MAX_MAP_ITEMS + 1)})
+    spread = encode({(label << 40) + label * 7919: 0 for label in range(1, MAX_MAP_ITEMS + 1)})
+    assert len(colliding) == len(spread)
+    assert fastest_decode_s(colliding) < 10 * fastest_decode_s(spread)
 
 
 def test_all_tags_allowed_still_counts_their_depth() -> None:

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from holdfast_core import cbor
 from holdfast_core.cbor import MAX_DEPTH, Tag, decode, encode, is_utf8
-from holdfast_core.errors import MalformedCbor
+from holdfast_core.errors import LocalError, MalformedCbor
 
 INTS = st.integers(-(2**64), 2**64 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -259,3 +260,15 @@ def test_the_utf8_check_agrees_on_every_two_byte_and_lead_pair() -> None:
                 except UnicodeDecodeError:
                     expected = False
                 assert is_utf8(content) is expected
+
+
+def test_the_path_that_checks_utf8_by_itself_gives_the_same_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cbor, "_UTF8_IS_UNCHECKED", True)
+    assert decode(b"\x63\xe6\xb0\xb4") == "\u6c34"
+    for refused in (b"\x62\xc0\x80", b"\x63\xed\xa0\x80", b"\x61\xff"):
+        with pytest.raises(MalformedCbor, match="utf8"):
+            decode(refused)
+    assert encode("\u6c34") == b"\x63\xe6\xb0\xb4"
+    monkeypatch.setattr(cbor, "is_utf8", lambda _: False)  # as for what only MicroPython would encode
+    with pytest.raises(LocalError, match="utf8"):
+        encode("\u6c34")
