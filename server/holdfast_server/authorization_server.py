@@ -1,72 +1,161 @@
 """The authorization server: token, introspection, revocation and authorization endpoints, without any transport.
 
-Sans-IO: parameters, caller and time in, answers out; the store is a port.  Parameters and answers are dicts keyed by the
-RFC's text names; values are those of the CBOR shape (tokens, codes, nonces and keys are bytes; grant_type, ace_profile,
-token_type are integers of labels.py; cnf maps have integer labels; scope is text or bytes).  Codecs translate: in the text
-shapes every bytes value is unpadded base64url.
-Never authenticates (see caller.py) and never writes to a socket or a log.  RFC 9200 sections 5.8, 5.9; RFC 6749 section 4.1;
-RFC 7009; RFC 8693.
+Sans-IO: parameters, caller and time in, answers out; the store is a port.  Parameters and answers are dicts keyed by
+the RFC's text names; values are those of the CBOR shape: tokens, codes, nonces and keys are bytes; grant_type,
+ace_profile and token_type are integers of labels.py; cnf maps have integer labels; scope is text or bytes.  In the text
+shapes every bytes value is unpadded base64url, which is for the codecs to do.
+Never authenticates a transport (see caller.py) and never writes to a socket or a log.  RFC 9200 sections 5.8, 5.9;
+RFC 6749 section 4.1; RFC 7009; RFC 8693.
 """
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from holdfast_core import labels as L
+from holdfast_server import authorization, policy
+from holdfast_server.authorization import AuthorizationRequest
 from holdfast_server.caller import Caller
+from holdfast_server.errors import (
+    CodeReplayed,
+    InvalidClient,
+    IssuanceFailed,
+    OAuthError,
+    ServerRefusal,
+    ServiceUnavailable,
+)
+from holdfast_server.grants import GRANTS
+from holdfast_server.introspection import introspect
+from holdfast_server.issue import Issuer
+from holdfast_server.keyring import Keyring
+from holdfast_server.registry import secret_matches
 from holdfast_server.settings import Settings
+from holdfast_server.store_sqlite import Store
+from holdfast_server.token_formats import self_test
+from holdfast_server.token_request import parse_token_request
 
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
-    """A validated request to the authorization endpoint: everything the consent page shows and the code is bound to."""
-
-    client_id: str
-    redirect_uri: str
-    audience: str
-    scope: str  # space separated, never empty
-    code_challenge: str
-    state: str | None = None
-    cnonce: bytes | None = None
+__all__ = ["AuthorizationRequest", "AuthorizationServer"]
 
 
 class AuthorizationServer:
     """One AS over one store.  rng: n -> n random bytes, from the operating system outside of tests."""
 
-    def __init__(self, store: Any, keyring: Any, settings: Settings, rng: Callable[[int], bytes]) -> None:
+    def __init__(self, store: Store, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
+        self_test()
         self.store = store
         self.keyring = keyring
         self.settings = settings
         self._rng = rng
+        self._issuer = Issuer(store, keyring, settings.issuer, rng)
 
     def authenticate_client(self, client_id: str, secret: str) -> Caller:
-        """Check a client secret; InvalidClient when client or secret are wrong, with the same text and work for both."""
-        raise NotImplementedError
+        """Check a client secret; raises InvalidClient, with the same text and work for a wrong id and a wrong secret.
+
+        The RS of the same OSCORE context speaks through its client too: the EKG is both.
+        """
+        client = self.store.client(client_id)
+        if not secret_matches(client, secret.encode()) or client is None or client.disabled:
+            raise InvalidClient
+        party = self.store.oscore_party(client_id=client_id)
+        return Caller(client_id, None if party is None else party.rs_id, authenticated=True)
+
+    # --- token endpoint ---
 
     def token(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         """Issue a token, or raise a ServerRefusal (RFC 9200 section 5.8).
 
         params: grant_type?, audience?, scope?, req_cnf?, ace_profile? (present and None: name it), cnonce?, client_id?,
-        code, redirect_uri, code_verifier; subject_token, subject_token_type?.  Others are refused.
+        code, redirect_uri, code_verifier; subject_token, subject_token_type?.  Unknown names are ignored.
         Returns access_token, expires_in, and where due cnf, rs_cnf, scope, ace_profile, issued_token_type.
         """
-        raise NotImplementedError
+        self._check_clock(now_s)
+        if not caller.authenticated or caller.client_id is None:
+            raise InvalidClient
+        refusal: ServerRefusal
+        with self.store.transaction():
+            try:
+                with self.store.transaction():
+                    return self._token(params, caller, now_s)
+            except (OAuthError, IssuanceFailed) as refused:
+                self._note_refusal(refused, caller, now_s)
+                refusal = refused
+        raise refusal  # after the outer transaction, which keeps the audit row and a replay's revocations
+
+    def _token(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
+        assert caller.client_id is not None  # noqa: S101 - token() has checked
+        request = parse_token_request(params)
+        if request.client_id not in (None, caller.client_id):
+            raise InvalidClient("client_id is not the authenticated client's")
+        client = policy.admit(self.store.client(caller.client_id), request.grant_type, GRANTS)
+        grant = GRANTS[request.grant_type]
+        authority = grant(request, client, caller, self.store, now_s)
+        decision = policy.decide(request, client, authority, self.store, now_s)
+        return self._issuer.issue(decision, request, now_s)
+
+    def _note_refusal(self, refused: ServerRefusal, caller: Caller, now_s: int) -> None:
+        event = "token-refused" if isinstance(refused, OAuthError) else "issuance-failed"
+        self.store.audit(now_s, event, client_id=caller.client_id, reason=str(refused))
+        if isinstance(refused, CodeReplayed):
+            self._note_revoked(self.store.revoke_tokens_of_code(refused.code_hash, now_s), "code-replayed", now_s)
+
+    # --- introspection and revocation ---
 
     def introspect(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         """Tell an RS about one of its tokens, or {"active": False} (RFC 9200 section 5.9).  params: token."""
-        raise NotImplementedError
+        return introspect(params, caller, self.store, now_s)
 
     def revoke(self, params: dict[str, Any], caller: Caller, now_s: int) -> None:
-        """Revoke a token of the calling client and everything derived from it (RFC 7009).  params: token."""
-        raise NotImplementedError
+        """Revoke a token of the calling client and everything derived from it (RFC 7009).  params: token.
+
+        A token that is unknown or another client's changes nothing and is no error (RFC 7009 section 2.2).
+        """
+        if not caller.authenticated or caller.client_id is None:
+            raise InvalidClient
+        token = params.get("token")
+        if not isinstance(token, bytes) or not token:
+            raise OAuthError(L.ERR_INVALID_REQUEST, "token is missing")
+        record = self.store.token_by_hash(hashlib.sha256(token).digest())
+        if record is not None and record.client_id == caller.client_id:
+            self.revoke_token_id(record.token_id, now_s, "by-client")
+
+    def revoke_token_id(self, token_id: int, now_s: int, reason: str = "by-operator") -> int:
+        """Revoke a token by its row and everything derived from it; returns how many were still live."""
+        with self.store.transaction():
+            revoked = self.store.revoke_token(token_id, now_s)
+            self._note_revoked(revoked, reason, now_s)
+        return len(revoked)
+
+    def _note_revoked(self, token_ids: list[int], reason: str, now_s: int) -> None:
+        for token_id in token_ids:
+            self.store.audit(now_s, "token-revoked", token_id=token_id, reason=reason)
+
+    # --- authorization endpoint ---
 
     def authorize(self, params: dict[str, str], now_s: int) -> AuthorizationRequest:
         """Validate a request to the authorization endpoint; raises AuthorizeError."""
-        raise NotImplementedError
+        self._check_clock(now_s)
+        return authorization.validate(params, self.store)
+
+    def approvable_scope(self, request: AuthorizationRequest, user_id: str) -> list[str]:
+        """Return the names of the requested scope that this user may give; an empty list: nothing to consent to."""
+        return authorization.approvable_scope(request, user_id, self.store)
 
     def grant_code(self, request: AuthorizationRequest, user_id: str, approved_scope: str, now_s: int) -> str:
-        """Make the one-time code for what the user approved; returns the URL to redirect to (code, state, iss)."""
-        raise NotImplementedError
+        """Make the one-time code for what the user approved; returns the URL to redirect to (code, state, iss).
+
+        Raises AuthorizeError when the user may not give this, or was locked since logging in.
+        """
+        self._check_clock(now_s)
+        with self.store.transaction():
+            return authorization.make_code(
+                request, user_id, approved_scope, self.store, self.settings, self._rng, now_s
+            )
 
     def deny(self, request: AuthorizationRequest) -> str:
         """Return the URL that tells the client the user said no (access_denied)."""
-        raise NotImplementedError
+        return authorization.denial(request, self.settings.issuer)
+
+    def _check_clock(self, now_s: int) -> None:
+        """Refuse to work before the clock is set: tokens would be long over, or live for years."""
+        if now_s < self.settings.clock_floor_s:
+            raise ServiceUnavailable("clock is not set")

@@ -1,7 +1,8 @@
 """Who is calling: what a shell has established about the peer before it asks the authorization server anything.
 
 Never authenticates anybody itself: the HTTPS shell makes one after checking a client secret, the CoAP site from the
-owner of the OSCORE context that opened the request (RFC 9200 sections 5.8 and 5.9: the AS's channels are mutually authenticated).
+owner of the OSCORE context that opened the request.  RFC 9200 sections 5.8 and 5.9: the AS's channels are mutually
+authenticated.
 """
 
 from dataclasses import dataclass

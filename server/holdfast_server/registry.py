@@ -1,7 +1,7 @@
 """The registry: which clients, resource servers, users and OSCORE parties the authorization server knows.
 
 The records are frozen values; Registry creates and changes them through the store and hands out each generated secret
-exactly once.  Never keeps a client secret (only its SHA-256; the secrets are 256-bit random, so a slow hash gains nothing).
+exactly once.  Never keeps a client secret, only its SHA-256: secrets are 256-bit random, so a slow hash gains nothing.
 RFC 9200 section 4 (registration), appendix D.
 """
 
@@ -11,14 +11,28 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from holdfast_core import cbor
 from holdfast_core import labels as L
-from holdfast_core.errors import LocalError
+from holdfast_core.cose_key import decode_cose_key
+from holdfast_core.cwt import ROLE_ENCRYPT, ROLE_SIGN
+from holdfast_core.errors import LocalError, Malformed
+from holdfast_core.names import GRANT_NAMES
+from holdfast_core.provisioning import SEED_LEN, AsContext, ProvisionedKey, Provisioning, RsProvisioning
+from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
 from holdfast_server.caller import Caller
 
 if TYPE_CHECKING:
+    from holdfast_server.keyring import Keyring
+    from holdfast_server.settings import Settings
     from holdfast_server.store_sqlite import Store
+
+CLIENT_SECRET_LEN = 32
+MASTER_SECRET_LEN = 16
+MASTER_SALT_LEN = 8
+RECIPIENT_ID_LEN = 3  # unlike AS_SENDER_ID by its length, and 16 million parties
 
 FORMAT_REFERENCE = "reference"
 FORMAT_ENCRYPTED = "cwt-encrypted"
@@ -27,7 +41,7 @@ FORMAT_SIGNED = "cwt-signed"
 FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_SIGNED)
 SECRET_FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED)  # those that may carry a symmetric key
 
-# The AS's own Sender ID in every context; each party has its own Master Secret, so keys never coincide (RFC 8613 section 3.3).
+# The AS's own Sender ID in every context; each party has its own Master Secret, so keys differ (RFC 8613 section 3.3).
 AS_SENDER_ID = b"AS"
 
 
@@ -53,7 +67,7 @@ class Client:
 class ResourceServer:
     """A registered RS.  scope_map: scope name -> [(path, method mask)] (RFC 9237); audiences: names it answers to.
 
-    exi_lifetime_s: 0, or the lifetime counted from first reception, for an RS without a clock (RFC 9200 section 5.10.3).
+    exi_lifetime_s: 0, or the lifetime counted from first reception, for an RS without a clock (RFC 9200 5.10.3).
     public_key: encoded COSE_Key for rs_cnf, with public-key profiles only (RFC 9201 section 3.2).
     """
 
@@ -65,13 +79,14 @@ class ResourceServer:
     token_lifetime_s: int = 3600
     exi_lifetime_s: int = 0
     connected: bool = True
+    freshness: bool = False  # it takes only tokens with a cnonce of its own (RFC 9200 section 5.3.1)
     public_key: bytes | None = None
     disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A resource owner who can log in.  scopes: what the user may approve, by audience.  password_hash: argon2id string."""
+    """A resource owner who can log in.  scopes: what they may approve, by audience.  password_hash: argon2id string."""
 
     user_id: str
     password_hash: str = field(default="", repr=False)
@@ -96,25 +111,209 @@ class OscoreParty:
         return Caller(self.client_id, self.rs_id, authenticated=True)
 
 
-class Registry:
-    """Creates and changes registry records.  rng: n -> n random bytes; every method is one transaction."""
+class RegistryError(LocalError):
+    """A record that cannot be; the detail is for the operator."""
 
-    def __init__(self, store: "Store", rng: Callable[[int], bytes]) -> None:
+    reason = "registry"
+
+
+class Registry:
+    """Creates and changes registry records; every method is one transaction.
+
+    settings: issuer and address that devices are told.  rng: n -> n random bytes.
+    """
+
+    def __init__(self, store: "Store", keyring: "Keyring", settings: "Settings", rng: Callable[[int], bytes]) -> None:
         self._store = store
+        self._keyring = keyring
+        self._settings = settings
         self._rng = rng
 
     def add_client(self, client: Client, now_s: int, with_secret: bool = False) -> Secret | None:
         """Register a client; with_secret: return its new 43-character secret, which is shown this once."""
-        raise NotImplementedError
+        check_client(client)
+        with self._store.transaction():
+            if self._store.client(client.client_id) is not None:
+                raise RegistryError("a client of this id exists")
+            secret = self._new_secret() if with_secret else None
+            self._store.put_client(replace(client, secret_hash=_hash_of(secret)), now_s)
+            self._store.audit(now_s, "client-added", client_id=client.client_id)
+        return secret
+
+    def new_client_secret(self, client_id: str, now_s: int) -> Secret:
+        """Replace a client's secret; the old one stops working at once."""
+        secret = self._new_secret()
+        with self._store.transaction():
+            client = self._store.client(client_id)
+            if client is None:
+                raise RegistryError("no such client")
+            self._store.put_client(replace(client, secret_hash=_hash_of(secret)), now_s)
+            self._store.audit(now_s, "client-secret-replaced", client_id=client_id)
+        return secret
 
     def add_resource_server(self, rs: ResourceServer, now_s: int) -> None:
-        """Register an RS and make its encryption key."""
-        raise NotImplementedError
+        """Register an RS and make its encryption keys."""
+        check_resource_server(rs)
+        with self._store.transaction():
+            if self._store.resource_server(rs.rs_id) is not None:
+                raise RegistryError("a resource server of this id exists")
+            self._store.put_resource_server(rs, now_s)
+            self._keyring.make_keys(ROLE_ENCRYPT, rs.rs_id, now_s)
+            self._store.audit(now_s, "rs-added", rs_id=rs.rs_id)
 
     def add_user(self, user: User, now_s: int) -> None:
-        """Register a user."""
-        raise NotImplementedError
+        """Register a user, or replace one's record."""
+        with self._store.transaction():
+            self._store.put_user(user, now_s)
+            self._store.audit(now_s, "user-put", user_id=user.user_id)
+
+    def set_disabled(
+        self,
+        disabled: bool,
+        now_s: int,
+        *,
+        client_id: str | None = None,
+        rs_id: str | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        """Lock or unlock a client, an RS or a user; what a locked client or user holds is revoked with it."""
+        with self._store.transaction():
+            self._set_disabled(disabled, now_s, client_id, rs_id, user_id)
+            event = "disabled" if disabled else "enabled"
+            self._store.audit(now_s, event, client_id=client_id, rs_id=rs_id, user_id=user_id)
+            if disabled and (client_id is not None or user_id is not None):
+                self._store.revoke_tokens_of(now_s, client_id=client_id, user_id=user_id)
+
+    def _set_disabled(
+        self, disabled: bool, now_s: int, client_id: str | None, rs_id: str | None, user_id: str | None
+    ) -> None:
+        client = self._store.client(client_id) if client_id is not None else None
+        rs = self._store.resource_server(rs_id) if rs_id is not None else None
+        user = self._store.user(user_id) if user_id is not None else None
+        if client is not None:
+            self._store.put_client(replace(client, disabled=disabled), now_s)
+        elif rs is not None:
+            self._store.put_resource_server(replace(rs, disabled=disabled), now_s)
+        elif user is not None:
+            self._store.put_user(replace(user, disabled=disabled), now_s)
+        else:
+            raise RegistryError("no such party")
 
     def add_oscore_party(self, now_s: int, client_id: str | None = None, rs_id: str | None = None) -> OscoreParty:
-        """Make the OSCORE context between the AS and a registered client, RS or both."""
-        raise NotImplementedError
+        """Make the OSCORE context between the AS and a registered client, RS or party that is both."""
+        with self._store.transaction():
+            party = OscoreParty(
+                recipient_id=self._free_recipient_id(),
+                master_secret=Secret(self._rng(MASTER_SECRET_LEN)),
+                master_salt=self._rng(MASTER_SALT_LEN),
+                client_id=client_id,
+                rs_id=rs_id,
+            )
+            self._store.add_oscore_party(party, now_s)
+            self._store.audit(now_s, "oscore-context-made", client_id=client_id, rs_id=rs_id)
+        return party
+
+    def provisioning_for(self, rs_id: str, now_s: int) -> Provisioning:
+        """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once."""
+        rs = self._store.resource_server(rs_id)
+        if rs is None:
+            raise RegistryError("no such resource server")
+        party = self._store.oscore_party(rs_id=rs_id)
+        return Provisioning(
+            issuer=self._settings.issuer,
+            as_uri=self._settings.as_uri,
+            seed=Secret(self._rng(SEED_LEN)),
+            time_floor_s=now_s,
+            as_peer=(self._settings.as_host, self._settings.as_port) if party is not None else None,
+            keys=self._provisioned_keys(rs),
+            rs=RsProvisioning(
+                rs_id=rs.rs_id.encode(),
+                audiences=rs.audiences,
+                scopes={name: list(permissions) for name, permissions in rs.scope_map.items()},
+                formats=(rs.token_format,),
+                connected=rs.connected,
+                freshness=rs.freshness,
+            ),
+            as_context=None if party is None else _context_of(party),
+            client_id=None if party is None else party.client_id,
+        )
+
+    def _provisioned_keys(self, rs: ResourceServer) -> tuple[ProvisionedKey, ...]:
+        issuer = self._settings.issuer
+        keys: list[ProvisionedKey] = []
+        if rs.token_format in (FORMAT_NESTED, FORMAT_SIGNED):
+            keys += [
+                ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(signer.x + signer.y))
+                for signer in self._keyring.public_keys()
+            ]
+        if rs.token_format in (FORMAT_NESTED, FORMAT_ENCRYPTED):
+            keys += [
+                ProvisionedKey(ROLE_ENCRYPT, key.kid, key.alg, issuer, key.secret)
+                for key in self._keyring.held_keys(ROLE_ENCRYPT, rs.rs_id)
+            ]
+        return tuple(keys)
+
+    def _new_secret(self) -> Secret:
+        return Secret(base64.urlsafe_b64encode(self._rng(CLIENT_SECRET_LEN)).rstrip(b"="))
+
+    def _free_recipient_id(self) -> bytes:
+        taken = {party.recipient_id for party in self._store.oscore_parties()}
+        while True:
+            recipient_id = self._rng(RECIPIENT_ID_LEN)
+            if recipient_id not in taken:
+                return recipient_id
+
+
+def check_client(client: Client) -> None:
+    """Raise RegistryError when a client's record cannot be."""
+    if not client.client_id:
+        raise RegistryError("client_id is empty")
+    if not set(client.grant_types) <= set(GRANT_NAMES):
+        raise RegistryError("grant type is unknown")
+    for uri in client.redirect_uris:
+        parts = urlsplit(uri)
+        if not parts.scheme or parts.fragment or "#" in uri or not (parts.netloc or parts.path):
+            raise RegistryError("redirect_uri is not an absolute URI without a fragment")
+    for encoded in client.public_keys:
+        _check_public_key(encoded)
+
+
+def check_resource_server(rs: ResourceServer) -> None:
+    """Raise RegistryError when an RS's record cannot be."""
+    if not rs.rs_id or not rs.audiences:
+        raise RegistryError("rs_id or audiences are empty")
+    if rs.token_format not in FORMATS:
+        raise RegistryError("token format is unknown")
+    if not rs.token_lifetime_s > 0 or rs.exi_lifetime_s < 0:
+        raise RegistryError("lifetimes must be positive")
+    if rs.exi_lifetime_s and rs.token_format == FORMAT_REFERENCE:
+        raise RegistryError("exi is for self-contained tokens only (RFC 9200 section 5.10.3)")
+    if rs.token_format == FORMAT_SIGNED and L.PROFILE_COAP_OSCORE in rs.profiles:
+        raise RegistryError("a signed token is readable by all and cannot carry the OSCORE secret")
+    try:
+        ScopeMap({name: list(allowed) for name, allowed in rs.scope_map.items()})
+    except LocalError:
+        raise RegistryError("scope map has a bad name, path or method mask") from None
+    if rs.public_key is not None:
+        _check_public_key(rs.public_key)
+
+
+def _check_public_key(encoded: bytes) -> None:
+    try:
+        decode_cose_key(cbor.decode(encoded)).es256()
+    except Malformed:
+        raise RegistryError("public key is not a COSE_Key on P-256") from None
+
+
+def _hash_of(secret: Secret | None) -> bytes | None:
+    return None if secret is None else hashlib.sha256(secret.reveal()).digest()
+
+
+def _context_of(party: OscoreParty) -> AsContext:
+    return AsContext(party.master_secret, party.master_salt, party.recipient_id, party.sender_id)
+
+
+def secret_matches(client: Client | None, secret: bytes) -> bool:
+    """Compare a client secret in constant time; the same work for an unknown client or one without a secret."""
+    known = client.secret_hash if client is not None and client.secret_hash is not None else bytes(32)
+    return hmac.compare_digest(hashlib.sha256(secret).digest(), known)

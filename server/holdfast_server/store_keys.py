@@ -1,7 +1,7 @@
 """The rows of keys and of OSCORE contexts with registered parties.
 
-Secrets lie in the database as they are: the file is 0600 in a 0700 directory, and a key to encrypt them would lie beside it.
-In memory they are Secret.  RFC 8613 section 7.5.1: sender sequence numbers are reserved here before they are used.
+Secrets lie in the database as they are: the file is 0600 in a 0700 directory, and a key to encrypt them would lie beside
+it.  In memory they are Secret.  RFC 8613 section 7.5.1: sender sequence numbers are reserved here before they are used.
 """
 
 import sqlite3
@@ -97,6 +97,11 @@ class KeyRows(Rows):
     def oscore_party(self, *, client_id: str | None = None, rs_id: str | None = None) -> OscoreParty | None:
         """Return the context of a client or of an RS, or None."""
         row = self._one("SELECT * FROM oscore_parties WHERE client_id = ? OR rs_id = ?", (client_id, rs_id))
+        return None if row is None else _party(row)
+
+    def oscore_party_by_kid(self, recipient_id: bytes) -> OscoreParty | None:
+        """Return the context that a request's kid names, or None."""
+        row = self._one("SELECT * FROM oscore_parties WHERE recipient_id = ?", (recipient_id,))
         return None if row is None else _party(row)
 
     def delete_oscore_party(self, recipient_id: bytes) -> None:

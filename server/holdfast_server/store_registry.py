@@ -169,6 +169,7 @@ def _rs_record(rs: ResourceServer) -> str:
             "token_lifetime_s": rs.token_lifetime_s,
             "exi_lifetime_s": rs.exi_lifetime_s,
             "connected": rs.connected,
+            "freshness": rs.freshness,
             "public_key": None if rs.public_key is None else rs.public_key.hex(),
         }
     )
@@ -180,12 +181,15 @@ def _rs(row: sqlite3.Row) -> ResourceServer:
     return ResourceServer(
         rs_id=row["rs_id"],
         audiences=tuple(record["audiences"]),
-        scope_map={name: tuple((path, mask) for path, mask in allowed) for name, allowed in record["scope_map"].items()},
+        scope_map={
+            name: tuple((path, mask) for path, mask in allowed) for name, allowed in record["scope_map"].items()
+        },
         token_format=record["token_format"],
         profiles=tuple(record["profiles"]),
         token_lifetime_s=record["token_lifetime_s"],
         exi_lifetime_s=record["exi_lifetime_s"],
         connected=record["connected"],
+        freshness=record["freshness"],
         public_key=None if public_key is None else bytes.fromhex(public_key),
         disabled=bool(row["disabled"]),
     )

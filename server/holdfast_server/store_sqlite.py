@@ -1,8 +1,9 @@
 """The store: one SQLite database in one directory that belongs to one process.
 
 This file opens it (permissions, lock, migrations) and runs transactions; the statements are in store_registry.py,
-store_tokens.py and store_keys.py.  One connection, used by one thread: SQLite has one writer anyway, and a shell that batches
-requests into one outer transaction gets one fsync for all of them.  Never makes a decision and never reads a clock.
+store_tokens.py, store_keys.py and store_audit.py.  One connection, used by one thread: SQLite has one writer anyway, and
+a shell that batches requests into one outer transaction gets one fsync for all of them.  Never makes a decision and never
+reads a clock.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from holdfast_server.store_tokens import TokenRows
 
 DATABASE_NAME = "holdfast.db"
 LOCK_NAME = "lock"
-BUSY_TIMEOUT_MS = 5000  # only a backup tool can be in the way: the lock keeps every other server out
+BUSY_TIMEOUT_MS = 5000  # an operator's command or a backup tool may be in the way for moments
 # After a restore from backup, counters jump by this: more than any server uses between two backups.
 EPOCH_JUMP = 1 << 24
 
@@ -32,26 +33,33 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows):
     """The database of one authorization server.
 
     path: the state directory; made 0700 when absent, and everything in it 0600.  now_s: for the migration log.
-    Raises StoreLocked when another process has it open, MigrationChanged when the schema is not the one shipped.
+    serving: only one server at a time, since OSCORE contexts live in its memory; an operator's command that changes a
+    row beside a running server says False.
+    Raises StoreLocked when another server has it open, MigrationChanged when the schema is not the one shipped.
     """
 
-    def __init__(self, path: Path | str, now_s: int = 0) -> None:
+    def __init__(self, path: Path | str, now_s: int = 0, serving: bool = True) -> None:
         self.path = Path(path)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
-        self._lock_fd = _take_lock(self.path / LOCK_NAME)
+        self._lock_fd = _take_lock(self.path / LOCK_NAME) if serving else None
         self._depth = 0
         try:
             self._connection = _connect(self.path / DATABASE_NAME)
             self._migrate(now_s)
         except BaseException:
-            os.close(self._lock_fd)
+            self._unlock()
             raise
 
     def close(self) -> None:
-        """Close the database and let another process have it."""
+        """Close the database and let another server have it."""
         self._connection.close()
-        os.close(self._lock_fd)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
 
     def __enter__(self) -> "Store":
         return self

@@ -1,0 +1,153 @@
+"""The authorization endpoint's rules: a request that may be shown to a user, and the one-time code for their approval.
+
+Authorization code with PKCE S256 only; redirect_uri is compared whole, character by character (RFC 9700 section 2.1).
+Never shows a page and never authenticates the user.  RFC 6749 section 4.1; RFC 7636; RFC 9207.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from holdfast_core import labels as L
+from holdfast_core.errors import MalformedScope
+from holdfast_core.scope import split_scope
+from holdfast_server.errors import AuthorizeError, OAuthError, redirect_url
+from holdfast_server.policy import Authority, admit, allowed_names
+from holdfast_server.registry import Client, User
+from holdfast_server.settings import Settings
+from holdfast_server.store_sqlite import Store
+from holdfast_server.store_tokens import CodeRecord
+
+CODE_LEN = 32
+# BASE64URL(SHA-256) without padding (RFC 7636 section 4.2).
+CODE_CHALLENGE_LEN = 43
+_BASE64URL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A validated request: everything the consent page shows and the code is bound to.  scope: never empty."""
+
+    client_id: str
+    redirect_uri: str
+    audience: str
+    scope: str
+    code_challenge: str
+    state: str | None = None
+
+
+def validate(params: dict[str, str], store: Store) -> AuthorizationRequest:
+    """Check a request; raises AuthorizeError, with redirect_uri only once that is known to be the client's."""
+    client = store.client(params.get("client_id", ""))
+    if client is None or client.disabled:
+        raise AuthorizeError("unauthorized_client", "client is unknown or locked")
+    redirect_uri = params.get("redirect_uri", "")
+    if redirect_uri not in client.redirect_uris:
+        raise AuthorizeError("invalid_request", "redirect_uri is not registered for this client")
+    try:
+        return _validate(params, client, redirect_uri, store)
+    except _Refused as refused:
+        raise AuthorizeError(refused.error, refused.description, redirect_uri, params.get("state")) from None
+
+
+class _Refused(Exception):
+    """A refusal that the client is told by redirect."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description
+
+
+def _validate(params: dict[str, str], client: Client, redirect_uri: str, store: Store) -> AuthorizationRequest:
+    if params.get("response_type") != "code":
+        raise _Refused("unsupported_response_type", "only response_type=code is supported")
+    if L.GRANT_AUTHORIZATION_CODE not in client.grant_types:
+        raise _Refused("unauthorized_client", "client may not use authorization codes")
+    challenge = params.get("code_challenge", "")
+    if params.get("code_challenge_method") != "S256":
+        raise _Refused("invalid_request", "code_challenge_method must be S256")
+    if len(challenge) != CODE_CHALLENGE_LEN or not set(challenge) <= _BASE64URL:
+        raise _Refused("invalid_request", "code_challenge is not a SHA-256 in base64url")
+    audience = params.get("audience") or (next(iter(client.scopes)) if len(client.scopes) == 1 else "")
+    scope = params.get("scope") or client.default_scopes.get(audience, "")
+    _check_scope(scope, audience, client, store)
+    return AuthorizationRequest(client.client_id, redirect_uri, audience, scope, challenge, params.get("state"))
+
+
+def _check_scope(scope: str, audience: str, client: Client, store: Store) -> None:
+    members = tuple(store.members_of(audience))
+    if audience not in client.scopes or not members or any(rs.disabled for rs in members):
+        raise _Refused("invalid_request", "audience is unknown or not for this client")
+    try:
+        names = set(split_scope(scope))
+    except MalformedScope:
+        raise _Refused("invalid_scope", "scope is missing or malformed") from None
+    if not names <= allowed_names(audience, client, members, Authority(sub="")):
+        raise _Refused("invalid_scope", "scope exceeds what the client may have")
+
+
+def make_code(
+    request: AuthorizationRequest,
+    user_id: str,
+    approved_scope: str,
+    store: Store,
+    settings: Settings,
+    rng: Callable[[int], bytes],
+    now_s: int,
+) -> str:
+    """Store a new code and return the URL to redirect to.
+
+    approved_scope: a non-empty part of request.scope.  Raises AuthorizeError access_denied when it holds anything that
+    the user has no right to give, invalid_scope when it was not asked for.
+    """
+    user = store.user(user_id)
+    approved = set(approved_scope.split(" "))
+    if not approved <= set(request.scope.split(" ")):
+        raise _refusal(request, "invalid_scope", "more was approved than asked for")
+    if user is None or user.disabled or not approved <= _user_rights(request, user, store):
+        raise _refusal(request, "access_denied", "the user may not give this")
+    code = rng(CODE_LEN)
+    store.add_code(
+        CodeRecord(
+            code_hash=hashlib.sha256(code).digest(),
+            client_id=request.client_id,
+            user_id=user_id,
+            redirect_uri=request.redirect_uri,
+            code_challenge=request.code_challenge,
+            audience=request.audience,
+            scope=" ".join(name for name in request.scope.split(" ") if name in approved),
+            requested_scope=request.scope,
+            expires_at=now_s + settings.code_lifetime_s,
+        )
+    )
+    store.put_consent(user_id, request.client_id, request.audience, approved_scope, now_s)
+    store.audit(now_s, "code-issued", client_id=request.client_id, user_id=user_id)
+    text = base64.urlsafe_b64encode(code).rstrip(b"=").decode()
+    return redirect_url(request.redirect_uri, {"code": text, "iss": settings.issuer}, request.state)
+
+
+def denial(request: AuthorizationRequest, issuer: str) -> str:
+    """Return the URL that tells the client the user said no."""
+    return _refusal(request, "access_denied", "the user said no").location(issuer)
+
+
+def approvable_scope(request: AuthorizationRequest, user_id: str, store: Store) -> list[str]:
+    """Return the names of the requested scope that this user may give, in the request's order, for the consent page."""
+    user = store.user(user_id)
+    rights = set() if user is None or user.disabled else _user_rights(request, user, store)
+    return [name for name in request.scope.split(" ") if name in rights]
+
+
+def _user_rights(request: AuthorizationRequest, user: User, store: Store) -> set[str]:
+    try:
+        client = admit(store.client(request.client_id), L.GRANT_AUTHORIZATION_CODE, (L.GRANT_AUTHORIZATION_CODE,))
+    except OAuthError:
+        return set()
+    members = tuple(store.members_of(request.audience))
+    return set(allowed_names(request.audience, client, members, Authority(sub=user.user_id, user=user)))
+
+
+def _refusal(request: AuthorizationRequest, error: str, description: str) -> AuthorizeError:
+    return AuthorizeError(error, description, request.redirect_uri, request.state)

@@ -1,0 +1,134 @@
+"""The grants: how a client shows that it may have a token.  Each turns a request into an Authority; policy.py decides.
+
+GRANTS is the whole list.  Never decides what the token holds, never issues.  RFC 6749 sections 4.1, 4.4; RFC 7636 (S256
+only); RFC 8693 (the subject token is one of ours, the actor is the authenticated client).
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+import cbor2
+
+from holdfast_core import labels as L
+from holdfast_server.caller import Caller
+from holdfast_server.errors import CodeReplayed, OAuthError
+from holdfast_server.policy import Authority, live_token
+from holdfast_server.registry import Client, User
+from holdfast_server.store_sqlite import Store
+from holdfast_server.store_tokens import CodeRecord, TokenRecord
+from holdfast_server.token_request import TokenRequest
+
+Grant = Callable[[TokenRequest, Client, Caller, Store, int], Authority]
+
+# RFC 7636 section 4.1: 43 to 128 unreserved characters.
+MIN_VERIFIER_LEN = 43
+MAX_VERIFIER_LEN = 128
+# The reader of tokens allows no longer chain (holdfast_core.claims).
+MAX_ACTORS = 4
+
+
+def client_credentials(_: TokenRequest, client: Client, __: Caller, ___: Store, ____: int) -> Authority:
+    """Let the client act for itself (RFC 6749 section 4.4)."""
+    return Authority(sub=client.client_id)
+
+
+def authorization_code(request: TokenRequest, client: Client, _: Caller, store: Store, now_s: int) -> Authority:
+    """Use up a one-time code (RFC 6749 section 4.1.3).
+
+    Everything that shows the request to be the rightful client's is checked before the code is touched: a stolen code
+    neither works nor can be used to burn the code or to revoke the tokens of its owner.
+    """
+    if not request.code or not request.redirect_uri or not request.code_verifier:
+        raise OAuthError(L.ERR_INVALID_REQUEST, "code, redirect_uri or code_verifier is missing")
+    code_hash = hashlib.sha256(request.code).digest()
+    code = store.code(code_hash)
+    if code is None or not _belongs(code, request, client):
+        raise OAuthError(L.ERR_INVALID_GRANT, "authorization code is not valid")
+    if code.consumed_at is not None:
+        raise CodeReplayed(code_hash)
+    if now_s >= code.expires_at:
+        raise OAuthError(L.ERR_INVALID_GRANT, "authorization code is not valid")
+    if not store.consume_code(code_hash, now_s):
+        raise CodeReplayed(code_hash)
+    return Authority(
+        sub=code.user_id,
+        user=_user(store, code.user_id),
+        audience=code.audience,
+        scope_limit=frozenset(code.scope.split(" ")),
+        default_scope=code.scope,
+        asked_scope=code.requested_scope,
+        code_hash=code_hash,
+    )
+
+
+def token_exchange(request: TokenRequest, client: Client, caller: Caller, store: Store, now_s: int) -> Authority:
+    """Act for the subject of a token that was presented to the caller as RS (RFC 8693).
+
+    The new token has no more scopes and no longer life than the subject token, keeps its sub, and names the caller
+    as the actor with earlier actors nested inside.
+    """
+    if not request.subject_token:
+        raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is missing")
+    original = live_token(request.subject_token, store, now_s)
+    if original is None or not _is_for(original, caller, store):
+        raise OAuthError(L.ERR_INVALID_GRANT, "subject_token is not valid")
+    if isinstance(original.scope, bytes):
+        raise OAuthError(L.ERR_INVALID_GRANT, "paths of one audience say nothing about another's")
+    claims = cbor2.loads(original.claims)
+    return Authority(
+        sub=claims[L.CLAIM_SUB],
+        user=None if original.user_id is None else _user(store, original.user_id),
+        scope_limit=frozenset(original.scope.split(" ")),
+        default_scope=original.scope,
+        exp_limit=original.expires_at,
+        act=_actor(client.client_id, claims.get(L.PRIV_ACT)),
+        parent_id=original.token_id,
+    )
+
+
+GRANTS: dict[int, Grant] = {
+    L.GRANT_AUTHORIZATION_CODE: authorization_code,
+    L.GRANT_CLIENT_CREDENTIALS: client_credentials,
+    L.PRIV_GRANT_TOKEN_EXCHANGE: token_exchange,
+}
+
+
+def code_challenge_of(code_verifier: str) -> str:
+    """Return BASE64URL(SHA-256(verifier)) (RFC 7636 section 4.6)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def _belongs(code: CodeRecord, request: TokenRequest, client: Client) -> bool:
+    verifier = request.code_verifier
+    return (
+        code.client_id == client.client_id
+        and code.redirect_uri == request.redirect_uri
+        and MIN_VERIFIER_LEN <= len(verifier) <= MAX_VERIFIER_LEN
+        and hmac.compare_digest(code_challenge_of(verifier), code.code_challenge)
+    )
+
+
+def _user(store: Store, user_id: str) -> User:
+    user = store.user(user_id)
+    if user is None:
+        raise OAuthError(L.ERR_INVALID_GRANT, "user is unknown")
+    return user
+
+
+def _is_for(token: TokenRecord, caller: Caller, store: Store) -> bool:
+    return any(rs.rs_id == caller.rs_id for rs in store.members_of(token.audience))
+
+
+def _actor(client_id: str, earlier: Any) -> dict[int, Any]:
+    actor: dict[int, Any] = {L.CLAIM_SUB: client_id}
+    depth, inner = 1, earlier
+    while inner is not None:
+        depth, inner = depth + 1, inner.get(L.PRIV_ACT)
+    if depth > MAX_ACTORS:
+        raise OAuthError(L.ERR_INVALID_GRANT, "chain of actors is too long")
+    if earlier is not None:
+        actor[L.PRIV_ACT] = earlier
+    return actor

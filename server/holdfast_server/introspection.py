@@ -1,0 +1,62 @@
+"""Introspection: what the AS tells an RS about a token (RFC 9200 section 5.9, RFC 7662).
+
+An RS learns of its own reference tokens only.  Everything else, unknown, over, revoked, another RS's or self-contained,
+gets the very same {"active": False} after the same first look-up, so the endpoint is no oracle.
+"""
+
+from typing import Any
+
+import cbor2
+
+from holdfast_core import labels as L
+from holdfast_server.caller import Caller
+from holdfast_server.errors import IntrospectionForbidden, InvalidClient, OAuthError
+from holdfast_server.policy import live_token
+from holdfast_server.registry import FORMAT_REFERENCE
+from holdfast_server.store_sqlite import Store
+
+MAX_TOKEN_LEN = 1024  # longer than any token issued here
+
+_NAMES = {
+    L.INTRO_ISS: "iss",
+    L.INTRO_SUB: "sub",
+    L.INTRO_AUD: "aud",
+    L.INTRO_EXP: "exp",
+    L.INTRO_IAT: "iat",
+    L.INTRO_CNF: "cnf",
+    L.INTRO_SCOPE: "scope",
+    L.INTRO_ACE_PROFILE: "ace_profile",
+    L.INTRO_CNONCE: "cnonce",
+}
+
+
+def introspect(params: dict[str, Any], caller: Caller, store: Store, now_s: int) -> dict[str, Any]:
+    """Answer one request.  params: token (bytes); token_type_hint is ignored (RFC 7662 section 2.1).
+
+    Raises InvalidClient (4.01), IntrospectionForbidden (4.03), OAuthError invalid_request (4.00).
+    """
+    if not caller.authenticated:
+        raise InvalidClient
+    rs = None if caller.rs_id is None else store.resource_server(caller.rs_id)
+    if rs is None or rs.disabled:
+        raise IntrospectionForbidden
+    token = params.get("token")
+    if not isinstance(token, bytes) or not 0 < len(token) <= MAX_TOKEN_LEN:
+        raise OAuthError(L.ERR_INVALID_REQUEST, "token is missing")
+    record = live_token(token, store, now_s)
+    if record is None or record.audience not in rs.audiences or record.token_format != FORMAT_REFERENCE:
+        return {"active": False}
+    claims = cbor2.loads(record.claims)
+    answer = {"active": True, "client_id": record.client_id}
+    answer.update({name: claims[label] for label, name in _NAMES.items() if label in claims})
+    if L.PRIV_ACT in claims:
+        answer["act"] = _act(claims[L.PRIV_ACT])
+    return answer
+
+
+def _act(actor: dict[int, Any]) -> dict[str, Any]:
+    """Return an actor chain by the RFC's names (RFC 8693 section 4.1)."""
+    named: dict[str, Any] = {"sub": actor[L.CLAIM_SUB]}
+    if L.PRIV_ACT in actor:
+        named["act"] = _act(actor[L.PRIV_ACT])
+    return named
