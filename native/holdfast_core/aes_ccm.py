@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     class Cipher(Protocol):
         """A keyed AES in one mode."""
 
-        def encrypt(self, blocks: bytes) -> bytes:
-            """Encrypt whole blocks."""
+        def encrypt(self, blocks: bytearray, out: bytearray) -> object:
+            """Encrypt whole blocks; out may be blocks itself."""
 
     class Aes(Protocol):
         """cryptolib.aes: mode 1 is ECB, mode 2 is CBC with an initialisation vector."""
@@ -86,41 +86,53 @@ class AesCcm:
             raise NotAuthentic("aead-tag")
         return plaintext
 
-    def _keystream(self, nonce: bytes, text_len: int) -> bytes:
+    def _keystream(self, nonce: bytes, text_len: int) -> bytearray:
         """S_0 || S_1 || ... (RFC 3610 section 2.3): S_0 covers the tag, the rest the text."""
-        head = b"\x01" + nonce  # flags: L - 1
         count = (text_len + BLOCK_LEN - 1) // BLOCK_LEN
-        counters = b"".join([head + i.to_bytes(2, "big") for i in range(count + 1)])
-        return self._ecb.encrypt(counters)
+        blocks = bytearray((b"\x01" + nonce + b"\0\0") * (count + 1))  # flags (L - 1), nonce, counter
+        for i in range(1, count + 1):
+            blocks[BLOCK_LEN * i + 14] = i >> 8
+            blocks[BLOCK_LEN * i + 15] = i & 0xFF
+        self._ecb.encrypt(blocks, blocks)
+        return blocks
 
-    def _cbc_mac(self, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
+    def _cbc_mac(self, nonce: bytes, aad: bytes, plaintext: bytes) -> bytearray:
         """T, the tag before its encryption (RFC 3610 section 2.2)."""
-        flags = 0x01 | (self._tag_len - 2) // 2 << 3
-        aad_len = len(aad)
-        if not aad_len:
-            encoded_aad = b""
-        elif aad_len < 0xFF00:
-            encoded_aad = aad_len.to_bytes(2, "big") + aad
-        else:
-            encoded_aad = b"\xff\xfe" + aad_len.to_bytes(4, "big") + aad
-        if encoded_aad:
-            flags |= 0x40
-        head = bytes((flags,)) + nonce + len(plaintext).to_bytes(2, "big") + encoded_aad
-        blocks = head + bytes(-len(head) % BLOCK_LEN) + plaintext + bytes(-len(plaintext) % BLOCK_LEN)
-        return self._aes(self._key, _CBC, _ZERO_BLOCK).encrypt(blocks)[-BLOCK_LEN:][: self._tag_len]
+        head = self._flags(aad) + nonce + len(plaintext).to_bytes(2, "big") + _encode_aad(aad)
+        text_at = len(head) + -len(head) % BLOCK_LEN
+        text_end = text_at + len(plaintext)
+        blocks = bytearray(text_end + -text_end % BLOCK_LEN)
+        blocks[: len(head)] = head
+        blocks[text_at:text_end] = plaintext
+        self._aes(self._key, _CBC, _ZERO_BLOCK).encrypt(blocks, blocks)
+        tag_at = len(blocks) - BLOCK_LEN
+        return blocks[tag_at : tag_at + self._tag_len]
+
+    def _flags(self, aad: bytes) -> bytes:
+        return bytes((0x40 * bool(aad) | (self._tag_len - 2) // 2 << 3 | 0x01,))
 
 
-def equal(a: bytes, b: bytes) -> bool:
+def _encode_aad(aad: bytes) -> bytes:
+    """The aad behind its length, in the form that each range of lengths has (RFC 3610 section 2.2)."""
+    aad_len = len(aad)
+    if not aad_len:
+        return b""
+    if aad_len < 0xFF00:
+        return aad_len.to_bytes(2, "big") + aad
+    return b"\xff\xfe" + aad_len.to_bytes(4, "big") + aad
+
+
+def equal(a: "bytes | bytearray", b: "bytes | bytearray") -> bool:
     """Compare in a time that depends on the lengths only."""
     if len(a) != len(b):
         return False
     difference = 0
-    for x, y in zip(a, b):  # noqa: B905  MicroPython's zip has no strict=; the lengths are equal here
-        difference |= x ^ y
+    for i in range(len(a)):  # an index, since zip would make a tuple for each byte
+        difference |= a[i] ^ b[i]
     return difference == 0
 
 
-def _xor(text: bytes, stream: bytes) -> bytes:
+def _xor(text: "bytes | bytearray", stream: bytearray) -> bytes:
     """Mix text with the first len(text) bytes of stream by XOR; as two integers, since a loop over bytes is slow."""
     length = len(text)
     mixed = int.from_bytes(text, "big") ^ int.from_bytes(stream[:length], "big")
