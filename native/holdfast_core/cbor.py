@@ -74,9 +74,12 @@ def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[o
     """Decode the item at index `at`; returns it and the index after it. One frame a level, for stacks."""
     if at >= len(encoded):
         raise MalformedCbor("truncated")
-    major = encoded[at] >> 5
-    n = encoded[at] & 31
+    initial = encoded[at]
     at += 1
+    if initial < 24:  # most labels and values
+        return initial, at
+    major = initial >> 5
+    n = initial & 31
     if major == 7:
         return _simple(encoded, n, at)
     if n > 23:
