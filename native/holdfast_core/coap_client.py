@@ -178,7 +178,7 @@ class Client:
         """Decide what an authentic response to one leg means for the whole request."""
         request = leg.request
         number = None
-        if request.observe and request.head is None or leg is request.registration:
+        if (request.observe and request.head is None) or leg is request.registration:
             number = response.uint(L.OPT_OBSERVE) if response.code >> 5 == 2 else None
         if leg is request.registration or number is not None:
             if number is not None and not self._is_in_order(request, number, now_ms):

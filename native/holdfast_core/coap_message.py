@@ -62,7 +62,7 @@ class Message:
     mtype and mid are None until the message layer sets them.
     """
 
-    __slots__ = ("code", "mid", "mtype", "options", "payload", "token")
+    __slots__ = ("_path", "code", "mid", "mtype", "options", "payload", "token")
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Message:
         self.mtype = mtype
         self.mid = mid
         self.token = token
+        self._path: str | None = None
 
     def add(self, number: int, value: bytes | str | int = b"") -> "Message":
         """Insert one option behind those of the same number; an int is encoded as uint. Returns self."""
@@ -90,6 +91,7 @@ class Message:
         at = len(options)
         while at and options[at - 1][0] > number:
             at -= 1
+        self._path = None
         options.insert(at, (number, value))
         return self
 
@@ -111,6 +113,7 @@ class Message:
 
     def remove(self, number: int) -> "Message":
         """Take out every option of that number. Returns self."""
+        self._path = None
         self.options = [option for option in self.options if option[0] != number]
         return self
 
@@ -123,8 +126,12 @@ class Message:
 
         Raises MalformedCoap: a segment is not UTF-8.
         """
-        segments = [text_of(value) for number, value in self.options if number == L.OPT_URI_PATH]
-        return "/" + "/".join([segment.replace("%", "%25").replace("/", "%2F") for segment in segments])
+        path = self._path
+        if path is None:
+            segments = [text_of(value) for number, value in self.options if number == L.OPT_URI_PATH]
+            path = "/" + "/".join([segment.replace("%", "%25").replace("/", "%2F") for segment in segments])
+            self._path = path
+        return path
 
     def queries(self) -> list[str]:
         """Uri-Query arguments in order. Raises MalformedCoap: one is not UTF-8."""

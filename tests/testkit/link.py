@@ -77,7 +77,7 @@ class Link:
                 self.send(name, receiver, datagram)
 
     def run(self, for_ms=0, until=None, max_steps=100000):
-        """Let time pass: for so long, or until until() is true or nothing is left to happen; returns until()'s truth."""
+        """Let time pass: for so long, or until until() is true, or nothing is left to happen; return until()."""
         end_ms = self.now_ms + for_ms if for_ms else None
         for _ in range(max_steps):
             self.collect()
