@@ -160,7 +160,9 @@ def accepted(encoded: bytes) -> Any:
 def check_any(encoded: bytes) -> None:
     value = accepted(encoded)
     if isinstance(value, MalformedCbor):
-        assert value.detail
+        if value.detail in {"truncated", "reserved", "utf8"}:  # no rule of our profile, but no CBOR at all
+            with pytest.raises(cbor2.CBORDecodeError):
+                oracle(encoded)
         return
     assert exactly(from_oracle(oracle(encoded))) == exactly(value)
     # One encoding per value: what we accept re-encodes to itself exactly when it was deterministic to begin with.
