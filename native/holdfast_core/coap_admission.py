@@ -17,10 +17,10 @@ class _Bucket:
     __slots__ = ("at_ms", "milli")
 
     def __init__(self, burst: int, now_ms: int) -> None:
-        self.milli = burst * 1000
+        self.milli: float = burst * 1000
         self.at_ms = now_ms
 
-    def refill(self, rate: int, burst: int, now_ms: int) -> None:
+    def refill(self, rate: float, burst: int, now_ms: int) -> None:
         """Add rate tokens a second, up to burst."""
         self.milli = min(burst * 1000, self.milli + (now_ms - self.at_ms) * rate)
         self.at_ms = now_ms
@@ -29,7 +29,8 @@ class _Bucket:
 class TokenBucket:
     """An admission port for CoapStack: TokenBucket(...).admit.
 
-    rate, burst: requests a second and at once, per address.  total_rate, total_burst: for all addresses together.
+    rate, burst: requests a second (a fraction is fine) and at once, per address.  total_rate, total_burst: for all
+    addresses together.
     max_addresses: buckets kept; the one unused for longest makes room, as by then it is most likely full again.
     Peers that are tuples share a bucket by their first item, the host.
     """
@@ -46,9 +47,9 @@ class TokenBucket:
 
     def __init__(
         self,
-        rate: int = 5,
+        rate: float = 5,
         burst: int = 20,
-        total_rate: int = 200,
+        total_rate: float = 200,
         total_burst: int = 400,
         max_addresses: int = 1024,
     ) -> None:

@@ -52,7 +52,7 @@ PasswordHashOf = Callable[[str], str | None]
 class PasswordAuthenticator:
     """Username and password, argon2id (RFC 9106) with the library's defaults."""
 
-    fields = (
+    fields: tuple[Field, ...] = (
         Field("username", "Username", "text", "username", MAX_USERNAME_LEN),
         Field("password", "Password", "password", "current-password", MAX_PASSWORD_LEN),
     )

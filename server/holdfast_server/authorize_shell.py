@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from holdfast_core.coap_admission import TokenBucket
 from holdfast_server.authenticator import Authenticator, LoginRefused
 from holdfast_server.authorization_server import AuthorizationRequest, AuthorizationServer
 from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSession, BrowserSessions
 from holdfast_server.errors import AuthorizeError
 from holdfast_server.forms import MAX_QUERY_LEN, BadForm, read_fields, read_form
 from holdfast_server.pages import Pages, choices_of, origin
-from holdfast_server.throttle import Throttle
 
 HASHES_AT_ONCE = 2
 """argon2id takes 64 MiB each: this many at once, and MAX_WAITING more may wait (ATTACKS 42)."""
@@ -52,7 +52,7 @@ class AuthorizePages:
         self._secure = secure
         self._cookie_name = "__Host-holdfast" if secure else "holdfast"
         self._hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
-        self._tries = Throttle(burst=10, per_s=1 / 10, global_burst=100, global_per_s=10)
+        self._tries = TokenBucket(rate=1 / 10, burst=10, total_rate=10, total_burst=100)
 
     def routes(self) -> list[Route]:
         """The routes of this part."""
@@ -81,9 +81,9 @@ class AuthorizePages:
             return opened
         fields, query, wanted, session = opened
         source = request.client.host if request.client else ""
-        now_s = self._clock()
+        now_ms = self._clock() * 1000
         user = fields.get(self._authenticator.fields[0].name, "")
-        if not (self._tries.take(f"from {source}", now_s) and self._tries.take(f"user {user}", now_s)):
+        if not all(self._tries.admit(who, now_ms, 0) for who in (f"from {source}", f"user {user}")):
             return self._login_page(query, wanted, session, TOO_OFTEN, 429)
         if self._hashing.statistics().tasks_waiting >= MAX_WAITING:
             return self._login_page(query, wanted, session, TOO_OFTEN, 503)

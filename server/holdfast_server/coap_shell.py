@@ -113,8 +113,9 @@ class CoapShell:
 
     def _send(self, bound: socket.socket) -> None:
         for datagram, peer in self._stack.take_datagrams():
+            address: Any = peer
             with contextlib.suppress(OSError):  # a full buffer or an unreachable peer: CoAP retransmits
-                bound.sendto(datagram, peer)
+                bound.sendto(datagram, address)
 
     def _arm(self) -> None:
         if self._timer is not None:

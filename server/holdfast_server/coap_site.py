@@ -21,7 +21,7 @@ from holdfast_server.ace_cbor import (
     encode_token_answer,
 )
 from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.caller import Caller
+from holdfast_server.caller import NOBODY, Caller
 from holdfast_server.errors import OAuthError, ServerRefusal
 
 LINKS = b"</token>;ct=19,</introspect>;ct=19"
@@ -54,7 +54,7 @@ class CoapSite:
         if request.content_format != L.CF_ACE_CBOR:
             return response(L.CODE_UNSUPPORTED_CONTENT_FORMAT)
         try:
-            return resource(request.payload, context.owner, now_s)
+            return resource(request.payload, _caller(context), now_s)
         except Malformed:
             return _error(L.CODE_BAD_REQUEST, L.ERR_INVALID_REQUEST)
         except OAuthError as refused:
@@ -72,6 +72,10 @@ class CoapSite:
     def _introspect(self, payload: bytes, caller: Caller, now_s: int) -> Message:
         answer = self._authz.introspect(decode_introspection_request(payload), caller, now_s)
         return response(L.CODE_CREATED, encode_introspection_answer(answer), L.CF_ACE_CBOR)
+
+
+def _caller(context: SecurityContext) -> Caller:
+    return context.owner if isinstance(context.owner, Caller) else NOBODY
 
 
 def _links(request: Message) -> Message:

@@ -16,11 +16,10 @@ from holdfast_core import labels as L
 from holdfast_core.names import ERROR_NAMES
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
-from holdfast_server.errors import InvalidClient, OAuthError, ServerRefusal
+from holdfast_server.errors import OAuthError, ServerRefusal
 from holdfast_server.forms import BadForm, read_basic, read_form
 from holdfast_server.json_codec import BadJson, decode_token, decode_token_request, encode_answer
 from holdfast_server.metadata import authorization_server_metadata, jwks
-from holdfast_server.throttle import Throttle
 
 Endpoint = Callable[[dict[str, str], Caller], Response]
 FORM = "application/x-www-form-urlencoded"
@@ -33,7 +32,6 @@ class OAuthEndpoints:
     def __init__(self, authz_server: AuthorizationServer, clock: Callable[[], int]) -> None:
         self._authz = authz_server
         self._clock = clock
-        self._failures = Throttle(burst=20, per_s=1, global_burst=500, global_per_s=50)
 
     def routes(self) -> list[Route]:
         """Every route answers other methods with 405."""
@@ -96,14 +94,7 @@ class OAuthEndpoints:
     def _authenticate(self, request: Request, form: dict[str, str]) -> Caller:
         """The caller of this request; takes client_secret out of the form. Raises InvalidClient, BadForm."""
         client_id, secret = _credentials(request.headers.get("authorization"), form)
-        source = request.client.host if request.client else ""
-        if not self._failures.peek(source, self._clock()):
-            raise InvalidClient
-        try:
-            return self._authz.authenticate_client(client_id, secret)
-        except InvalidClient:
-            self._failures.take(source, self._clock())
-            raise
+        return self._authz.authenticate_client(client_id, secret)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -10,14 +10,18 @@ the store before use and go on at the reservation. Never evicts and never writes
 
 from typing import Protocol
 
-from holdfast_core.errors import MalformedOscore, UnknownContext
+from holdfast_core.errors import UnknownContext
 from holdfast_core.oscore import SecurityContext
+from holdfast_core.oscore_contexts import ContextTable
 from holdfast_core.replay_window import ReplayWindow
 from holdfast_core.sender_sequence import SenderSequence
 from holdfast_server.registry import OscoreParty
 
 RESERVE = 1024
 """Numbers reserved at a time: one row written for 1024 Partial IVs, of which few are used (Echo, second answers)."""
+
+MAX_PARTIES = 100_000
+"""About 2 KB each; a server with more of them is several servers."""
 
 
 class PartyStore(Protocol):
@@ -30,23 +34,18 @@ class PartyStore(Protocol):
         """Make "numbers below limit may be used" durable with the transaction around it."""
 
 
-class PartyContexts:
-    """What CoapStack asks for a context: find(kid, kid_context)."""
+class PartyContexts(ContextTable):
+    """The table that CoapStack asks, filled from the store as parties speak."""
 
     def __init__(self, store: PartyStore) -> None:
+        super().__init__(MAX_PARTIES)
         self._store = store
-        self._by_kid: dict[bytes, SecurityContext] = {}
 
     def find(self, kid: bytes | None, kid_context: bytes | None = None) -> SecurityContext:
         """The context of this kid; its owner is the party's Caller. Raises UnknownContext, MalformedOscore."""
-        if kid is None:
-            raise MalformedOscore("no-kid")
-        context = self._by_kid.get(kid)
-        if context is None:
-            context = self._open(kid)
-        if kid_context is not None:  # no registered party has an ID Context
-            raise UnknownContext
-        return context
+        if kid is not None and kid not in self:
+            self.add(self._open(kid))
+        return super().find(kid, kid_context)
 
     def _open(self, kid: bytes) -> SecurityContext:
         party = self._store.oscore_party_by_kid(kid)
@@ -66,5 +65,4 @@ class PartyContexts:
             replay=ReplayWindow(initialised=False),
         )
         context.owner = party.caller()
-        self._by_kid[kid] = context
         return context

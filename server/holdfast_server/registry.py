@@ -213,6 +213,21 @@ class Registry:
             self._store.audit(now_s, "oscore-context-made", client_id=client_id, rs_id=rs_id)
         return party
 
+    def client_provisioning_for(self, client_id: str, now_s: int) -> Provisioning:
+        """Build what an app is told that asks for tokens over CoAP: the AS and the OSCORE context with it."""
+        party = self._store.oscore_party(client_id=client_id)
+        if party is None:
+            raise RegistryError("this client has no OSCORE context")
+        return Provisioning(
+            issuer=self._settings.issuer,
+            as_uri=self._settings.as_uri,
+            seed=Secret(self._rng(SEED_LEN)),
+            time_floor_s=now_s,
+            as_peer=(self._settings.as_host, self._settings.as_port),
+            as_context=_context_of(party),
+            client_id=client_id,
+        )
+
     def provisioning_for(self, rs_id: str, now_s: int) -> Provisioning:
         """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once."""
         rs = self._store.resource_server(rs_id)

@@ -11,7 +11,7 @@ BUILD_FLOOR_S = 1_767_225_600
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """issuer: the iss of tokens, an absolute URI.  as_uri: where clients find /token, told to devices for their hints."""
+    """issuer: the iss of tokens, an absolute URI.  as_uri: where clients find /token, for devices to hint at."""
 
     issuer: str
     as_uri: str = ""

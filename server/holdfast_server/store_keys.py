@@ -1,7 +1,8 @@
 """The rows of keys and of OSCORE contexts with registered parties.
 
-Secrets lie in the database as they are: the file is 0600 in a 0700 directory, and a key to encrypt them would lie beside
-it.  In memory they are Secret.  RFC 8613 section 7.5.1: sender sequence numbers are reserved here before they are used.
+Secrets lie in the database as they are: the file is 0600 in a 0700 directory, and a key to encrypt them would lie
+beside it.  In memory they are Secret.  RFC 8613 section 7.5.1: sender sequence numbers are reserved here before they
+are used.
 """
 
 import sqlite3

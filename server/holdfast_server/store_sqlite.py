@@ -1,9 +1,9 @@
 """The store: one SQLite database in one directory that belongs to one process.
 
 This file opens it (permissions, lock, migrations) and runs transactions; the statements are in store_registry.py,
-store_tokens.py, store_keys.py and store_audit.py.  One connection, used by one thread: SQLite has one writer anyway, and
-a shell that batches requests into one outer transaction gets one fsync for all of them.  Never makes a decision and never
-reads a clock.
+store_tokens.py, store_keys.py and store_audit.py.  One connection, used by one thread: SQLite has one writer anyway,
+and a shell that batches requests into one outer transaction gets one fsync for all of them.  Never makes a decision
+and never reads a clock.
 """
 
 import contextlib

@@ -1,11 +1,11 @@
 """Making tokens: reference handles, and CWTs encrypted, nested or signed (RFC 8392 section 7.1, RFC 9052).
 
 cbor2 and cryptography only; never the core's encoder, because the core's reader checks every token before it leaves
-(lint.py) and the two must not share a mistake.  Maps are written in RFC 8949's deterministic order by building them so.
-alg, kid and IV stand in the protected header, the unprotected one is empty, and tag 61 wraps one COSE tag: otherwise
-the hash by which a token is revoked could be changed on its way (RFC 9770 section 3).
-The 13-byte IV is random.  A counter would repeat after a restore from backup or in a copied virtual machine; a random IV
-needs no write, and after 2^32 tokens under one key the chance that any two coincide is 2^-41.
+(lint.py) and the two must not share a mistake.  Maps are written in RFC 8949's deterministic order by building them
+so. alg, kid and IV stand in the protected header, the unprotected one is empty, and tag 61 wraps one COSE tag:
+otherwise the hash by which a token is revoked could be changed on its way (RFC 9770 section 3). The 13-byte IV is
+random.  A counter would repeat after a restore from backup or in a copied virtual machine; a random IV needs no
+write, and after 2^32 tokens under one key the chance that any two coincide is 2^-41.
 """
 
 from collections.abc import Callable

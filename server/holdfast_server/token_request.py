@@ -23,7 +23,7 @@ UNKNOWN_GRANT = -1  # registered grant types are unsigned, private ones below -6
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """grant_type: an integer, UNKNOWN_GRANT for a name without one; names_profile: ace_profile was there, null or not."""
+    """grant_type: UNKNOWN_GRANT for a name without a number; names_profile: ace_profile was there, null or not."""
 
     grant_type: int = L.GRANT_CLIENT_CREDENTIALS
     client_id: str | None = None

@@ -1,0 +1,141 @@
+"""What every administrative command does around its one deed: open the state, tell the time, write and print.
+
+The database may be open in a running server at the same time: SQLite keeps the
+writes apart, and the server reads the registry anew for each request. Private files
+are made 0600 and never written over unless that was asked for.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from holdfast_core.errors import HoldfastError
+from holdfast_server.config import Config, ConfigError, load
+from holdfast_server.keyring import Keyring
+from holdfast_server.registry import Registry
+from holdfast_server.store_sqlite import Store
+
+STATE_ENV = "HOLDFAST_STATE"
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+class Problem(click.ClickException):
+    """One sentence for the operator whose configuration or call is at fault: exit code 2."""
+
+    exit_code = EXIT_CONFIG
+
+
+class Failed(Problem):
+    """The call was right and its deed did not succeed: exit code 1."""
+
+    exit_code = EXIT_FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """An open state directory."""
+
+    config: Config
+    store: Store
+    keyring: Keyring
+    registry: Registry
+    now_s: int
+
+
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("holdfast-state"),
+    envvar=STATE_ENV,
+    show_default=True,
+    show_envvar=True,
+    help="The server's state directory.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+
+
+@contextlib.contextmanager
+def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
+    """Open a state directory that `init` made; serving: keep every other server out of it. Raises Problem."""
+    now_s = int(time.time())
+    with problems():
+        config = load(state)
+        with Store(state, now_s, serving=serving) as store:
+            keyring = Keyring(store, secrets.token_bytes)
+            registry = Registry(store, keyring, config.settings, secrets.token_bytes)
+            yield Admin(config, store, keyring, registry, now_s)
+
+
+@contextlib.contextmanager
+def problems() -> Iterator[None]:
+    """Turn what can go wrong for an operator into one sentence, never a traceback."""
+    try:
+        yield
+    except (ConfigError, HoldfastError) as error:
+        raise Problem(sentence_of(str(error))) from None
+    except OSError as error:
+        raise Problem(sentence_of(f"{error.filename or 'the state directory'}: {error.strerror}")) from None
+
+
+def sentence_of(text: str) -> str:
+    """The text with a full stop."""
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def write_private(path: Path, octets: bytes, *, force: bool) -> None:
+    """Write a file that only its owner can read, whole or not at all. Raises Problem when it exists."""
+    if path.exists() and not force:
+        raise Problem(f"{path} exists: remove it first, or say --force to replace it.")
+    unfinished = path.with_name(path.name + ".part")
+    with problems():
+        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(fd, 0o600)
+            os.write(fd, octets)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        unfinished.replace(path)
+
+
+def show(record: dict[str, Any], *, as_json: bool) -> None:
+    """Print one record: JSON, or a line for each member."""
+    if as_json:
+        click.echo(json.dumps(record, indent=2))
+        return
+    width = max(map(len, record), default=0)
+    for name, value in record.items():
+        click.echo(f"{name:<{width}}  {_words(value)}")
+
+
+def show_all(records: list[dict[str, Any]], *, as_json: bool, nothing: str) -> None:
+    """Print a list: JSON, or a table; `nothing` is what to say when it is empty."""
+    if as_json:
+        click.echo(json.dumps(records, indent=2))
+        return
+    if not records:
+        click.echo(nothing)
+        return
+    rows = [list(records[0]), *([_words(value) for value in record.values()] for record in records)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_words(member)}" for name, member in value.items()) or "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None or value == "" else str(value)

@@ -1,0 +1,88 @@
+"""`holdfast server token`: list what was issued, look at one, and withdraw it.
+
+A token itself is never stored; the list shows what was said about it when it was made.
+"""
+
+import hashlib
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from holdfast_server.admin_shell import Failed, Problem, json_option, opened, show, show_all, state_option
+from holdfast_server.json_codec import decode_token
+from holdfast_server.store_tokens import TokenRecord
+
+
+@click.group()
+def token() -> None:
+    """Tokens that were issued."""
+
+
+@token.command("list")
+@click.option("--client", "client_id", help="Only those of this client.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@state_option
+@json_option
+def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) -> None:
+    """List the newest tokens."""
+    with opened(state) as admin:
+        records = admin.store.tokens(client_id, limit)
+        now_s = admin.now_s
+    show_all([_words(record, now_s) for record in records], as_json=as_json, nothing="No tokens yet.")
+
+
+@token.command("revoke")
+@click.argument("token_id", type=int)
+@state_option
+def token_revoke(token_id: int, state: Path) -> None:
+    """Withdraw a token, by its number in the list, and every token that was exchanged for it."""
+    with opened(state) as admin, admin.store.transaction():
+        revoked = admin.store.revoke_token(token_id, admin.now_s)
+        for number in revoked:
+            admin.store.audit(admin.now_s, "token-revoked", token_id=number, reason="administrator")
+    if not revoked:
+        raise Problem(f"There is no live token {token_id}: `holdfast server token list` numbers them.")
+    click.echo(f"Revoked {', '.join(map(str, revoked))}.")
+
+
+@token.command("introspect")
+@click.argument("text", metavar="TOKEN|-")
+@state_option
+@json_option
+def token_introspect(text: str, state: Path, as_json: bool) -> None:
+    """Say what is known of a token (base64url; - reads it from standard input, out of the shell's history)."""
+    encoded = sys.stdin.readline().strip() if text == "-" else text
+    with opened(state) as admin:
+        record = admin.store.token_by_hash(hashlib.sha256(decode_token(encoded)).digest())
+        now_s = admin.now_s
+    if record is None:
+        raise Failed("This server did not issue that token, or has forgotten it.")
+    show(_words(record, now_s), as_json=as_json)
+
+
+def _words(record: TokenRecord, now_s: int) -> dict[str, Any]:
+    return {
+        "token": record.token_id,
+        "state": _state(record, now_s),
+        "client": record.client_id,
+        "user": record.user_id,
+        "audience": record.audience,
+        "scope": record.scope if isinstance(record.scope, str) else record.scope.hex(),
+        "format": record.token_format,
+        "issued": _when(record.issued_at),
+        "expires": _when(record.expires_at),
+        "exchanged for": record.parent_id,
+    }
+
+
+def _state(record: TokenRecord, now_s: int) -> str:
+    if record.revoked_at is not None:
+        return "revoked"
+    return "expired" if record.expires_at <= now_s else "live"
+
+
+def _when(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
