@@ -225,8 +225,7 @@ class SecurityContext:
             number = self.sequence.take()
             piv = encode_piv(number)
             nonce = _nonce(self._sender_nonce, number)
-        else:
-            state.nonce_free = False
+        state.nonce_free = False
         outer.code = L.CODE_CHANGED
         if observe is not None:
             inner.add(L.OPT_OBSERVE)  # RFC 8613 section 4.1.3.5.2: the inner value is empty

@@ -23,11 +23,11 @@ class OscoreOption:
 
 def encode_piv(number: int) -> bytes:
     """Encode a sequence number, 0..2^40-1, without leading zeros; 0 is one zero byte (RFC 8613 section 5)."""
+    if not 0 <= number < 1 << 8 * MAX_PIV_LEN:
+        raise LocalError("piv-range")
     length = 1
     while number >> (8 * length):
         length += 1
-    if number < 0 or length > MAX_PIV_LEN:
-        raise LocalError("piv-range")
     return number.to_bytes(length, "big")
 
 
