@@ -19,9 +19,9 @@ from holdfast_server.settings import Settings
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import CodeRecord
 
-CODE_LEN = 32
+AUTHZ_CODE_LEN = 32
 # BASE64URL(SHA-256) without padding (RFC 7636 section 4.2).
-CODE_CHALLENGE_LEN = 43
+CHALLENGE_LEN = 43
 _BASE64URL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -68,7 +68,7 @@ def _validate(params: dict[str, str], client: Client, redirect_uri: str, store: 
     challenge = params.get("code_challenge", "")
     if params.get("code_challenge_method") != "S256":
         raise _Refused("invalid_request", "code_challenge_method must be S256")
-    if len(challenge) != CODE_CHALLENGE_LEN or not set(challenge) <= _BASE64URL:
+    if len(challenge) != CHALLENGE_LEN or not set(challenge) <= _BASE64URL:
         raise _Refused("invalid_request", "code_challenge is not a SHA-256 in base64url")
     audience = params.get("audience") or (next(iter(client.scopes)) if len(client.scopes) == 1 else "")
     scope = params.get("scope") or client.default_scopes.get(audience, "")
@@ -108,7 +108,7 @@ def make_code(
         raise _refusal(request, "invalid_scope", "more was approved than asked for")
     if user is None or user.disabled or not approved <= _user_rights(request, user, store):
         raise _refusal(request, "access_denied", "the user may not give this")
-    code = rng(CODE_LEN)
+    code = rng(AUTHZ_CODE_LEN)
     store.add_code(
         CodeRecord(
             code_hash=hashlib.sha256(code).digest(),

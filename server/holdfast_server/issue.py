@@ -22,7 +22,7 @@ from holdfast_server.store_tokens import TokenRecord
 from holdfast_server.token_formats import encode_map, make_token
 from holdfast_server.token_request import TokenRequest
 
-OSC_ID_LEN = 8  # names the material; random, so that no RS ever sees one twice
+MATERIAL_ID_LEN = 8  # names the material; random, so that no RS ever sees one twice
 MASTER_SECRET_LEN = 16
 SALT_LEN = 8  # always sent: readers disagree on what an absent one contributes (RFC 9203 section 4.3)
 CTI_LEN = 8
@@ -79,7 +79,7 @@ class Issuer:
     def _cnf(self, decision: Decision) -> dict[int, Any]:
         if decision.key == KEY_OSC:
             osc = {
-                L.OSC_ID: self._rng(OSC_ID_LEN),
+                L.OSC_ID: self._rng(MATERIAL_ID_LEN),
                 L.OSC_MS: self._rng(MASTER_SECRET_LEN),
                 L.OSC_SALT: self._rng(SALT_LEN),
             }

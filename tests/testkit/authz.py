@@ -3,14 +3,20 @@
 The story: the doctor's app, an EKG that is a connected RS and a client, and a test tube that is never connected.
 """
 
+import base64
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.secret import Secret
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
+from holdfast_server.errors import OAuthError
 from holdfast_server.grants import code_challenge_of
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import FORMAT_NESTED, FORMAT_REFERENCE, Client, Registry, ResourceServer, User
@@ -160,8 +166,28 @@ def exchange_params(subject_token: bytes, **changes) -> dict:
 
 def code_of(url: str) -> bytes:
     """Return the code in a redirect URL, base64url decoded."""
-    import base64
-    from urllib.parse import parse_qs, urlsplit
-
     text = parse_qs(urlsplit(url).query)["code"][0]
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def refused(story: StoryAs, params: dict, caller: Caller | None = None, now_s: int = NOW_S) -> int:
+    """Return the error number of a request that must be refused, and check that nothing was issued."""
+    before = len(story.store.tokens())
+    with pytest.raises(OAuthError) as caught:
+        story.server.token(params, caller or story.doctor_app, now_s)
+    assert len(story.store.tokens()) == before
+    expected = (
+        (L.CODE_UNAUTHORIZED, 401) if caught.value.ace_error == L.ERR_INVALID_CLIENT else (L.CODE_BAD_REQUEST, 400)
+    )
+    assert (caught.value.coap_code, caught.value.http_status) == expected
+    return caught.value.ace_error
+
+
+def change_client(story: StoryAs, client_id: str, **changes) -> None:
+    """Change a client's record as an operator would."""
+    story.store.put_client(dataclasses.replace(story.store.client(client_id), **changes), NOW_S)
+
+
+def change_rs(story: StoryAs, rs_id: str, **changes) -> None:
+    """Change an RS's record as an operator would."""
+    story.store.put_resource_server(dataclasses.replace(story.store.resource_server(rs_id), **changes), NOW_S)

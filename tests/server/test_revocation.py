@@ -1,0 +1,56 @@
+"""Revocation by the client (RFC 7009), and the audit log."""
+
+import pytest
+
+from holdfast_core import labels as L
+from holdfast_core.errors import PeerError
+from holdfast_server.caller import NOBODY
+from holdfast_server.errors import InvalidClient, OAuthError
+from testkit.authz import DOCTOR_APP, NOW_S, refused
+
+# --- revocation ---
+
+
+def test_only_the_client_that_holds_a_token_revokes_it_and_others_learn_nothing(story):
+    token = story.doctor_token()["access_token"]
+    assert story.server.revoke({"token": token}, story.ekg, NOW_S) is None
+    assert story.server.revoke({"token": b"unknown"}, story.doctor_app, NOW_S) is None
+    assert story.server.introspect({"token": token}, story.ekg, NOW_S)["active"]
+    assert story.server.revoke({"token": token}, story.doctor_app, NOW_S) is None
+    assert story.server.introspect({"token": token}, story.ekg, NOW_S) == {"active": False}
+
+
+@pytest.mark.parametrize("params", [{}, {"token": "text"}, {"token": b""}])
+def test_a_revocation_without_a_token_is_an_invalid_request(story, params):
+    with pytest.raises(OAuthError) as caught:
+        story.server.revoke(params, story.doctor_app, NOW_S)
+    assert caught.value.ace_error == L.ERR_INVALID_REQUEST
+
+
+def test_nobody_revokes_nothing(story):
+    with pytest.raises(InvalidClient):
+        story.server.revoke({"token": b"t"}, NOBODY, NOW_S)
+
+
+# --- audit ---
+
+
+def test_deeds_and_refusals_are_in_the_audit_log_in_order(story):
+    token = story.doctor_token()["access_token"]
+    assert refused(story, {"grant_type": 77}) == L.ERR_UNSUPPORTED_GRANT_TYPE
+    story.server.revoke({"token": token}, story.doctor_app, NOW_S)
+    rows = [(row.event, row.client_id, row.token_id) for row in story.store.audit_rows(4)]
+    assert rows == [
+        ("token-revoked", None, 1),
+        ("token-refused", DOCTOR_APP, None),
+        ("token-issued", DOCTOR_APP, 1),
+        ("code-issued", DOCTOR_APP, None),
+    ]
+
+
+def test_an_unauthenticated_flood_writes_nothing(story):
+    before = len(story.store.audit_rows(1000))
+    for _ in range(20):
+        with pytest.raises(PeerError):
+            story.server.token({}, NOBODY, NOW_S)
+    assert len(story.store.audit_rows(1000)) == before
