@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdfast_device.state import State
 
 CHARGE_S = 60  # 1440 writes a day while an exi token runs, none otherwise
+RETRY_MS = 1000
 MAX_COUNTDOWNS = 16  # beyond, the lowest sequence number is given up: later tokens count more than earlier ones
 
 
@@ -64,12 +65,18 @@ class ExiTable:
             raise
 
     def tick(self, now_ms: int) -> None:
-        """End what is over and charge ahead when it is due."""
+        """End what is over and charge ahead when it is due.
+
+        A flash that refuses is asked again a second later.  Ending is safe meanwhile: what ends was charged to zero.
+        """
         ended = [sequence for sequence in self._ends_ms if self._ends_ms[sequence] <= now_ms]
         if ended:
             self._expire_through(max(ended))
         if ended or (self._ends_ms and now_ms >= self._charge_due_ms):
-            self._charge(now_ms)
+            try:
+                self._charge(now_ms)
+            except StorageFailed:
+                self._charge_due_ms = now_ms + RETRY_MS
 
     def next_deadline_ms(self) -> int | None:
         """When tick has something to do."""

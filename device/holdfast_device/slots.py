@@ -10,7 +10,7 @@ Flash is a port: read(slot) -> bytes, b"" when never written; write(slot, encode
 """
 
 from holdfast_core.crypto import sha256
-from holdfast_core.errors import HoldfastError
+from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ CHECK_LEN = 16
 MAX_RECORD_LEN = 4096
 
 
-class StorageFailed(HoldfastError):
+class StorageFailed(LocalError):
     """The flash cannot be written, or what it held is lost; nothing that needs it may go on."""
 
     reason = "storage-failed"

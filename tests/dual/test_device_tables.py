@@ -1,51 +1,16 @@
-"""The device's small tables: limiter, client nonces, hints, exi countdowns, tasks; bounded, deterministic."""
+"""The device's small tables: client nonces, hints, exi countdowns, tasks; bounded, deterministic."""
 
 from minitest import TestCase
 
 from holdfast_core import labels as L
 from holdfast_core.errors import MalformedRequest, Overloaded, TokenExpired
-from holdfast_device import limiter as limits
 from holdfast_device.cnonces import LIFE_S, Cnonces
 from holdfast_device.exi import CHARGE_S, MAX_COUNTDOWNS, ExiTable
 from holdfast_device.hints import Hints, decode_hints, encode_hints
-from holdfast_device.limiter import Limiter, TooManyPosts
 from holdfast_device.slots import StorageFailed
 from holdfast_device.state import State
 from holdfast_device.tasks import MAX_TASKS, Call, Tasks
 from testkit.flash import FlashFake, PowerCut
-
-
-class LimiterTable(TestCase):
-    def test_one_peer_is_slowed_and_told_for_how_long(self):
-        limiter = Limiter(0)
-        for _ in range(limits.PEER_BURST):
-            limiter.take("a", 0)
-        with self.assertRaises(TooManyPosts) as raised:
-            limiter.take("a", 1)
-        self.assertEqual(raised.exception.max_age_s, 2)
-        limiter.take("b", 1)
-        limiter.take("a", limits.PEER_REFILL_MS)
-
-    def test_a_flood_from_everywhere_is_slowed_and_the_table_stays_small(self):
-        limiter = Limiter(0)
-        passed = 0
-        for peer in range(1000):
-            try:
-                limiter.take(peer, 0)
-                passed += 1
-            except TooManyPosts:
-                pass
-        self.assertEqual(passed, limits.BURST)
-        self.assertLessEqual(len(limiter._peers), limits.MAX_PEERS)
-
-    def test_it_never_stays_stuck(self):
-        limiter = Limiter(0)
-        for _ in range(5000):
-            try:
-                limiter.take("a", 0)
-            except TooManyPosts:
-                pass
-        limiter.take("a", limits.PEER_REFILL_MS)
 
 
 class CnonceTable(TestCase):

@@ -1,0 +1,159 @@
+"""The authz-info resource: tokens come in, sessions come out (RFC 9200 section 5.10.1, RFC 9203 sections 4.1 to 4.3).
+
+Unprotected: {access_token, nonce1, ace_client_recipientid}; a verified token makes a PENDING session.  Inside OSCORE:
+{access_token}; a verified token for the key of this very session replaces its rights.  Stores nothing of a token that
+fails, and looks at the allowance of posts before any cryptography.
+"""
+
+from holdfast_core import labels as L
+from holdfast_core.ace_oscore import (
+    NONCE_LEN,
+    choose_recipient_id,
+    decode_authz_info,
+    encode_authz_info_answer,
+    rs_context,
+)
+from holdfast_core.coap_message import response
+from holdfast_core.errors import KeyUnsuitable, Overloaded, PeerError, Replayed
+from holdfast_core.secret import Secret
+from holdfast_core.verifier import REFERENCE, grant_from_introspection, verify_token
+from holdfast_device.sessions import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from holdfast_core.ace_oscore import AuthzInfoPost
+    from holdfast_core.cnf import OscInput
+    from holdfast_core.coap_admission import TokenBucket
+    from holdfast_core.coap_events import Incoming
+    from holdfast_core.coap_message import Message
+    from holdfast_core.grant import Grant
+    from holdfast_core.verifier import Rules
+    from holdfast_device.cnonces import Cnonces
+    from holdfast_device.introspection import Introspector
+    from holdfast_device.resource_server import ResourceServer
+    from holdfast_device.tasks import Steps
+    from holdfast_device.timekeeper import Timekeeper
+
+PATH = "/authz-info"
+_CWT_HEAD = b"\xd8\x3d"  # tag 61 in its shortest form; no reference begins so
+
+
+class AuthzInfo:
+    """Answers for one RS.
+
+    rs: whose sessions; rules: of the verifier; times: clock, floor and exi countdowns; posts: allowance of
+    posts, asked before any cryptography; introspector: or None.
+    """
+
+    __slots__ = ("_cnonces", "_introspector", "_issuer", "_posts", "_rs", "_rules", "_times")
+
+    def __init__(
+        self,
+        rs: "ResourceServer",
+        rules: "Rules",
+        times: "Timekeeper",
+        cnonces: "Cnonces",
+        posts: "TokenBucket",
+        issuer: str,
+        introspector: "Introspector | None" = None,
+    ) -> None:
+        self._rs = rs
+        self._rules = rules
+        self._times = times
+        self._cnonces = cnonces
+        self._posts = posts
+        self._issuer = issuer
+        self._introspector = introspector
+
+    def request(self, incoming: "Incoming", session: Session | None) -> None:
+        """Answer a request at authz-info; session: the one whose context it came in."""
+        message = incoming.message
+        if message.code != L.CODE_POST:
+            self._rs.answer(incoming, response(L.CODE_METHOD_NOT_ALLOWED))
+        elif message.content_format != L.CF_ACE_CBOR:
+            self._rs.answer(incoming, response(L.CODE_UNSUPPORTED_CONTENT_FORMAT))
+        else:
+            self._rs.answer_with(incoming, self._post(incoming, session))
+
+    def _post(self, incoming: "Incoming", session: Session | None) -> "Steps":
+        """Task: return the answer; raises PeerError."""
+        try:
+            body = decode_authz_info(incoming.message.payload, update=session is not None)
+            self._admit(incoming)
+            grant = yield self.verify(body.access_token)
+            self._times.prove(grant)
+            return self._accept(body, grant) if session is None else self._update(session, body, grant)
+        except Overloaded:
+            raise
+        except PeerError as refused:
+            if session is not None:  # RFC 9203 section 4.2: any failure of an update is 4.01
+                refused.coap_code = L.CODE_UNAUTHORIZED
+            raise
+
+    def _admit(self, incoming: "Incoming") -> None:
+        """Count a post against the allowance of its address and of all; raises Overloaded."""
+        if not self._posts.admit(incoming.peer, self._times.now_ms, len(incoming.message.payload)):
+            raise Overloaded("posts")
+
+    def verify(self, token: bytes) -> "Steps":
+        """Task: return the Grant of a token, by value or by reference; raises Malformed* or TokenRejected."""
+        if self._introspector is not None and REFERENCE in self._rules.formats and not token.startswith(_CWT_HEAD):
+            answer = yield self._introspector.ask(token)
+            return grant_from_introspection(
+                answer, self._rules, self._times.now_s, self._issuer, token, self._is_fresh, self._times.is_floor
+            )
+        return verify_token(
+            token, self._rules, self._times.now_s, self._is_fresh, self._times.exi_floor, self._times.is_floor
+        )
+
+    def _is_fresh(self, cnonce: bytes) -> bool:
+        return self._cnonces.is_fresh(cnonce, self._times.now_ms)
+
+    def _accept(self, body: "AuthzInfoPost", grant: "Grant") -> "Message":
+        """Make a PENDING session of a verified token."""
+        osc = grant.cnf.osc
+        if osc is None:
+            raise KeyUnsuitable("osc")
+        n1, id1 = body.nonce1, body.client_recipientid
+        if n1 is None or id1 is None:
+            raise KeyUnsuitable("nonce")
+        sessions = self._rs.sessions
+        _check_order([other.grant for other in sessions.all() if other.has_key_of(osc)], grant)
+        sessions.check_room(self._times.now_ms)
+        context, n2 = self._context(osc, n1, id1)
+        ends_ms = self._times.countdown(grant)
+        for session in sessions.make_room(osc):
+            self._rs.end(session)
+        sessions.add(Session(context, grant, osc, Secret(body.access_token), ends_ms, self._times.now_ms))
+        return response(L.CODE_CREATED, encode_authz_info_answer(n2, context.recipient_id), L.CF_ACE_CBOR)
+
+    def _context(self, osc: "OscInput", n1: bytes, id1: bytes) -> "tuple[SecurityContext, bytes]":
+        rng = self._rs.rng
+        n2 = rng(NONCE_LEN)
+        used = [context.recipient_id for context in self._rs.contexts.contexts()]
+        id2 = choose_recipient_id(rng, used, id1)
+        return rs_context(osc, n1, n2, id1, id2), n2
+
+    def _update(self, session: Session, body: "AuthzInfoPost", grant: "Grant") -> "Message":
+        """Replace the rights of a session; its context stays (RFC 9203 section 4.2)."""
+        if grant.cnf.method != L.CNF_KID or grant.cnf.kid != session.osc.id:
+            raise KeyUnsuitable("kid")
+        _check_order([session.grant], grant)
+        ends_ms = self._times.countdown(grant)
+        session.ends_ms = ends_ms
+        session.grant = grant
+        session.token = Secret(body.access_token)
+        session.checked_ms = self._times.now_ms
+        self._rs.rights_changed(session)
+        return response(L.CODE_CREATED)
+
+
+def _check_order(known: "list[Grant]", grant: "Grant") -> None:
+    """Refuse a token issued before one that is in force for the same key: it could bring back rights taken away."""
+    for other in known:
+        if other.iat is not None and grant.iat is not None and grant.iat < other.iat:
+            raise Replayed("older")
+
+
+if TYPE_CHECKING:
+    from holdfast_core.oscore import SecurityContext

@@ -1,0 +1,170 @@
+"""A device: a resource server, a client, or both, put together from its provisioning (RFC 9200).
+
+Sans-IO: feed datagrams, tick, send what take_datagrams returns.  The random numbers of everything come from one DRBG
+that is seeded with the provisioned secret, the boot counter, which is persisted before the first byte is drawn, and the
+board's own generator, so that a weak generator alone can repeat nothing (RFC 9203 section 7).
+"""
+
+from holdfast_core.coap_admission import TokenBucket
+from holdfast_core.coap_limits import DEVICE_LIMITS
+from holdfast_core.crypto import Es256Key
+from holdfast_core.cwt import Trust, TrustedKey
+from holdfast_core.drbg import HmacDrbg
+from holdfast_core.oscore import SecurityContext
+from holdfast_core.oscore_contexts import ContextTable
+from holdfast_core.scope import ScopeMap
+from holdfast_core.sender_sequence import SenderSequence
+from holdfast_core.verifier import REFERENCE, Rules
+from holdfast_device.authz_info import AuthzInfo
+from holdfast_device.client import AceClient
+from holdfast_device.cnonces import Cnonces
+from holdfast_device.endpoint import Endpoint
+from holdfast_device.hints import Hints, encode_hints
+from holdfast_device.introspection import Introspector
+from holdfast_device.resource_server import ResourceServer
+from holdfast_device.sessions import MAX_PENDING
+from holdfast_device.state import State
+from holdfast_device.timekeeper import Timekeeper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from holdfast_core.coap_limits import Limits
+    from holdfast_core.provisioning import Provisioning, RsProvisioning
+    from holdfast_device.slots import Flash
+    from holdfast_device.tasks import Steps, Task
+
+ENTROPY_LEN = 32
+# Posts to authz-info a second and at once, by one address and by all: a verification may take a Cortex-M0 a second,
+# and an honest client posts once per token and once per restart.
+POST_RATE, POST_BURST = 1, 4
+ALL_POSTS_RATE, ALL_POSTS_BURST = 2, 16
+# Unprotected messages of any kind: a body of a few blocks from several clients at once passes.
+PLAIN_RATE, PLAIN_BURST = 10, 40
+ALL_PLAIN_RATE, ALL_PLAIN_BURST = 50, 100
+MAX_ADDRESSES = 16
+
+
+class Device:
+    """provisioning, flash: what it was told and where it remembers; board_rng: n -> n bytes, of any quality.
+
+    as_peer: address of the AS for the stack, as the shell resolved it; limits, trace: of the CoAP stack.
+    rs: ResourceServer, None when provisioning has none.  client: AceClient.
+    """
+
+    __slots__ = ("_times", "client", "endpoint", "rng", "rs")
+
+    def __init__(
+        self,
+        provisioning: "Provisioning",
+        flash: "Flash",
+        board_rng: "Callable[[int], bytes]",
+        now_ms: int = 0,
+        as_peer: "Hashable | None" = None,
+        limits: "Limits" = DEVICE_LIMITS,
+        trace: "Callable[..., None] | None" = None,
+    ) -> None:
+        state = State(flash, provisioning.time_floor_s)
+        self.rng = _generator(provisioning, state, board_rng)
+        self._times = Timekeeper(state, now_ms)
+        contexts = ContextTable(provisioning.max_sessions + MAX_PENDING)
+        plain = TokenBucket(PLAIN_RATE, PLAIN_BURST, ALL_PLAIN_RATE, ALL_PLAIN_BURST, MAX_ADDRESSES)
+        self.endpoint = Endpoint(self.rng, contexts, limits, trace, plain.admit)
+        self.endpoint.now_ms = now_ms
+        peer = provisioning.as_peer if as_peer is None else as_peer
+        as_context = _as_context(provisioning, state)
+        self.client = AceClient(self.endpoint, self.rng, provisioning.as_uri, peer, as_context)
+        self.rs: ResourceServer | None = None
+        if provisioning.rs is not None:
+            introspector = None
+            if as_context is not None and peer is not None and provisioning.rs.connected:
+                introspector = Introspector(self.endpoint, peer, as_context)
+            self.rs = self._resource_server(provisioning, provisioning.rs, contexts, introspector)
+            self.endpoint.site = self.rs
+            self.endpoint.before = self.rs.expire
+
+    def _resource_server(
+        self,
+        provisioning: "Provisioning",
+        told: "RsProvisioning",
+        contexts: ContextTable,
+        introspector: "Introspector | None",
+    ) -> ResourceServer:
+        times = self._times
+        cnonces = Cnonces(self.rng, times.now_ms)
+
+        def hints() -> bytes:
+            cnonce = cnonces.issue(times.now_ms) if told.freshness else None
+            return encode_hints(Hints(provisioning.as_uri, told.audiences[0], None, cnonce))
+
+        rs = ResourceServer(self.endpoint, contexts, times, self.rng, hints, provisioning.max_sessions)
+        rules = _rules(provisioning, told, introspector is not None)
+        posts = TokenBucket(POST_RATE, POST_BURST, ALL_POSTS_RATE, ALL_POSTS_BURST, MAX_ADDRESSES)
+        rs.authz_info = AuthzInfo(rs, rules, times, cnonces, posts, provisioning.issuer, introspector)
+        return rs
+
+    # --- the outside ---
+
+    def feed(self, datagram: bytes, peer: "Hashable", now_ms: int) -> None:
+        """Take one datagram.  now_ms: monotonic milliseconds that never wrap."""
+        self.endpoint.feed(datagram, peer, now_ms)
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass."""
+        self.endpoint.tick(now_ms)
+
+    def next_deadline_ms(self) -> int | None:
+        """When tick is due, None for never."""
+        due = [self.endpoint.next_deadline_ms(), None if self.rs is None else self.rs.next_deadline_ms()]
+        known = [deadline for deadline in due if deadline is not None]
+        return min(known) if known else None
+
+    def take_datagrams(self) -> "list[tuple[bytes, Hashable]]":
+        """Return what is to be sent, in order: (datagram, peer)."""
+        return self.endpoint.take_datagrams()
+
+    def set_time(self, now_s: int | None, now_ms: int) -> None:
+        """Take wall time, unix seconds, or None for a clock that is not set; what it ends, ends now."""
+        self._times.clock.set(now_s, now_ms)
+        self.tick(now_ms)
+
+    def spawn(self, steps: "Steps") -> "Task":
+        """Run a task of the application."""
+        return self.endpoint.spawn(steps)
+
+
+def _generator(
+    provisioning: "Provisioning", state: State, board_rng: "Callable[[int], bytes]"
+) -> "Callable[[int], bytes]":
+    entropy = provisioning.seed.reveal() + board_rng(ENTROPY_LEN)
+    return HmacDrbg(entropy, state.boot.to_bytes(8, "big"), b"holdfast device").generate
+
+
+def _as_context(provisioning: "Provisioning", state: State) -> "SecurityContext | None":
+    told = provisioning.as_context
+    if told is None:
+        return None
+    sequence = SenderSequence(state.as_sequence, state.as_sequence, state.reserve_as_sequence)
+    return SecurityContext(told.master_secret, told.master_salt, told.sender_id, told.recipient_id, sequence=sequence)
+
+
+def _rules(provisioning: "Provisioning", told: "RsProvisioning", introspects: bool) -> Rules:
+    return Rules(
+        told.audiences,
+        trust_of(provisioning),
+        ScopeMap(told.scopes),  # type: ignore[arg-type]  # dict is invariant; lists are iterables
+        [name for name in told.formats if introspects or name != REFERENCE],
+        rs_id=told.rs_id,
+        require_cnonce=told.freshness,
+    )
+
+
+def trust_of(provisioning: "Provisioning") -> Trust:
+    """Return the AS keys of a provisioning.  Raises MalformedKey when one is not on its curve or does not fit."""
+    keys = []
+    for told in provisioning.keys:
+        material = told.material.reveal()
+        key = Es256Key(material[:32], material[32:]) if told.role == "sign" else told.material
+        keys.append(TrustedKey(told.role, told.kid, told.alg, told.issuer, key))
+    return Trust(keys)

@@ -1,0 +1,190 @@
+"""One CoAP endpoint: the stack, the calls that wait for its responses, and the tasks that wait for the calls.
+
+A device and a client application are both built on it.  Never decides anything about rights, never touches a socket or
+a clock: datagrams and now_ms in, datagrams out (RFC 7252).
+"""
+
+from holdfast_core.coap_events import FailureEvent, ObservationEnded, RequestEvent, ResponseEvent
+from holdfast_core.coap_stack import CoapStack
+from holdfast_core.errors import PeerError
+from holdfast_device.tasks import Call, Tasks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Protocol
+
+    from holdfast_core.coap_events import Event, Incoming
+    from holdfast_core.coap_limits import Limits
+    from holdfast_core.coap_message import Message
+    from holdfast_core.oscore import SecurityContext
+    from holdfast_core.oscore_contexts import ContextTable
+    from holdfast_device.tasks import Steps, Task
+
+    class Site(Protocol):
+        """What answers requests."""
+
+        def request(self, incoming: Incoming) -> None:
+            """Answer, now or later."""
+
+        def observation_ended(self, incoming: Incoming) -> None:
+            """A client no longer observes."""
+
+
+# Notifications that wait for their task; a newer state replaces an older one anyway (RFC 7641 section 1.3).
+MAX_WAITING = 4
+
+
+class RequestFailed(PeerError):
+    """No response: .why is the stack's reason; .message is an unprotected response to a protected request, or None."""
+
+    reason = "request-failed"
+
+    def __init__(self, why: str, message: "Message | None" = None) -> None:
+        PeerError.__init__(self, why)
+        self.why = why
+        self.message = message
+
+
+class Watch:
+    """An observation from the client's side: next() is a Call with the next message; a failure ends it."""
+
+    __slots__ = ("_call", "_error", "_waiting", "request_id")
+
+    def __init__(self, request_id: int) -> None:
+        self.request_id = request_id
+        self._waiting: list[Message] = []
+        self._error: PeerError | None = None
+        self._call: Call | None = None
+
+    def next(self) -> Call:
+        """Return a Call that ends with the next message, or with RequestFailed when there will be none."""
+        call = Call()
+        if self._waiting:
+            call.done(self._waiting.pop(0))
+        elif self._error is not None:
+            call.fail(self._error)
+        else:
+            self._call = call
+        return call
+
+    def take(self, message: "Message") -> None:
+        """Hand over one message; the oldest waiting one is dropped when nobody asks for them."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.done(message)
+            return
+        self._waiting.append(message)
+        if len(self._waiting) > MAX_WAITING:
+            self._waiting.pop(0)
+
+    def end(self, error: PeerError) -> None:
+        """No message will come any more."""
+        self._error = error
+        call, self._call = self._call, None
+        if call is not None:
+            call.fail(error)
+
+
+class Endpoint:
+    """What a device and an application stand on.
+
+    rng: random bytes; contexts: OSCORE contexts that requests may come in; limits, trace, admission: of the stack.
+    site: who answers requests, None to answer none.  before: called with now_ms before anything else happens, so that
+    what has expired is gone when a datagram is looked at.
+    """
+
+    __slots__ = ("_calls", "_tasks", "before", "now_ms", "site", "stack")
+
+    def __init__(
+        self,
+        rng: "Callable[[int], bytes]",
+        contexts: "ContextTable | None" = None,
+        limits: "Limits | None" = None,
+        trace: "Callable[..., None] | None" = None,
+        admission: "Callable[[Hashable, int, int], bool] | None" = None,
+    ) -> None:
+        self.stack = CoapStack(rng, contexts, limits, trace, admission)
+        self.now_ms = 0
+        self.site: Site | None = None
+        self.before: Callable[[int], None] | None = None
+        self._calls: dict[int, Call | Watch] = {}
+        self._tasks = Tasks()
+
+    # --- the outside ---
+
+    def feed(self, datagram: bytes, peer: "Hashable", now_ms: int) -> None:
+        """Take one datagram.  now_ms: monotonic, never wraps."""
+        self._advance(now_ms)
+        self._take(self.stack.feed(datagram, peer, now_ms))
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass."""
+        self._advance(now_ms)
+        self._take(self.stack.tick(now_ms))
+
+    def next_deadline_ms(self) -> int | None:
+        """When tick is due, None for never."""
+        return self.stack.next_deadline_ms()
+
+    def take_datagrams(self) -> "list[tuple[bytes, Hashable]]":
+        """Return what is to be sent, in order: (datagram, peer)."""
+        return self.stack.take_datagrams()
+
+    # --- the inside ---
+
+    def spawn(self, steps: "Steps") -> "Task":
+        """Run a task.  Raises Overloaded when too many run."""
+        return self._tasks.spawn(steps)
+
+    def call(self, peer: "Hashable", message: "Message", context: "SecurityContext | None" = None) -> Call:
+        """Send a request; the Call ends with the response message or RequestFailed."""
+        call = Call()
+        self._calls[self.stack.request(peer, message, self.now_ms, context)] = call
+        return call
+
+    def watch(self, peer: "Hashable", message: "Message", context: "SecurityContext | None" = None) -> Watch:
+        """Send a GET that registers as an observer; a response that is no notification ends the Watch after it."""
+        request_id = self.stack.request(peer, message, self.now_ms, context, observe=True)
+        watch = self._calls[request_id] = Watch(request_id)
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        """Stop observing."""
+        if self._calls.pop(watch.request_id, None) is not None:
+            self.stack.cancel(watch.request_id, self.now_ms)
+            watch.end(RequestFailed("cancelled"))
+
+    def _advance(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        if self.before is not None:
+            self.before(now_ms)
+
+    def _take(self, events: "list[Event]") -> None:
+        for event in events:
+            if isinstance(event, RequestEvent):
+                if self.site is not None:
+                    self.site.request(event.incoming)
+            elif isinstance(event, ResponseEvent):
+                self._respond(event)
+            elif isinstance(event, FailureEvent):
+                self._fail(event.request_id, RequestFailed(event.reason, event.message))
+            elif isinstance(event, ObservationEnded) and self.site is not None:
+                self.site.observation_ended(event.incoming)
+
+    def _respond(self, event: ResponseEvent) -> None:
+        waiting = self._calls.get(event.request_id)
+        if isinstance(waiting, Watch):
+            waiting.take(event.message)
+            if not event.observing:
+                self._fail(event.request_id, RequestFailed("ended"))
+        elif waiting is not None:
+            del self._calls[event.request_id]
+            waiting.done(event.message)
+
+    def _fail(self, request_id: int, error: RequestFailed) -> None:
+        waiting = self._calls.pop(request_id, None)
+        if isinstance(waiting, Watch):
+            waiting.end(error)
+        elif waiting is not None:
+            waiting.fail(error)

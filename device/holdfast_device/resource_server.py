@@ -1,0 +1,325 @@
+"""The resource server: who may do what with the device's resources (RFC 9200 section 5.10.2, RFC 9203 section 4.4).
+
+Default deny.  Unprotected: 4.01 with hints, for unknown paths too.  In a session: 4.03 for a resource outside the
+token's scope, 4.05 for a method outside it.  When a token ends, its observations and open requests get their 4.01 and
+its context is forgotten.  Never calls a handler before all of this has passed.
+"""
+
+from holdfast_core import labels as L
+from holdfast_core.coap_message import response
+from holdfast_core.errors import HoldfastError, Overloaded, PeerError, UnknownContext
+from holdfast_core.sender_sequence import SequenceExhausted
+from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
+from holdfast_device.sessions import PENDING_LIFE_MS, Sessions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from holdfast_core.coap_events import Incoming
+    from holdfast_core.coap_message import Message
+    from holdfast_core.grant import Grant
+    from holdfast_core.oscore_contexts import ContextTable
+    from holdfast_core.secret import Secret
+    from holdfast_device.authz_info import AuthzInfo
+    from holdfast_device.endpoint import Endpoint
+    from holdfast_device.sessions import Session
+    from holdfast_device.tasks import Steps
+    from holdfast_device.timekeeper import Timekeeper
+
+    Handler = Callable[["Request"], Any]
+
+# How long a reference token counts as active without asking the AS again; so late, at most, a revocation works.
+RECHECK_MS = 60 * 1000
+# Max-Age of 4.29 (RFC 8516): by then the allowance of a silent peer is full again.
+RETRY_AFTER_S = 5
+# Late answers at once; each is a task as well.
+MAX_OPEN = 8
+
+
+class Request:
+    """What a handler gets: message, and the grant and raw token of the session (None on a public resource)."""
+
+    __slots__ = ("grant", "incoming", "message", "session", "token")
+
+    def __init__(self, incoming: "Incoming", session: "Session | None") -> None:
+        self.incoming = incoming
+        self.message = incoming.message
+        self.session = session
+        self.grant: Grant | None = None if session is None else session.grant
+        self.token: Secret | None = None if session is None else session.token
+
+
+class Resource:
+    """One path: its handlers by method code."""
+
+    __slots__ = ("handlers", "observable", "path", "public")
+
+    def __init__(self, path: str, handlers: "dict[int, Handler]", observable: bool, public: bool) -> None:
+        self.path = path
+        self.handlers = handlers
+        self.observable = observable
+        self.public = public
+
+
+class ResourceServer:
+    """endpoint: sends; contexts: shared with its stack; times: what is over; hints: payload of a 4.01, by now_ms."""
+
+    __slots__ = (
+        "_endpoint",
+        "_hints",
+        "_observers",
+        "_open",
+        "_resources",
+        "_times",
+        "authz_info",
+        "contexts",
+        "rng",
+        "sessions",
+    )
+
+    def __init__(
+        self,
+        endpoint: "Endpoint",
+        contexts: "ContextTable",
+        times: "Timekeeper",
+        rng: "Callable[[int], bytes]",
+        hints: "Callable[[], bytes]",
+        max_sessions: int,
+    ) -> None:
+        self._endpoint = endpoint
+        self._times = times
+        self._hints = hints
+        self._resources: dict[str, Resource] = {}
+        self._observers: list[tuple[Request, Resource]] = []
+        self._open: list[Request] = []
+        self.authz_info: AuthzInfo | None = None
+        self.contexts = contexts
+        self.rng = rng
+        self.sessions = Sessions(contexts, max_sessions)
+
+    def resource(
+        self,
+        path: str,
+        get: "Handler | None" = None,
+        put: "Handler | None" = None,
+        post: "Handler | None" = None,
+        delete: "Handler | None" = None,
+        observable: bool = False,
+        public: bool = False,
+    ) -> None:
+        """Serve a path.  A handler returns a Message, or a generator that returns one later.
+
+        observable: GET may register an observer, and changed(path) renders anew.  public: no token is needed.
+        """
+        methods = ((L.CODE_GET, get), (L.CODE_PUT, put), (L.CODE_POST, post), (L.CODE_DELETE, delete))
+        handlers = {code: handler for code, handler in methods if handler is not None}
+        self._resources[path] = Resource(path, handlers, observable, public)
+
+    def changed(self, path: str) -> None:
+        """Render a resource anew for everybody who observes it."""
+        for request, resource in list(self._observers):
+            if resource.path == path and (request, resource) in self._observers:
+                self._notify(request, resource)
+
+    # --- requests ---
+
+    def request(self, incoming: "Incoming") -> None:
+        """Answer one request, now or later."""
+        try:
+            session = None if incoming.context is None else self._session(incoming)
+            path = incoming.message.path()
+            if path == AUTHZ_INFO_PATH and self.authz_info is not None:
+                self.authz_info.request(incoming, session)
+            else:
+                self._serve(incoming, session, path)
+        except PeerError as refused:
+            self.answer(incoming, _refusal(refused))
+
+    def _session(self, incoming: "Incoming") -> "Session":
+        """Return the session of a verified request; the first one is the proof of possession and binds it."""
+        if incoming.context is None:
+            raise UnknownContext
+        session = self.sessions.find(incoming.context)
+        for ended in self.sessions.bind(session, self._times.now_ms):
+            self.end(ended)
+        return session
+
+    def _serve(self, incoming: "Incoming", session: "Session | None", path: str) -> None:
+        resource = self._resources.get(path)
+        if resource is None or not resource.public:
+            if session is None:
+                self.answer(incoming, response(L.CODE_UNAUTHORIZED, self._hints(), L.CF_ACE_CBOR))
+                return
+            if self._is_unchecked(session):
+                self.answer_with(incoming, self._serve_checked(incoming, session, path))
+                return
+            session.grant.permissions.check(path, incoming.message.code)
+        if resource is None:
+            self.answer(incoming, response(L.CODE_NOT_FOUND))
+            return
+        handler = resource.handlers.get(incoming.message.code)
+        if handler is None:
+            self.answer(incoming, response(L.CODE_METHOD_NOT_ALLOWED))
+            return
+        request = Request(incoming, session)
+        result = _call(handler, request)
+        if hasattr(result, "send"):
+            self.answer_with(incoming, result)
+        else:
+            self._answer_observable(request, resource, result)
+
+    def _answer_observable(self, request: Request, resource: Resource, message: "Message") -> None:
+        observe = resource.observable and request.incoming.observe
+        if self.answer(request.incoming, message, observe):
+            self._observers.append((request, resource))
+
+    def answer(self, incoming: "Incoming", message: "Message", observe: bool = False) -> bool:
+        """Send the answer unless it was sent already; return whether the request is now an observation."""
+        if incoming.answered:
+            return False
+        try:
+            return self._endpoint.stack.respond(incoming, message, self._times.now_ms, observe)
+        except SequenceExhausted:  # RFC 9203 section 6: such a context is over
+            if incoming.context is not None:
+                self.contexts.remove(incoming.context)
+            return False
+
+    def answer_with(self, incoming: "Incoming", steps: "Steps") -> None:
+        """Answer with what a task returns, or with the code of the PeerError that it raises."""
+        self._open = [request for request in self._open if not request.incoming.answered]
+        if len(self._open) >= MAX_OPEN:
+            raise Overloaded("open-requests")
+        session = None if incoming.context is None else self.sessions.find(incoming.context)
+        self._open.append(Request(incoming, session))
+
+        def ended(message: "Any", error: HoldfastError | None) -> None:
+            if error is not None:
+                message = _refusal(error)
+            if message is not None:
+                self.answer(incoming, message)
+
+        self._endpoint.spawn(steps).when_ended(ended)
+
+    # --- the end of rights ---
+
+    def expire(self, now_ms: int) -> None:
+        """End what is over; called before anything else at each point of time."""
+        self._times.tick(now_ms)
+        for session in self.sessions.all():
+            if self._times.is_over(session) or (not session.bound and now_ms - session.checked_ms >= PENDING_LIFE_MS):
+                self.end(session)
+        for request, _resource in self._observers:
+            if request.session is not None and self._is_unchecked(request.session):
+                self._recheck(request.session)
+
+    def next_deadline_ms(self) -> int | None:
+        """When expire has something to do."""
+        ends = [self._times.end_ms(session) for session in self.sessions.all()]
+        ends.append(self._times.next_deadline_ms())
+        for request, _resource in self._observers:
+            if request.session is not None and self._needs_checks(request.session):
+                ends.append(request.session.checked_ms + RECHECK_MS)
+        known = [end for end in ends if end is not None]
+        return min(known) if known else None
+
+    def end(self, session: "Session") -> None:
+        """End a session: 4.01 to its observations and open requests, then its context is gone (RFC 9200 5.10.3)."""
+        for request, resource in list(self._observers):
+            if request.session is session:
+                self._observers.remove((request, resource))
+                self._endpoint.stack.end_observation(
+                    request.incoming, response(L.CODE_UNAUTHORIZED), self._times.now_ms
+                )
+        for request in self._open:
+            if request.session is session:
+                self.answer(request.incoming, response(L.CODE_UNAUTHORIZED))
+        self.sessions.remove(session)
+
+    def rights_changed(self, session: "Session") -> None:
+        """End the observations that the session's new token no longer covers."""
+        for request, resource in list(self._observers):
+            if request.session is session:
+                request.grant = session.grant
+                try:
+                    session.grant.permissions.check(resource.path, request.message.code)
+                except PeerError:
+                    self._end_observation(request, resource, response(L.CODE_UNAUTHORIZED))
+
+    def observation_ended(self, incoming: "Incoming") -> None:
+        """Forget an observer that left."""
+        self._observers = [pair for pair in self._observers if pair[0].incoming is not incoming]
+
+    def _end_observation(self, request: Request, resource: Resource, message: "Message") -> None:
+        self._observers.remove((request, resource))
+        self._endpoint.stack.end_observation(request.incoming, message, self._times.now_ms)
+
+    def _notify(self, request: Request, resource: Resource) -> None:
+        session = request.session
+        if session is not None:
+            if self._is_unchecked(session):
+                self._recheck(session)
+                return
+            session.used_ms = self._times.now_ms
+        message = _call(resource.handlers[request.message.code], request)
+        if not self._endpoint.stack.notify(request.incoming, message, self._times.now_ms):
+            self.observation_ended(request.incoming)
+
+    # --- reference tokens: is it still active? ---
+
+    def _needs_checks(self, session: "Session") -> bool:
+        return session.grant.format == "reference"
+
+    def _is_unchecked(self, session: "Session") -> bool:
+        return self._needs_checks(session) and self._times.now_ms - session.checked_ms >= RECHECK_MS
+
+    def _serve_checked(self, incoming: "Incoming", session: "Session", path: str) -> "Steps":
+        yield from self._check(session)
+        if session not in self.sessions.all():
+            raise UnknownContext
+        self._open = [request for request in self._open if request.incoming is not incoming]
+        self._serve(incoming, session, path)
+
+    def _recheck(self, session: "Session") -> None:
+        if session.checking:
+            return
+        try:
+            self._endpoint.spawn(self._check(session))
+        except Overloaded:
+            return  # the next point of time tries again
+
+    def _check(self, session: "Session") -> "Steps":
+        """Task: ask the AS again; end the session when it does not say that the token is active (RFC 9200 6.10)."""
+        if self.authz_info is None:
+            return
+        session.checking = True
+        try:
+            yield self.authz_info.verify(session.token.reveal())
+            session.checked_ms = self._times.now_ms
+        except Overloaded:
+            raise
+        except PeerError:
+            self.end(session)
+        finally:
+            session.checking = False
+
+
+def _call(handler: "Handler", request: Request) -> "Any":
+    """Call the application; its refusal is an answer, its bug is a 5.00 and not the end of the device."""
+    try:
+        return handler(request)
+    except PeerError as refused:
+        return _refusal(refused)
+    except Exception:  # noqa: BLE001 - whatever it is, the other resources go on
+        return response(L.CODE_INTERNAL_SERVER_ERROR)
+
+
+def _refusal(error: HoldfastError) -> "Message":
+    """Return the answer to an error: its code, never its text."""
+    if not isinstance(error, PeerError):
+        return response(L.CODE_INTERNAL_SERVER_ERROR)
+    message = response(error.coap_code)
+    if isinstance(error, Overloaded):
+        message.add(L.OPT_MAX_AGE, RETRY_AFTER_S)
+    return message

@@ -1,0 +1,96 @@
+"""Everything an RS knows about time in one place: monotonic now, clock, persisted floor, exi countdowns.
+
+Never reads a clock; the endpoint says how late it is (RFC 9200 section 5.10.3).
+"""
+
+from holdfast_device.clock import DeviceClock
+from holdfast_device.exi import ExiTable
+from holdfast_device.slots import StorageFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from holdfast_core.grant import Grant
+    from holdfast_device.sessions import Session
+    from holdfast_device.state import State
+
+# The floor counts on while the device runs; persisted so often, a restart forgets at most so much of it.
+FLOOR_SAVE_S = 3600
+
+
+class Timekeeper:
+    """state: persists floor and countdowns; now_ms: monotonic time of this start."""
+
+    __slots__ = ("_exi", "_state", "clock", "now_ms")
+
+    def __init__(self, state: "State", now_ms: int) -> None:
+        self._state = state
+        self.now_ms = now_ms
+        self.clock = DeviceClock(state.floor_s, now_ms)
+        self._exi = ExiTable(state, now_ms)
+
+    @property
+    def now_s(self) -> int:
+        """Best knowledge of unix time."""
+        return self.clock.now_s(self.now_ms)
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether now_s is only the earliest time that it can be."""
+        return not self.clock.is_set(self.now_ms)
+
+    @property
+    def exi_floor(self) -> int:
+        """Highest expired exi sequence number."""
+        return self._exi.floor
+
+    def tick(self, now_ms: int) -> None:
+        """Let time pass.  A floor that cannot be saved now is saved an hour later."""
+        self.now_ms = now_ms
+        self._exi.tick(now_ms)
+        if self.clock.floor_s(now_ms) >= self._state.floor_s + FLOOR_SAVE_S:
+            try:
+                self._save_floor()
+            except StorageFailed:
+                return
+
+    def prove(self, grant: "Grant") -> None:
+        """Take the time at which the AS issued an accepted token; durable when it returns."""
+        if grant.iat is not None:
+            self.clock.prove(grant.iat, self.now_ms)
+            if grant.iat > self._state.floor_s:
+                self._save_floor()
+
+    def countdown(self, grant: "Grant") -> int | None:
+        """Start or find the exi countdown of an accepted token: monotonic ms of its end, None without exi.
+
+        Raises TokenExpired when it is over, StorageFailed when it cannot be made durable.
+        """
+        if grant.exi is None:
+            return None
+        if grant.exi_seq is None:  # by reference: the AS remembers how long it has been active
+            return self.now_ms + grant.exi * 1000
+        return self._exi.start(grant.exi_seq, grant.exi, self.now_ms)
+
+    def is_over(self, session: "Session") -> bool:
+        """Whether the session's token has come to its end."""
+        grant = session.grant
+        if grant.exp is not None and self.now_s >= grant.exp:
+            return True
+        if grant.exi_seq is not None and grant.exi_seq <= self.exi_floor:
+            return True
+        return session.ends_ms is not None and self.now_ms >= session.ends_ms
+
+    def end_ms(self, session: "Session") -> int | None:
+        """Monotonic ms at which is_over will be true, as far as is known now."""
+        ends = [] if session.ends_ms is None else [session.ends_ms]
+        if session.grant.exp is not None:
+            ends.append(self.clock.ms_at(session.grant.exp))
+        return min(ends) if ends else None
+
+    def next_deadline_ms(self) -> int | None:
+        """When tick has to save or end a countdown."""
+        return self._exi.next_deadline_ms()
+
+    def _save_floor(self) -> None:
+        self._state.floor_s = self.clock.floor_s(self.now_ms)
+        self._state.save()
