@@ -59,7 +59,7 @@ class Bodies(TestCase):
         self.assertRaises(MalformedRequest, decode_authz_info, body)
 
     def test_figure_12(self):
-        row = [row for row in vectors("rfc9203") if row["id"] == "fig-12"][0]
+        row = next(row for row in vectors("rfc9203") if row["id"] == "fig-12")
         self.assertEqual(encode_authz_info_answer(N2, ID2), unhex(row["hex"]))
         self.assertEqual(decode_authz_info_answer(unhex(row["hex"])), (N2, ID2))
 
@@ -100,7 +100,7 @@ class Salt(TestCase):
     """RFC 9203 section 4.3."""
 
     def test_figure_13(self):
-        row = [row for row in vectors("rfc9203") if row["id"] == "fig-13"][0]
+        row = next(row for row in vectors("rfc9203") if row["id"] == "fig-13")
         salt = master_salt(unhex(row["input_salt"]), unhex(row["nonce1"]), unhex(row["nonce2"]))
         self.assertEqual(salt, unhex(row["master_salt"]))
 
@@ -137,7 +137,7 @@ class Contexts(TestCase):
     """RFC 9203 section 4.3: both ends derive the same context, and nobody else does."""
 
     def test_figure_6(self):
-        row = [row for row in vectors("rfc9203") if row["id"] == "fig-6"][0]
+        row = next(row for row in vectors("rfc9203") if row["id"] == "fig-6")
         claims = cbor.decode(unhex(row["hex"]))
         material = decode_osc(claims[L.CLAIM_CNF][L.CNF_OSC])
         self.assertEqual((material.id, material.ms.reveal(), material.salt), (b"\x01", MS, None))
@@ -226,7 +226,7 @@ class Identifiers(TestCase):
             def __contains__(self, kid):
                 return True
 
-        self.assertRaises(Overloaded, choose_recipient_id, lambda n: bytes(n), Everything())
+        self.assertRaises(Overloaded, choose_recipient_id, bytes, Everything())
 
 
 class Replay(TestCase):
@@ -238,7 +238,7 @@ class Replay(TestCase):
             table = ContextTable(50)
             for post in range(50):
                 n2 = cbor.encode_head(0, (1 << 33) + boot * 1000 + post)[1:]  # what a DRBG gives: never twice
-                id2 = choose_recipient_id(lambda n: bytes(n), table, ID1)
+                id2 = choose_recipient_id(bytes, table, ID1)
                 made = rs_context(osc(), N1, n2, ID1, id2)
                 made._sealer = Fingerprint(made._sealer)
                 table.add(made)
