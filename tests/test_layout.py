@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from layout_rules import AREAS, MAX_FILE_LINES, Source, package_sources, private_names, size_and_docstring, violations
+from layout_rules import (
+    AREAS,
+    MAX_FILE_LINES,
+    Source,
+    file_size_and_docstring,
+    package_sources,
+    private_names,
+    violations,
+)
 
 DOC = '"""What it is."""\n'
 
@@ -36,7 +44,7 @@ def test_packages_keep_the_rules(repo: Path) -> None:
 def test_tests_are_small_and_say_what_they_are(repo: Path) -> None:
     sources = [Source(path.relative_to(repo).as_posix(), path.read_text()) for path in (repo / "tests").rglob("*.py")]
     assert len(sources) > 3
-    assert [s for source in sources for s in size_and_docstring(source, ast.parse(source.text))] == []
+    assert [s for source in sources for s in file_size_and_docstring(source, ast.parse(source.text))] == []
 
 
 @pytest.mark.parametrize(
