@@ -125,10 +125,11 @@ class Uploads:
             raise Incomplete("block-gap")
         upload.body.extend(payload)
         upload.expires_ms = now_ms + self._limits.transfer_lifetime_ms
-        if block.more:
-            return None
         del self._uploads[key]
-        return bytes(upload.body)
+        if not block.more:
+            return bytes(upload.body)
+        self._uploads[key] = upload  # now the one touched last
+        return None
 
     def expire(self, now_ms: int) -> None:
         """Drop what has had no block for transfer_lifetime_ms."""
@@ -136,18 +137,24 @@ class Uploads:
             del self._uploads[key]
 
     def _make_room(self, peer: "Hashable", context: object, now_ms: int) -> None:
-        """Let a peer's own oldest transfer go, then any without security context when the new one has one."""
+        """Let a transfer of the same peer and context go, or else one without context; the one idle for longest.
+
+        So nobody who lacks a context can displace who has one, and a flood has to be faster than a transfer to stop it.
+        """
         self.expire(now_ms)
-        own = [key for key in self._uploads if self._uploads[key].peer == peer]
+        own = []
+        for key in self._uploads:
+            upload = self._uploads[key]
+            if upload.peer == peer and upload.context is context:
+                own.append(key)
         if len(own) >= self._limits.max_uploads_per_peer:
             del self._uploads[own[0]]
         if len(self._uploads) < self._limits.max_uploads:
             return
-        if context is not None:
-            for key in self._uploads:
-                if self._uploads[key].context is None:
-                    del self._uploads[key]
-                    return
+        for key in self._uploads:
+            if self._uploads[key].context is None:
+                del self._uploads[key]
+                return
         raise Overloaded("uploads")
 
 

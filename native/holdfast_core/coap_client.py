@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _PROTECTED_TOKEN_LEN = 4  # OSCORE binds the response; the token only has to be unlike the others
 _PLAIN_TOKEN_LEN = 8  # all that binds a plain response (RFC 7252 section 5.3.1)
 _REQUEST_TAG_SPACE = 1 << 32
-_MAX_RESTARTS = 1  # how often a body that changed under our hands is fetched from the start
+_MAX_RESTARTS = 1  # how often a transfer that the server has lost, or whose body has changed, begins anew
 
 
 class Client:
@@ -73,8 +73,7 @@ class Client:
         request.confirmable = confirmable
         request.observe = observe
         request.szx = self._limits.szx
-        self._next_tag = (self._next_tag + 1) % _REQUEST_TAG_SPACE
-        request.tag = self._next_tag.to_bytes(4, "big")
+        request.tag = self._fresh_tag()
         self._requests[request.id] = request
         try:
             self._send_leg(request, request.next_message(), now_ms)
@@ -208,6 +207,7 @@ class Client:
             request.registration = None
         else:
             request.registration = leg
+            request.restarts = 0
             request.last_number = number
             request.last_ms = now_ms
 
@@ -231,6 +231,10 @@ class Client:
             if block.szx >= request.szx or len(request.message.payload) <= 16 << block.szx:
                 return False
             request.szx = block.szx
+        elif response.code == L.CODE_REQUEST_ENTITY_INCOMPLETE and request.sent and request.restarts < _MAX_RESTARTS:
+            request.restarts += 1  # the server has lost the first blocks, so it cannot have acted on them
+            request.rewind()
+            request.tag = self._fresh_tag()
         else:
             return False
         self._send_leg(request, request.next_message(), now_ms)
@@ -272,6 +276,7 @@ class Client:
             return
         request.restarts += 1
         request.head = None
+        request.body = b""
         self._send_leg(request, request.followup(Block(0, False, self._limits.szx)), now_ms)
 
     def _deliver(self, request: Request, response: Message, now_ms: int) -> None:
@@ -323,7 +328,12 @@ class Client:
         self._legs[(request.peer, token)] = leg
         if not request.confirmable:
             self.acknowledged(leg, now_ms)
-        self._messages.send(leg.outgoing, now_ms)
+        self._messages.send(leg.outgoing, now_ms, request.is_under_way)
+
+    def _fresh_tag(self) -> bytes:
+        """Request-Tag that no other transfer of ours has (RFC 9175 section 3.3)."""
+        self._next_tag = (self._next_tag + 1) % _REQUEST_TAG_SPACE
+        return self._next_tag.to_bytes(4, "big")
 
     def _fresh_token(self, request: Request) -> bytes:
         """Random token that no other exchange with the peer has."""

@@ -80,7 +80,7 @@ class Limits:
         con_every: int = 5,  # one notification in so many is confirmable, beginning with the first
         szx: int = 6,  # largest block, 2**(szx + 4) bytes: 1024
         nosec_szx: int = 6,  # the same towards peers without a security context; bounds amplification
-        transfer_lifetime_ms: int = 60_000,  # a transfer without a new block for so long is over
+        transfer_lifetime_ms: int = 247_000,  # a transfer without a block for EXCHANGE_LIFETIME is over (RFC 7959 2.5)
         echo_lifetime_ms: int = 60_000,  # an Echo value is good for so long
     ) -> None:
         self.transmission = Transmission() if transmission is None else transmission

@@ -185,16 +185,20 @@ class Reliability:
 
     # --- what goes out ---
 
-    def send(self, outgoing: Outgoing, now_ms: int) -> None:
-        """Send a CON or NON message under a new message ID; a CON waits until NSTART allows."""
+    def send(self, outgoing: Outgoing, now_ms: int, goes_on: bool = False) -> None:
+        """Send a CON or NON message under a new message ID; a CON waits until NSTART allows.
+
+        goes_on: it continues a transfer, so it waits in front of what would begin one, and always finds room.
+        """
         peer = self._peer(outgoing.peer)
-        if outgoing.message.mtype == L.TYPE_CON and peer.outstanding >= self._times.nstart:
-            if len(peer.queue) >= self._limits.max_queue:
-                self.failed.append(outgoing)
-            else:
-                peer.queue.append(outgoing)
-            return
-        self._start(peer, outgoing, now_ms)
+        if outgoing.message.mtype != L.TYPE_CON or peer.outstanding < self._times.nstart:
+            self._start(peer, outgoing, now_ms)
+        elif goes_on:
+            peer.queue.insert(0, outgoing)
+        elif len(peer.queue) < self._limits.max_queue:
+            peer.queue.append(outgoing)
+        else:
+            self.failed.append(outgoing)
 
     def reply(
         self, peer: "Hashable", exchange: Exchange | None, message: Message, inner: "Message | None", now_ms: int

@@ -33,7 +33,7 @@ class Request:
 
     leg: the exchange at work, or None.  registration: the exchange whose notifications we take, or None.
     sent: bytes of the body acknowledged; szx: block size of both directions.
-    head: first block of a response that is coming in, body what has come so far.
+    head: first block of a response that is coming in, body what has come so far.  restarts: how often it began anew.
     """
 
     __slots__ = (
@@ -82,6 +82,11 @@ class Request:
         """Tell whether the body of the request needs more than one block."""
         return len(self.message.payload) > 16 << self.szx
 
+    @property
+    def is_under_way(self) -> bool:
+        """Tell whether something of it has been answered already."""
+        return self.sent > 0 or self.head is not None or self.echo is not None or self.restarts > 0
+
     def next_message(self) -> Message:
         """The request, or the block of it that comes next."""
         message = self.message.copy()
@@ -118,7 +123,11 @@ class Request:
         if response.code != L.CODE_UNAUTHORIZED or echo is None or self.echo is not None:
             return False
         self.echo = echo
+        self.rewind()
+        return True
+
+    def rewind(self) -> None:
+        """Begin anew, with the first block."""
         self.sent = 0
         self.head = None
         self.body = b""
-        return True
