@@ -53,7 +53,7 @@ def decode_cose_key(members: object) -> CoseKey:
     if not isinstance(members, dict):
         raise MalformedKey("map")
     kty = members.get(L.KEY_KTY)
-    if isinstance(kty, bool) or kty not in (L.KTY_EC2, L.KTY_SYMMETRIC):
+    if type(kty) is not int or kty not in (L.KTY_EC2, L.KTY_SYMMETRIC):  # 2.0 == 2, and is another label
         raise MalformedKey("kty")
     kid = members.get(L.KEY_KID)
     if L.KEY_KID in members and not isinstance(kid, bytes):
@@ -90,7 +90,7 @@ def _decode_ec2(key: CoseKey, members: "dict[object, object]") -> None:
     if L.KEY_D in members:
         raise MalformedKey("private")
     crv = members.get(L.KEY_CRV)
-    if isinstance(crv, bool) or crv != L.CRV_P256:
+    if type(crv) is not int or crv != L.CRV_P256:
         raise MalformedKey("crv")
     x = members.get(L.KEY_X)
     y = members.get(L.KEY_Y)
