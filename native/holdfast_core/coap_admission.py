@@ -1,4 +1,4 @@
-"""Token buckets in front of anything expensive: one per address, one for all; they also must not lock others out.
+"""Token buckets in front of anything expensive: one per address, one for all, so that a flood costs little.
 
 Never remembers more addresses than max_addresses, and never punishes: a bucket refills with time alone, whether what it
 let in succeeded or failed, so no number of failures locks anybody out for longer than burst / rate.
