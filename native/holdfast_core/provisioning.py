@@ -79,9 +79,7 @@ class AsContext:
 
     __slots__ = ("master_salt", "master_secret", "recipient_id", "sender_id")
 
-    def __init__(
-        self, master_secret: Secret, master_salt: bytes, sender_id: bytes, recipient_id: bytes
-    ) -> None:
+    def __init__(self, master_secret: Secret, master_salt: bytes, sender_id: bytes, recipient_id: bytes) -> None:
         self.master_secret = master_secret
         self.master_salt = master_salt
         self.sender_id = sender_id
@@ -312,9 +310,7 @@ def _decode_context(value: object) -> AsContext:
 # --- checks ---
 
 
-def _members(
-    value: object, name: str, required: "tuple[int, ...]", optional: "tuple[int, ...]"
-) -> "dict[int, Any]":
+def _members(value: object, name: str, required: "tuple[int, ...]", optional: "tuple[int, ...]") -> "dict[int, Any]":
     if not isinstance(value, dict):
         raise MalformedProvisioning(name)
     for key in required:
