@@ -6,7 +6,6 @@ come first; passkeys and others are further classes of the same shape.
 It never sets a cookie, writes a page or decides what the person may grant.
 """
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +14,7 @@ import argon2
 
 MAX_USERNAME_LEN = 128
 MAX_PASSWORD_LEN = 512
-"""argon2 reads the whole password: a bound keeps a megabyte of it out (ATTACKS: slow forms)."""
+"""argon2 reads the whole password: a bound keeps a megabyte of it out."""
 
 
 class LoginRefused(Exception):
@@ -61,7 +60,7 @@ class PasswordAuthenticator:
         self._password_hash_of = password_hash_of
         self._hasher = argon2.PasswordHasher()
         # An unknown user costs as much as a known one: there is always a hash to check.
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        self._nobody = self._hasher.hash("nobody")
 
     def begin(self, form: Mapping[str, str]) -> Callable[[], str]:
         """See Authenticator. Same work and same answer for a wrong name and a wrong password."""

@@ -24,7 +24,7 @@ from holdfast_server.forms import MAX_QUERY_LEN, BadForm, read_fields, read_form
 from holdfast_server.pages import Pages, choices_of, origin
 
 HASHES_AT_ONCE = 2
-"""argon2id takes 64 MiB each: this many at once, and MAX_WAITING more may wait (ATTACKS 42)."""
+"""argon2id takes 64 MiB each: this many at once, and MAX_WAITING more may wait."""
 MAX_WAITING = 16
 
 REFUSED = "That name and password do not belong together. Try again."
