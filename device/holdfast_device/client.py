@@ -42,6 +42,7 @@ class Refused(PeerError):
     """The RS refused a token or an update; .code is its CoAP code."""
 
     reason = "refused"
+    coap_code = L.CODE_BAD_GATEWAY
 
     def __init__(self, code: int) -> None:
         PeerError.__init__(self)
@@ -52,12 +53,14 @@ class WrongAs(PeerError):
     """Hints name an AS that is not the configured one (RFC 9200 section 6.9)."""
 
     reason = "wrong-as"
+    coap_code = L.CODE_BAD_GATEWAY
 
 
 class SessionLost(PeerError):
     """The session is over, its token expired or the RS does not know it any more; open another one."""
 
     reason = "session-lost"
+    coap_code = L.CODE_BAD_GATEWAY
 
 
 class AceClient:

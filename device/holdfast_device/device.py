@@ -29,6 +29,7 @@ from holdfast_device.timekeeper import Timekeeper
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import Any
 
     from holdfast_core.coap_limits import Limits
     from holdfast_core.provisioning import Provisioning, RsProvisioning
@@ -53,7 +54,7 @@ class Device:
     rs: ResourceServer, None when provisioning has none.  client: AceClient.
     """
 
-    __slots__ = ("_times", "client", "endpoint", "rng", "rs")
+    __slots__ = ("_every", "_times", "client", "endpoint", "rng", "rs")
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Device:
         peer = provisioning.as_peer if as_peer is None else as_peer
         as_context = _as_context(provisioning, state)
         self.client = AceClient(self.endpoint, self.rng, provisioning.as_uri, peer, as_context)
+        self._every: list[list[Any]] = []
         self.rs: ResourceServer | None = None
         if provisioning.rs is not None:
             introspector = None
@@ -113,10 +115,15 @@ class Device:
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         self.endpoint.tick(now_ms)
+        for timer in self._every:
+            if timer[0] <= now_ms:
+                timer[0] = now_ms + timer[1]
+                timer[2]()
 
     def next_deadline_ms(self) -> int | None:
         """When tick is due, None for never."""
         due = [self.endpoint.next_deadline_ms(), None if self.rs is None else self.rs.next_deadline_ms()]
+        due.extend([timer[0] for timer in self._every])
         known = [deadline for deadline in due if deadline is not None]
         return min(known) if known else None
 
@@ -128,6 +135,10 @@ class Device:
         """Take wall time, unix seconds, or None for a clock that is not set; what it ends, ends now."""
         self._times.clock.set(now_s, now_ms)
         self.tick(now_ms)
+
+    def every(self, interval_ms: int, action: "Callable[[], object]") -> None:
+        """Call action() after each interval, as near to it as ticks come."""
+        self._every.append([self.endpoint.now_ms + interval_ms, interval_ms, action])
 
     def spawn(self, steps: "Steps") -> "Task":
         """Run a task of the application."""

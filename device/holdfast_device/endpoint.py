@@ -4,6 +4,7 @@ A device and a client application are both built on it.  Never decides anything 
 a clock: datagrams and now_ms in, datagrams out (RFC 7252).
 """
 
+from holdfast_core import labels as L
 from holdfast_core.coap_events import FailureEvent, ObservationEnded, RequestEvent, ResponseEvent
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.errors import PeerError
@@ -39,6 +40,7 @@ class RequestFailed(PeerError):
     """No response: .why is the stack's reason; .message is an unprotected response to a protected request, or None."""
 
     reason = "request-failed"
+    coap_code = L.CODE_GATEWAY_TIMEOUT  # when it happens to a handler that asked on behalf of its own client
 
     def __init__(self, why: str, message: "Message | None" = None) -> None:
         PeerError.__init__(self, why)

@@ -6,7 +6,8 @@ its context is forgotten.  Never calls a handler before all of this has passed.
 """
 
 from holdfast_core import labels as L
-from holdfast_core.coap_message import response
+from holdfast_core.coap_echo import EchoMint
+from holdfast_core.coap_message import encode_options, response
 from holdfast_core.errors import HoldfastError, Overloaded, PeerError, UnknownContext
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 RECHECK_MS = 60 * 1000
 # Max-Age of 4.29 (RFC 8516): by then the allowance of a silent peer is full again.
 RETRY_AFTER_S = 5
+MAX_AMPLIFICATION = 3
+ECHO_LIFE_MS = 60 * 1000
 # Late answers at once; each is a task as well.
 MAX_OPEN = 8
 
@@ -67,6 +70,7 @@ class ResourceServer:
     """endpoint: sends; contexts: shared with its stack; times: what is over; hints: payload of a 4.01, by now_ms."""
 
     __slots__ = (
+        "_echo",
         "_endpoint",
         "_hints",
         "_observers",
@@ -91,6 +95,7 @@ class ResourceServer:
         self._endpoint = endpoint
         self._times = times
         self._hints = hints
+        self._echo = EchoMint(rng(32), ECHO_LIFE_MS)
         self._resources: dict[str, Resource] = {}
         self._observers: list[tuple[Request, Resource]] = []
         self._open: list[Request] = []
@@ -150,7 +155,7 @@ class ResourceServer:
         resource = self._resources.get(path)
         if resource is None or not resource.public:
             if session is None:
-                self.answer(incoming, response(L.CODE_UNAUTHORIZED, self._hints(), L.CF_ACE_CBOR))
+                self._answer_plain(incoming, response(L.CODE_UNAUTHORIZED, self._hints(), L.CF_ACE_CBOR))
                 return
             if self._is_unchecked(session):
                 self.answer_with(incoming, self._serve_checked(incoming, session, path))
@@ -167,6 +172,8 @@ class ResourceServer:
         result = _call(handler, request)
         if hasattr(result, "send"):
             self.answer_with(incoming, result)
+        elif session is None:
+            self._answer_plain(incoming, result)
         else:
             self._answer_observable(request, resource, result)
 
@@ -174,6 +181,19 @@ class ResourceServer:
         observe = resource.observable and request.incoming.observe
         if self.answer(request.incoming, message, observe):
             self._observers.append((request, resource))
+
+    def _answer_plain(self, incoming: "Incoming", message: "Message") -> None:
+        """Answer somebody unknown: beyond three times the request, only to who shows that the address is his.
+
+        A spoofed source gets a 4.01 with Echo and no more (RFC 9175 section 2.4).
+        """
+        now_ms, binding = self._times.now_ms, str(incoming.peer).encode()
+        limit = MAX_AMPLIFICATION * _size(incoming.message)
+        if _size(message) > limit and not self._echo.accepts(incoming.message.get(L.OPT_ECHO), binding, now_ms):
+            message = response(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, self._echo.mint(binding, now_ms))
+            if _size(message) > limit:
+                message = response(L.CODE_UNAUTHORIZED)
+        self.answer(incoming, message)
 
     def answer(self, incoming: "Incoming", message: "Message", observe: bool = False) -> bool:
         """Send the answer unless it was sent already; return whether the request is now an observation."""
@@ -303,6 +323,11 @@ class ResourceServer:
             self.end(session)
         finally:
             session.checking = False
+
+
+def _size(message: "Message") -> int:
+    """Return the length of a message as a datagram, give or take its token, which both directions share."""
+    return 4 + len(message.token) + len(encode_options(message.options, message.payload))
 
 
 def _call(handler: "Handler", request: Request) -> "Any":

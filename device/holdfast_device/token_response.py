@@ -26,6 +26,7 @@ class TokenRefused(PeerError):
     """The AS refused: .code is its CoAP code, .error the value of its error parameter or None."""
 
     reason = "token-refused"
+    coap_code = L.CODE_FORBIDDEN  # when it happens to a handler that asked on its client's authority
 
     def __init__(self, code: int, error: int | None) -> None:
         PeerError.__init__(self)

@@ -69,12 +69,18 @@ class Access(Story):
             self.assertEqual(self.ask(session, message).code, code)
 
     def test_without_a_session_hints_and_nothing_else(self):
-        for path in ("/result", "/nothing", "/"):
+        for path in ("/result", "/nothing", "/a/b/c"):
             answer = self.plain(get(path))
             self.assertEqual((answer.code, answer.content_format), (L.CODE_UNAUTHORIZED, L.CF_ACE_CBOR))
             hints = decode_hints(answer.payload)
             self.assertEqual((hints.as_uri, hints.audience), ("coap://as.example/token", TUBE))
             self.assertIsNone(hints.cnonce)
+
+    def test_a_spoofed_address_gets_little_and_no_hints(self):
+        for mid, message in enumerate((get("/result"), get("/"), request(L.CODE_POST, "/authz-info", b"",
+        L.CF_ACE_CBOR))): message.mtype, message.mid, message.token = L.TYPE_CON, mid, b"t" asked = encode(message)
+        self.tube.feed(asked, "victim", self.world.now_ms) ((answer, _peer),) = self.tube.take_datagrams()
+        self.assertLessEqual(len(answer), 3 * len(asked)) self.assertEqual(decode(answer).payload, b"")
 
     def test_a_token_without_its_key_opens_nothing(self):
         token = mint.encrypted(tube_claims())

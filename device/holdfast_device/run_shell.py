@@ -1,0 +1,174 @@
+"""Run a device as a program, on CPython and on MicroPython: files, socket and clock around holdfast_device.Device.
+
+    python -m holdfast_device.run_shell PROVISIONING [options]
+    micropython device/holdfast_device/run_shell.py PROVISIONING [options]      with MICROPYPATH=native:device
+
+    --host H --port N     where to listen (127.0.0.1 5683; port 0 takes a free one on CPython)
+    --state DIR           where to remember (PROVISIONING with .state behind it)
+    --peer AUDIENCE=H:N   where the application finds another resource server
+    --no-clock            do not believe the system's time
+    --trace               one JSON line for each datagram on standard output
+
+Prints {"ready": PORT} when bound.  An application is a file of a few lines: device/examples.  Never prints a secret.
+"""
+
+import json
+import os
+import sys
+
+from holdfast_core import labels as L
+from holdfast_core.coap_message import response
+from holdfast_core.errors import HoldfastError, LocalError
+from holdfast_core.provisioning import decode_provisioning
+from holdfast_device.device import Device
+from holdfast_device.store_flash import FileFlash
+from holdfast_device.ticks_shell import Ticks
+from holdfast_device.trace import make_trace
+from holdfast_device.udp_shell import UdpShell, bind, peer_text, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from holdfast_core.coap_message import Message
+    from holdfast_core.provisioning import Provisioning
+
+    Setup = Callable[[Device, "Options"], None]
+
+DEFAULT_PORT = 5683
+
+
+class Options:
+    """The command line: file, host, port, state, trace, clock; peers: audience -> address of the stack."""
+
+    __slots__ = ("clock", "file", "host", "peers", "port", "state", "trace")
+
+    def __init__(self, argv: "list[str]") -> None:
+        """Parse.  Raises LocalError with the argument that is wrong."""
+        self.file = ""
+        self.host = "127.0.0.1"
+        self.port = DEFAULT_PORT
+        self.state = ""
+        self.trace = False
+        self.clock = True
+        self.peers: dict[str, Any] = {}
+        rest = list(argv)
+        while rest:
+            self._take(rest.pop(0), rest)
+        if not self.file:
+            raise LocalError(
+                "usage: PROVISIONING [--host H] [--port N] [--state DIR] [--peer AUDIENCE=H:N] [--no-clock] [--trace]"
+            )
+        self.state = self.state or self.file + ".state"
+
+    def _take(self, argument: str, rest: "list[str]") -> None:
+        if argument == "--trace":
+            self.trace = True
+        elif argument == "--no-clock":
+            self.clock = False
+        elif argument in ("--host", "--port", "--state", "--peer") and rest:
+            value = rest.pop(0)
+            if argument == "--host":
+                self.host = value
+            elif argument == "--port":
+                self.port = _port(value)
+            elif argument == "--state":
+                self.state = value
+            else:
+                audience, _, address = value.partition("=")
+                host, _, port = address.partition(":")
+                self.peers[audience] = resolve(host, _port(port))
+        elif argument.startswith("-") or self.file:
+            raise LocalError("unknown argument " + argument)
+        else:
+            self.file = argument
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        raise LocalError("not a port: " + text) from None
+    if not 0 <= port <= 65535:
+        raise LocalError("not a port: " + text)
+    return port
+
+
+def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
+    """Run until the process ends.  setup(device, options) adds resources and tasks; errors end it with one line."""
+    try:
+        options = Options(sys.argv[1:] if argv is None else argv)
+        run(options, setup)
+    except (HoldfastError, OSError) as error:
+        sys.stderr.write("error: " + str(error) + "\n")
+        sys.exit(1)
+
+
+def run(options: Options, setup: "Setup | None" = None) -> None:
+    """Read, bind, say that it is ready, serve."""
+    with open(options.file, "rb") as file:
+        provisioning = decode_provisioning(file.read())
+    _make_directory(options.state)
+    lock = _lock(options.state)
+    ticks = Ticks()
+    trace = make_trace(_say, peer_text) if options.trace else None
+    as_peer = None if provisioning.as_peer is None else resolve(*provisioning.as_peer)
+    flash = FileFlash(options.state)
+    device = Device(provisioning, flash, os.urandom, ticks.now_ms(), as_peer, trace=trace)
+    if setup is None:
+        serve_scopes(device, provisioning)
+    else:
+        setup(device, options)
+    sock = bind(options.host, options.port)
+    _say(json.dumps({"ready": sock.getsockname()[1] if hasattr(sock, "getsockname") else options.port}))
+    UdpShell(device, sock, ticks, options.clock).run()
+    del lock
+
+
+def serve_scopes(device: Device, provisioning: "Provisioning") -> None:
+    """Serve every path of the provisioned scopes with its own name, so that a device can be tried without a program."""
+    if provisioning.rs is None or device.rs is None:
+        return
+
+    def changed(_request: object) -> "Message":
+        return response(L.CODE_CHANGED)
+
+    for entries in provisioning.rs.scopes.values():
+        for path, _methods in entries:
+            device.rs.resource(path, get=_named(path.encode()), put=changed, post=changed)
+
+
+def _named(text: bytes) -> "Callable[[object], Message]":
+    return lambda _request: response(L.CODE_CONTENT, text, L.CF_TEXT_PLAIN)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    if hasattr(sys.stdout, "flush"):
+        sys.stdout.flush()
+
+
+def _make_directory(path: str) -> None:
+    try:
+        os.mkdir(path)
+    except OSError:
+        os.stat(path)  # it is there, or this says why not
+
+
+def _lock(directory: str) -> object:
+    """Hold the state directory alone where the system can lock: two processes would repeat sequence numbers."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    lock = open(directory + "/lock", "w")  # noqa: SIM115 - held until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise LocalError("another process runs with the state in " + directory) from None
+    return lock
+
+
+if __name__ == "__main__":
+    main()
