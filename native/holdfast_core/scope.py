@@ -18,7 +18,7 @@ from holdfast_core.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     Permission = tuple[str, int]
 
@@ -68,7 +68,7 @@ class ScopeMap:
 
     __slots__ = ("_permissions", "_served")
 
-    def __init__(self, permissions_by_scope: "dict[str, Iterable[Permission]]") -> None:
+    def __init__(self, permissions_by_scope: "Mapping[str, Iterable[Permission]]") -> None:
         self._permissions: dict[str, list[Permission]] = {}
         self._served: set[str] = set()
         for name, given in permissions_by_scope.items():
