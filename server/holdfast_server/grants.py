@@ -15,7 +15,7 @@ import cbor2
 from holdfast_core import labels as L
 from holdfast_server.caller import Caller
 from holdfast_server.errors import CodeReplayed, OAuthError
-from holdfast_server.policy import Authority, live_token
+from holdfast_server.policy import Authority, is_live
 from holdfast_server.registry import Client, User
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import CodeRecord, TokenRecord
@@ -72,8 +72,8 @@ def token_exchange(request: TokenRequest, client: Client, caller: Caller, store:
     """
     if not request.subject_token:
         raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is missing")
-    original = live_token(request.subject_token, store, now_s)
-    if original is None or not _is_for(original, caller, store):
+    original = store.token_by_hash(hashlib.sha256(request.subject_token).digest())
+    if original is None or not _is_for(original, caller, store) or not is_live(original, store, now_s):
         raise OAuthError(L.ERR_INVALID_GRANT, "subject_token is not valid")
     if isinstance(original.scope, bytes):
         raise OAuthError(L.ERR_INVALID_GRANT, "paths of one audience say nothing about another's")

@@ -5,7 +5,6 @@ them at once.  Never issues, never authenticates, never consumes a code; it read
 RFC 9200 sections 5.8, 6.1, 6.9; RFC 9201 section 3.1; RFC 9203 section 3.1.
 """
 
-import hashlib
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
@@ -77,16 +76,13 @@ def admit(client: Client | None, grant_type: int, grants: Container[int]) -> Cli
     return client
 
 
-def live_token(token: bytes, store: Store, now_s: int) -> TokenRecord | None:
-    """Return the record of a token that is neither unknown, over, revoked nor held by somebody locked since."""
-    record = store.token_by_hash(hashlib.sha256(token).digest())
-    if record is None or record.revoked_at is not None or now_s >= record.expires_at:
-        return None
-    client = store.client(record.client_id)
-    user = None if record.user_id is None else store.user(record.user_id)
-    if client is None or client.disabled or (user is not None and user.disabled):
-        return None
-    return record
+def is_live(token: TokenRecord, store: Store, now_s: int) -> bool:
+    """Tell whether a token is neither over nor revoked, nor held by or for somebody locked since."""
+    if token.revoked_at is not None or now_s >= token.expires_at:
+        return False
+    client = store.client(token.client_id)
+    user = None if token.user_id is None else store.user(token.user_id)
+    return client is not None and not client.disabled and not (user is not None and user.disabled)
 
 
 def decide(request: TokenRequest, client: Client, authority: Authority, store: Store, now_s: int) -> Decision:

@@ -1,0 +1,206 @@
+"""The authorization endpoint's rules: what may be shown to a user, and the URLs clients are sent to (RFC 6749 4.1)."""
+
+import dataclasses
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from holdfast_core import labels as L
+from holdfast_core.errors import LocalError
+from holdfast_server.errors import AuthorizeError, ServiceUnavailable
+from holdfast_server.registry import User
+from testkit.authz import (
+    DOCTOR,
+    DOCTOR_APP,
+    EKG,
+    EKG_SCOPE,
+    ISSUER,
+    NOW_S,
+    REDIRECT_URI,
+    TUBE,
+    authorize_params,
+    change_client,
+    change_rs,
+    code_of,
+    code_params,
+)
+
+
+def query_of(url):
+    parts = urlsplit(url)
+    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == REDIRECT_URI
+    return {name: values[0] for name, values in parse_qs(parts.query, strict_parsing=True).items()}
+
+
+def refusal(story, **changes):
+    with pytest.raises(AuthorizeError) as caught:
+        story.server.authorize(authorize_params(**changes), NOW_S)
+    return caught.value
+
+
+def test_a_good_request_is_shown_as_it_will_be_bound(story):
+    request = story.server.authorize(authorize_params(), NOW_S)
+    assert (request.client_id, request.audience, request.scope) == (DOCTOR_APP, EKG, EKG_SCOPE)
+    assert story.server.approvable_scope(request, DOCTOR) == ["read_ekg", "read_result"]
+
+
+def test_audience_and_scope_have_the_clients_defaults(story):
+    change_client(story, DOCTOR_APP, default_scopes={EKG: "read_ekg"})
+    request = story.server.authorize(authorize_params(audience=None, scope=None), NOW_S)
+    assert (request.audience, request.scope) == (EKG, "read_ekg")
+
+
+# --- refusals that must not redirect ---
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": None},
+        {"client_id": "stranger"},
+        {"redirect_uri": None},
+        {"redirect_uri": REDIRECT_URI + "/"},
+        {"redirect_uri": REDIRECT_URI + "?x=1"},
+        {"redirect_uri": REDIRECT_URI + "#f"},
+        {"redirect_uri": REDIRECT_URI + "/../callback"},
+        {"redirect_uri": REDIRECT_URI.replace("8765", "8766")},
+        {"redirect_uri": REDIRECT_URI.replace("127.0.0.1", "user@127.0.0.1")},
+        {"redirect_uri": REDIRECT_URI.replace("127.0.0.1", "127.0.0.1.evil.example")},
+        {"redirect_uri": REDIRECT_URI.replace("/callback", "\\callback")},
+        {"redirect_uri": REDIRECT_URI.replace("http", "HTTP", 1)},
+        {"redirect_uri": REDIRECT_URI.replace("http:", "https:", 1)},
+        {"redirect_uri": REDIRECT_URI[:-1]},
+        {"redirect_uri": REDIRECT_URI + "%00"},
+        {"redirect_uri": "https://evil.example/"},
+    ],
+)
+def test_without_a_known_client_and_its_exact_uri_nobody_is_redirected(story, changes):
+    refused = refusal(story, **changes)
+    assert refused.redirect_uri is None
+    with pytest.raises(LocalError):
+        refused.location(ISSUER)
+
+
+def test_a_locked_client_is_not_redirected_to(story):
+    change_client(story, DOCTOR_APP, disabled=True)
+    assert refusal(story).redirect_uri is None
+
+
+# --- refusals the client is told ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": None}, "unsupported_response_type"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code token"}, "unsupported_response_type"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge": "=" * 43}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"audience": TUBE}, "invalid_request"),
+        ({"audience": "nowhere"}, "invalid_request"),
+        ({"scope": None}, "invalid_scope"),
+        ({"scope": "read_ekg  read_result"}, "invalid_scope"),
+        ({"scope": "read_ekg calibrate"}, "invalid_scope"),
+        ({"scope": "calibrate"}, "invalid_scope"),
+    ],
+)
+def test_other_refusals_go_back_to_the_client_with_its_state(story, changes, error):
+    query = query_of(refusal(story, **changes).location(ISSUER))
+    assert query.pop("error_description")
+    assert query == {"error": error, "state": "s1", "iss": ISSUER}
+
+
+def test_a_client_without_the_grant_is_told(story):
+    change_client(story, DOCTOR_APP, grant_types=(L.GRANT_CLIENT_CREDENTIALS,))
+    assert refusal(story).error == "unauthorized_client"
+
+
+def test_a_locked_rs_is_not_offered(story):
+    change_rs(story, EKG, disabled=True)
+    assert refusal(story).error == "invalid_request"
+
+
+def test_no_page_before_the_clock_is_set(story):
+    request = story.server.authorize(authorize_params(), NOW_S)
+    early_s = story.settings.clock_floor_s - 1
+    with pytest.raises(ServiceUnavailable):
+        story.server.authorize(authorize_params(), early_s)
+    with pytest.raises(ServiceUnavailable):
+        story.server.grant_code(request, DOCTOR, "read_ekg", early_s)
+
+
+# --- the code ---
+
+
+def test_the_url_carries_code_state_and_issuer(story):
+    request = story.server.authorize(authorize_params(state="a b&c=d"), NOW_S)
+    url = story.server.grant_code(request, DOCTOR, EKG_SCOPE, NOW_S)
+    query = query_of(url)
+    assert set(query) == {"code", "state", "iss"}
+    assert (query["state"], query["iss"], len(query["code"])) == ("a b&c=d", ISSUER, 43)
+    assert story.server.token(code_params(code_of(url)), story.doctor_app, NOW_S)["access_token"]
+
+
+def test_state_is_left_out_when_the_client_sent_none(story):
+    request = story.server.authorize(authorize_params(state=None), NOW_S)
+    assert set(query_of(story.server.grant_code(request, DOCTOR, EKG_SCOPE, NOW_S))) == {"code", "iss"}
+    assert set(query_of(story.server.deny(request))) == {"error", "error_description", "iss"}
+
+
+def test_a_registered_query_is_kept(story):
+    uri = REDIRECT_URI + "?app=1"
+    change_client(story, DOCTOR_APP, redirect_uris=(uri,))
+    request = story.server.authorize(authorize_params(redirect_uri=uri), NOW_S)
+    assert story.server.grant_code(request, DOCTOR, EKG_SCOPE, NOW_S).startswith(uri + "&code=")
+
+
+def test_no_is_access_denied(story):
+    query = query_of(story.server.deny(story.server.authorize(authorize_params(), NOW_S)))
+    assert (query["error"], query["state"], query["iss"]) == ("access_denied", "s1", ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("user_id", "approved", "error"),
+    [
+        (DOCTOR, "read_ekg calibrate", "invalid_scope"),
+        (DOCTOR, "", "invalid_scope"),
+        ("stranger", "read_ekg", "access_denied"),
+        ("nurse", "read_ekg", "access_denied"),
+        ("retired", "read_ekg", "access_denied"),
+    ],
+)
+def test_no_user_gives_what_was_not_asked_or_is_not_theirs(story, user_id, approved, error):
+    story.registry.add_user(User("nurse", "", {EKG: ("read_result",), TUBE: ("read_ekg",)}), NOW_S)
+    story.registry.add_user(User("retired", "", {EKG: ("read_ekg",)}, disabled=True), NOW_S)
+    request = story.server.authorize(authorize_params(), NOW_S)
+    with pytest.raises(AuthorizeError) as caught:
+        story.server.grant_code(request, user_id, approved, NOW_S)
+    assert (caught.value.error, caught.value.redirect_uri) == (error, REDIRECT_URI)
+    assert story.store._one("SELECT count(*) FROM authorization_codes")[0] == 0
+
+
+def test_the_page_offers_only_what_the_user_may_give(story):
+    story.registry.add_user(User("nurse", "", {EKG: ("read_result",)}), NOW_S)
+    request = story.server.authorize(authorize_params(), NOW_S)
+    assert story.server.approvable_scope(request, "nurse") == ["read_result"]
+    assert story.server.approvable_scope(request, "stranger") == []
+    story.store.put_user(dataclasses.replace(story.store.user("nurse"), disabled=True), NOW_S)
+    assert story.server.approvable_scope(request, "nurse") == []
+
+
+def test_a_client_locked_while_the_page_was_open_gets_no_code(story):
+    request = story.server.authorize(authorize_params(), NOW_S)
+    change_client(story, DOCTOR_APP, disabled=True)
+    with pytest.raises(AuthorizeError):
+        story.server.grant_code(request, DOCTOR, "read_ekg", NOW_S)
+
+
+def test_the_consent_is_remembered(story):
+    assert story.store.consent(DOCTOR, DOCTOR_APP, EKG) is None
+    story.code(approved="read_ekg")
+    assert story.store.consent(DOCTOR, DOCTOR_APP, EKG) == "read_ekg"
+    assert story.store.consent(DOCTOR, DOCTOR_APP, TUBE) is None

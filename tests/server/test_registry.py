@@ -1,0 +1,246 @@
+"""The registry and the keyring: records that can be, secrets shown once, and what devices are told."""
+
+import re
+
+import pytest
+
+from holdfast_core import labels as L
+from holdfast_core.errors import LocalError
+from holdfast_core.provisioning import decode_provisioning, encode_provisioning
+from holdfast_server.keyring import Keyring, SigningKey
+from holdfast_server.registry import Client, RegistryError, ResourceServer, User, secret_matches
+from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as
+
+SCOPES = {"read": (("/temp", L.METHOD_GET),)}
+
+
+# --- records ---
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        Client("", (), {}),
+        Client("c", (77,), {}),
+        Client("c", (), {}, redirect_uris=("callback",)),
+        Client("c", (), {}, redirect_uris=("//host/callback",)),
+        Client("c", (), {}, redirect_uris=("https://host/#f",)),
+        Client("c", (), {}, redirect_uris=("https://host/#",)),
+        Client("c", (), {}, redirect_uris=("",)),
+        Client("c", (), {}, public_keys=(b"\xa0",)),
+        Client("c", (), {}, public_keys=(b"",)),
+        Client(DOCTOR_APP, (), {}),
+    ],
+)
+def test_a_client_that_cannot_be_is_refused(story, client):
+    before = story.store.clients()
+    with pytest.raises(RegistryError):
+        story.registry.add_client(client, NOW_S)
+    assert story.store.clients() == before
+
+
+@pytest.mark.parametrize("uri", ["https://app.example/cb?x=1", "http://127.0.0.1:9/cb", "com.example.app:/cb"])
+def test_redirect_uris_of_all_usual_kinds_are_taken(story, uri):
+    story.registry.add_client(Client("c", (), {}, redirect_uris=(uri,)), NOW_S)
+    assert story.store.client("c").redirect_uris == (uri,)
+
+
+@pytest.mark.parametrize(
+    "rs",
+    [
+        ResourceServer("", ("a",), SCOPES),
+        ResourceServer("r", (), SCOPES),
+        ResourceServer("r", ("a",), SCOPES, "jwt"),
+        ResourceServer("r", ("a",), SCOPES, "cwt-nested", token_lifetime_s=0),
+        ResourceServer("r", ("a",), SCOPES, "cwt-nested", exi_lifetime_s=-1),
+        ResourceServer("r", ("a",), SCOPES, "reference", exi_lifetime_s=5),
+        ResourceServer("r", ("a",), SCOPES, "cwt-signed"),
+        ResourceServer("r", ("a",), {"two words": (("/x", 1),)}),
+        ResourceServer("r", ("a",), {"x": (("no-slash", 1),)}),
+        ResourceServer("r", ("a",), {"x": (("/x", 0),)}),
+        ResourceServer("r", ("a",), {"x": (("/x", 128),)}),
+        ResourceServer("r", ("a",), SCOPES, public_key=b"\xa0"),
+        ResourceServer(EKG, (EKG,), SCOPES),
+    ],
+)
+def test_an_rs_that_cannot_be_is_refused(story, rs):
+    before = story.store.resource_servers()
+    with pytest.raises(RegistryError):
+        story.registry.add_resource_server(rs, NOW_S)
+    assert story.store.resource_servers() == before
+
+
+def test_two_servers_share_no_key(story):
+    keys = [key for rs_id in (EKG, TUBE) for key in story.keyring.held_keys("encrypt", rs_id)]
+    assert len(keys) == 4
+    assert len({key.kid for key in keys}) == 4
+    assert len({key.secret.reveal() for key in keys}) == 4
+
+
+def test_two_parties_share_no_context(story):
+    story.registry.add_oscore_party(NOW_S, rs_id=TUBE)
+    parties = story.store.oscore_parties()
+    assert len(parties) == 3
+    assert len({party.recipient_id for party in parties}) == 3
+    assert len({party.master_secret.reveal() for party in parties}) == 3
+    assert all(1 <= len(party.recipient_id) <= 7 and party.recipient_id != party.sender_id for party in parties)
+
+
+def test_unknown_parties_are_named_as_such(story):
+    with pytest.raises(RegistryError, match="no such client"):
+        story.registry.new_client_secret("stranger", NOW_S)
+    with pytest.raises(RegistryError, match="no such resource server"):
+        story.registry.provisioning_for("stranger", NOW_S)
+    with pytest.raises(RegistryError, match="no such party"):
+        story.registry.set_disabled(True, NOW_S, user_id="stranger")
+
+
+@pytest.mark.parametrize("party", [{"client_id": DOCTOR_APP}, {"user_id": DOCTOR}])
+def test_locking_a_party_revokes_what_it_holds_and_unlocking_does_not_bring_it_back(story, party):
+    token = story.doctor_token()["access_token"]
+    story.registry.set_disabled(True, NOW_S, **party)
+    story.registry.set_disabled(False, NOW_S, **party)
+    assert story.server.introspect({"token": token}, story.ekg, NOW_S) == {"active": False}
+    fresh = story.doctor_token()["access_token"]
+    assert story.server.introspect({"token": fresh}, story.ekg, NOW_S)["active"]
+
+
+def test_locking_an_rs_locks_it_out(story):
+    story.registry.set_disabled(True, NOW_S, rs_id=EKG)
+    assert story.store.resource_server(EKG).disabled
+    assert story.store.resource_server(TUBE).disabled is False
+
+
+def test_only_an_active_user_with_a_password_has_a_hash_to_check(story):
+    assert story.store.password_hash_of(DOCTOR) is None
+    story.registry.add_user(User(DOCTOR, "$argon2id$x", {}), NOW_S)
+    assert story.store.password_hash_of(DOCTOR) == "$argon2id$x"
+    story.registry.set_disabled(True, NOW_S, user_id=DOCTOR)
+    assert story.store.password_hash_of(DOCTOR) is None
+    assert story.store.password_hash_of("stranger") is None
+
+
+def test_secrets_are_compared_against_something_even_without_a_client():
+    assert not secret_matches(None, b"")
+    assert not secret_matches(Client("c", (), {}), b"anything")
+
+
+# --- what devices are told ---
+
+
+def test_the_tube_is_told_its_keys_and_nothing_of_others(story):
+    told = story.registry.provisioning_for(TUBE, NOW_S)
+    again = decode_provisioning(encode_provisioning(told))
+    assert (again.issuer, again.rs.rs_id, again.rs.audiences) == (ISSUER, TUBE.encode(), (TUBE,))
+    assert (again.rs.formats, again.rs.connected, again.as_context, again.client_id) == (
+        ("cwt-nested",),
+        False,
+        None,
+        None,
+    )
+    assert sorted(key.role for key in again.keys) == ["encrypt", "encrypt", "sign", "sign"]
+    assert again.time_floor_s == NOW_S
+    own = {key.secret.reveal() for key in story.keyring.held_keys("encrypt", TUBE)}
+    assert {key.material.reveal() for key in again.keys if key.role == "encrypt"} == own
+
+
+def test_the_ekg_is_told_how_to_reach_the_as_and_holds_no_token_key(story):
+    told = decode_provisioning(encode_provisioning(story.registry.provisioning_for(EKG, NOW_S)))
+    party = story.store.oscore_party(rs_id=EKG)
+    assert (told.keys, told.client_id, told.as_peer) == ((), EKG, ("127.0.0.1", 5683))
+    assert (told.as_context.sender_id, told.as_context.recipient_id) == (party.recipient_id, party.sender_id)
+    assert told.as_context.master_secret == party.master_secret
+
+
+def test_no_two_exports_share_a_seed(story):
+    first, second = (story.registry.provisioning_for(TUBE, NOW_S) for _ in range(2))
+    assert first.seed != second.seed
+
+
+# --- keyring ---
+
+
+def test_making_keys_twice_makes_none_new(story):
+    before = [key.kid for key in story.keyring.public_keys()]
+    story.keyring.make_keys("sign", None, NOW_S)
+    assert [key.kid for key in story.keyring.public_keys()] == before
+    assert len(before) == 2
+
+
+def test_rotation_runs_next_to_current_to_retired(story):
+    current, upcoming = story.keyring.signing_key().kid, None
+    for key in story.keyring.public_keys():
+        upcoming = key.kid if key.kid != current else upcoming
+    story.keyring.rotate("sign", None, NOW_S, 100)
+    assert story.keyring.signing_key().kid == upcoming
+    states = {key.kid: (key.state, key.retired_until) for key in story.keyring.held_keys("sign")}
+    assert states[current] == ("retired", NOW_S + 100)
+    assert states[upcoming] == ("current", None)
+    assert sorted(state for state, _ in states.values()) == ["current", "next", "retired"]
+
+
+def test_a_key_outlives_the_process(tmp_path):
+    first = build_story_as(tmp_path)
+    kid = first.keyring.signing_key().kid
+    signature = first.keyring.signing_key().sign(b"message")
+    reopened = Keyring(first.store, CountingRng(b"other"))
+    assert reopened.signing_key().kid == kid
+    assert reopened.signing_key().sign(b"message") == signature  # RFC 6979
+    first.store.close()
+
+
+def test_without_keys_nothing_is_signed_or_encrypted(story):
+    empty = Keyring(story.store, CountingRng())
+    with pytest.raises(LocalError):
+        empty.encryption_key("stranger")
+    story.store._execute("DELETE FROM keys")
+    with pytest.raises(LocalError):
+        empty.signing_key()
+
+
+def test_a_scalar_out_of_range_is_drawn_again(story):
+    draws = [bytes(32), b"\xff" * 32, bytes(31) + b"\5"]
+    keyring = Keyring(story.store, lambda _: draws.pop(0))
+    assert keyring._scalar().reveal() == bytes(31) + b"\5"
+    assert draws == []
+
+
+def test_a_taken_kid_is_drawn_again(story):
+    taken = story.keyring.signing_key().kid
+    draws = [taken, b"free"]
+    assert Keyring(story.store, lambda _: draws.pop(0))._free_kid() == b"free"
+
+
+# --- nothing shows a secret ---
+
+
+def secrets_of(story):
+    """Return every secret value of a played story, as bytes."""
+    doctor = story.doctor_token()
+    tube = story.tube_token(doctor["access_token"])
+    code = story.code()
+    values = [story.doctor_secret.reveal(), doctor["access_token"], code]
+    values += [answer["cnf"][L.CNF_OSC][L.OSC_MS] for answer in (doctor, tube)]
+    values += [party.master_secret.reveal() for party in story.store.oscore_parties()]
+    values += [
+        key.secret.reveal() for role, rs in (("sign", None), ("encrypt", TUBE)) for key in story.store.keys(role, rs)
+    ]
+    return values
+
+
+def spellings(secret):
+    """Return how a secret might show in text: hex, Python's bytes, its text."""
+    found = [secret.hex(), repr(secret)[2:-1], re.sub(r"(..)", r"\\x\1", secret.hex())]
+    return [spelling for spelling in found if len(spelling) > 8]
+
+
+def test_no_repr_and_no_audit_row_shows_a_secret(story):
+    secrets = secrets_of(story)
+    things = [story.store.audit_rows(1000), story.store.clients(), story.store.users(), story.store.tokens()]
+    things += [story.store.oscore_parties(), story.store.keys("sign"), story.store.keys("encrypt", TUBE)]
+    things += [story.keyring.signing_key(), story.registry.provisioning_for(EKG, NOW_S), story]
+    things += [story.keyring.trust_for(TUBE, ISSUER).keys, SigningKey(b"k", story.store.keys("sign")[0].secret)]
+    shown = "\n".join(repr(thing) for thing in things)
+    assert len(secrets) > 10
+    assert len(shown) > 2000
+    assert [secret for secret in secrets for spelling in spellings(secret) if spelling in shown] == []
