@@ -59,6 +59,16 @@ class Requests(TestCase):
         for outer in (outers[39], outers[8], outers[20], outers[7], outers[0]):
             self.assertRaises(ReplayDetected, peer.unprotect_request, outer)
 
+    def test_replay_is_seen_before_anything_is_decrypted(self):
+        mine = client()
+        peer = server()
+        outer, _ = mine.protect_request(get())
+        peer.unprotect_request(outer)
+        outer.payload = bytes(len(outer.payload))
+        self.assertRaises(ReplayDetected, peer.unprotect_request, outer)
+        outer.set(L.OPT_OSCORE, encode_option(b"\x01", b"\x0c"))
+        self.assertRaises(DecryptionFailed, peer.unprotect_request, outer)
+
     def test_kid_context(self):
         mine = client(id_context=b"ward")
         outer, _ = mine.protect_request(get())
@@ -161,6 +171,20 @@ class Responses(TestCase):
         self.assertRaises(LocalError, server().accept, state)
         self.assertRaises(LocalError, peer.protect_response, get(), state)
 
+    def test_nobody_answers_under_the_nonce_of_an_own_request(self):
+        mine = client()
+        spy = mine._sealer = Spy(mine._sealer)
+        _, sent = mine.protect_request(get())
+        mine.protect_response(content(), sent)
+        self.assertNotEqual(spy.sealed[0][0], spy.sealed[1][0])
+
+    def test_our_own_mistakes_have_names(self):
+        _, peer, _, state = self.exchange()
+        for message, detail in ((get(), "not-a-response"), (content(observe=1), "no-observation")):
+            with self.assertRaises(LocalError) as caught:
+                peer.protect_response(message, state)
+            self.assertEqual(caught.exception.detail, detail)
+
     def test_server_may_answer_with_errors(self):
         for code in (L.CODE_BAD_REQUEST, L.CODE_FORBIDDEN, L.CODE_INTERNAL_SERVER_ERROR):
             mine, peer, sent, state = self.exchange()
@@ -222,6 +246,15 @@ class Observations(TestCase):
             self.assertRaises(ReplayDetected, mine.unprotect_response, sent_out[stale], sent)
         self.assertEqual(mine.unprotect_response(sent_out[4], sent).payload, b"4")
         self.assertRaises(ReplayDetected, mine.unprotect_response, sent_out[3], sent)
+
+    def test_one_without_piv_is_older_than_number_0(self):
+        mine, peer, _, sent, opened = self.observe()
+        first = peer.protect_response(content(b"first", observe=1), opened.state)
+        second = peer.protect_response(content(b"second", observe=2), opened.state)
+        self.assertEqual((first.get(L.OPT_OSCORE), second.get(L.OPT_OSCORE)), (b"", b"\x01\x00"))
+        self.assertEqual(mine.unprotect_response(first, sent).payload, b"first")
+        self.assertEqual(mine.unprotect_response(second, sent).payload, b"second")
+        self.assertRaises(ReplayDetected, mine.unprotect_response, first, sent)
 
     def test_first_without_piv_is_taken_once(self):
         mine, peer, _, sent, opened = self.observe()
