@@ -240,7 +240,7 @@ class ResourceServer:
         ends.append(self._times.next_deadline_ms())
         for request, _resource in self._observers:
             if request.session is not None and self._needs_checks(request.session):
-                ends.append(request.session.checked_ms + RECHECK_MS)
+                ends.append(max(request.session.checked_ms + RECHECK_MS, request.session.check_due_ms))
         known = [end for end in ends if end is not None]
         return min(known) if known else None
 
@@ -302,18 +302,18 @@ class ResourceServer:
         self._serve(incoming, session, path)
 
     def _recheck(self, session: "Session") -> None:
-        if session.checking:
-            return
-        try:
-            self._endpoint.spawn(self._check(session))
-        except Overloaded:
-            return  # the next point of time tries again
+        """Ask on behalf of observers; not while a question is on its way, and not in a hurry when others ask."""
+        if self._times.now_ms >= session.check_due_ms:
+            session.check_due_ms = self._times.now_ms + RECHECK_MS
+            try:
+                self._endpoint.spawn(self._check(session))
+            except Overloaded:
+                session.check_due_ms = self._times.now_ms + RETRY_AFTER_S * 1000
 
     def _check(self, session: "Session") -> "Steps":
         """Task: ask the AS again; end the session when it does not say that the token is active (RFC 9200 6.10)."""
         if self.authz_info is None:
             return
-        session.checking = True
         try:
             yield self.authz_info.verify(session.token.reveal())
             session.checked_ms = self._times.now_ms
@@ -321,8 +321,6 @@ class ResourceServer:
             raise
         except PeerError:
             self.end(session)
-        finally:
-            session.checking = False
 
 
 def _size(message: "Message") -> int:

@@ -31,9 +31,10 @@ class Session:
 
     token: the raw token as posted, for an RS that must show it to the AS again.  ends_ms: monotonic end of
     an exi countdown, or None.  checked_ms: when the token was last known to be active.
+    check_due_ms: when to ask again on behalf of its observers.
     """
 
-    __slots__ = ("bound", "checked_ms", "checking", "context", "ends_ms", "grant", "osc", "token", "used_ms")
+    __slots__ = ("bound", "check_due_ms", "checked_ms", "context", "ends_ms", "grant", "osc", "token", "used_ms")
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Session:
         self.bound = False
         self.used_ms = now_ms
         self.checked_ms = now_ms
-        self.checking = False
+        self.check_due_ms = now_ms
 
     def has_key_of(self, osc: "OscInput") -> bool:
         """Whether this is the same PoP key."""
