@@ -48,7 +48,8 @@ class Rules:
     """What one RS accepts.
 
     audiences: its own names.  trust: the keys of its ASes.  scope_map: what scopes mean.  formats: those of
-    cwt.FORMATS it takes, and REFERENCE when it introspects.  profiles: ACE profiles it speaks, the first being in force when a token names none.
+    cwt.FORMATS it takes, and REFERENCE when it introspects.  profiles: ACE profiles it speaks, the first being
+    in force when a token names none.
     rs_id: its identifier in the cti of exi tokens.  leeway_s: how far the AS's clock may be off, for exp and nbf.
     require_cnonce: whether every token must carry a fresh client-nonce (an RS without a clock may want that).
     LocalError with detail: formats, profiles, leeway.
