@@ -1,0 +1,150 @@
+"""`holdfast device`: provision a device from a server's state, show what it was told, run one on this machine.
+
+Never prints what a provisioning file holds beyond names and key ids, and never imports the server: it calls the
+server's own command.  CPython only (RFC 9200 section 6.3).
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from holdfast_core.provisioning import Provisioning
+
+
+# The installed command may have another name or no place in PATH; its entry point is always there.
+_HOLDFAST = "from holdfast_core.cli import main; main()"
+
+
+class Problem(click.ClickException):
+    """What went wrong and what to do about it, in one sentence."""
+
+
+@click.group()
+def group() -> None:
+    """Provision and run devices: resource servers, and clients of other devices."""
+
+
+@group.command()
+@click.argument("name")
+@click.option("--server", type=click.Path(path_type=Path, exists=True), required=True, help="The server's state.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file, mode 0600.")
+@click.option("--force", is_flag=True, help="Replace the file when it exists.")
+def provision(name: str, server: Path, out: Path, force: bool) -> None:
+    """Write the provisioning file of the resource server NAME: its keys, its identity, its scopes."""
+    if out.exists() and not force:
+        raise Problem(f"{out} exists: remove it first, or say --force to replace it.")
+    command = ["server", "rs", "export", name, "--state", str(server), "--out", str(out)]
+    _call_holdfast([*command, "--force"] if force else command)
+    told = _read(out)
+    out.chmod(0o600)
+    click.echo(f"Wrote {out} for {_identity(told)}. It holds keys: move it to the device and delete it here.")
+    click.echo(f"Next: holdfast device run {out}")
+
+
+@group.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(file: Path, as_json: bool) -> None:
+    """Show what a provisioning FILE tells a device, without its secrets."""
+    words = _words(_read(file))
+    if as_json:
+        click.echo(json.dumps(words, indent=2))
+        return
+    width = max(map(len, words))
+    for name, value in words.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        click.echo(f"{name:<{width}}  {text}")
+
+
+@group.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--app", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with setup().")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5683, show_default=True, help="0 takes a free one.")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="Where to remember. [FILE.state]")
+@click.option("--peer", "peers", multiple=True, metavar="AUDIENCE=HOST:PORT", help="Another resource server.")
+@click.option("--no-clock", is_flag=True, help="Do not believe the system's time.")
+@click.option("--trace", is_flag=True, help="Print one JSON line for each datagram.")
+def run(
+    file: Path,
+    app: Path | None,
+    host: str,
+    port: int,
+    state: Path | None,
+    peers: tuple[str, ...],
+    no_clock: bool,
+    trace: bool,
+) -> None:
+    """Run the device that FILE describes until it is stopped.
+
+    Without --app it serves each path of its scopes with its own name.
+    """
+    from holdfast_device.run_shell import main
+
+    argv = [str(file), "--host", host, "--port", str(port)]
+    if state is not None:
+        argv += ["--state", str(state)]
+    for peer in peers:
+        argv += ["--peer", peer]
+    argv += ["--no-clock"] * no_clock + ["--trace"] * trace
+    main(None if app is None else _setup_of(app), argv)
+
+
+def _setup_of(app: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(app.stem, app)
+    if spec is None or spec.loader is None:
+        raise Problem(f"{app} is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "setup"):
+        raise Problem(f"{app} has no setup(device, options).")
+    return module.setup
+
+
+def _call_holdfast(arguments: list[str]) -> None:
+    """Run another role's command as the program that it is; its refusal is ours."""
+    done = subprocess.run(  # noqa: S603 - our own program, arguments as a list
+        [sys.executable, "-c", _HOLDFAST, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise Problem(said[-1].removeprefix("Error: ") if said else "The server's command failed.")
+
+
+def _read(file: Path) -> "Provisioning":
+    from holdfast_core.errors import MalformedProvisioning
+    from holdfast_core.provisioning import decode_provisioning
+
+    try:
+        return decode_provisioning(file.read_bytes())
+    except MalformedProvisioning as refused:
+        raise Problem(f"{file} is no provisioning file ({refused}).") from None
+
+
+def _identity(told: "Provisioning") -> str:
+    if told.rs is not None:
+        return told.rs.audiences[0]
+    return told.client_id or "a device without a name"
+
+
+def _words(told: "Provisioning") -> dict[str, Any]:
+    words: dict[str, Any] = {"identity": _identity(told), "issuer": told.issuer, "as_uri": told.as_uri}
+    if told.client_id is not None:
+        words["client_id"] = told.client_id
+    if told.rs is not None:
+        words["audiences"] = list(told.rs.audiences)
+        words["scopes"] = sorted(told.rs.scopes)
+        words["formats"] = list(told.rs.formats)
+        words["connected"] = told.rs.connected
+        words["freshness"] = told.rs.freshness
+    words["keys"] = [f"{key.role}:{key.kid.hex()}" for key in told.keys]
+    words["as_context"] = None if told.as_context is None else told.as_context.sender_id.hex()
+    words["time_floor_s"] = told.time_floor_s
+    words["max_sessions"] = told.max_sessions
+    return words
