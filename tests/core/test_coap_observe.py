@@ -1,0 +1,410 @@
+"""Observing: registration, order, confirmation, every way it ends, and what abuses it (RFC 7641; ATTACKS 38)."""
+
+import pytest
+
+from holdfast_core import labels as L
+from holdfast_core.coap_limits import Limits
+from holdfast_core.coap_message import decode, request, response
+from holdfast_core.coap_observe import is_newer
+from holdfast_core.coap_stack import FailureEvent, ObservationEnded, ResponseEvent
+from testkit.coap import Server, contexts, datagram, joined, secured, table
+
+REGISTER = [(L.OPT_OBSERVE, L.OBSERVE_REGISTER)]
+DEREGISTER = [(L.OPT_OBSERVE, L.OBSERVE_DEREGISTER)]
+
+
+def watched(limits=None, held=None):
+    server = Server(limits, held)
+    server.observe = True
+    return server
+
+
+def register(server, peer="peer", mid=1, token=b"t", options=REGISTER, code=L.CODE_GET, path="/a"):
+    """Register and return (reply, incoming)."""
+    (reply,) = server.feed(datagram(code, path, mid, token=token, options=options), peer)
+    return reply, server.requests[-1]
+
+
+def notify(server, incoming, body=b"new", peer="peer"):
+    """Notify and return (still observing, the decoded datagrams)."""
+    alive = server.stack.notify(incoming, response(L.CODE_CONTENT, body), server.now_ms)
+    return alive, [decode(out) for out in server.sent(peer)]
+
+
+def ack(server, message, peer="peer", mtype=L.TYPE_ACK):
+    return server.feed(datagram(L.CODE_EMPTY, mtype=mtype, mid=message.mid, token=b""), peer)
+
+
+def reasons(server):
+    return [event.reason for event in server.events if isinstance(event, ObservationEnded)]
+
+
+# --- the server's side ---
+
+
+def test_registration_is_answered_with_observe_and_notifications_count_up():
+    server = watched()
+    reply, incoming = register(server)
+    numbers = [reply.uint(L.OPT_OBSERVE)]
+    for _ in range(7):
+        alive, (note,) = notify(server, incoming)
+        assert alive
+        assert (note.token, note.payload) == (b"t", b"new")
+        numbers.append(note.uint(L.OPT_OBSERVE))
+        if note.mtype == L.TYPE_CON:
+            ack(server, note)
+    assert numbers == list(range(8))
+
+
+def test_every_kth_notification_is_confirmable_beginning_with_the_first():
+    server = watched(Limits(con_every=3))
+    _, incoming = register(server)
+    types = []
+    for _ in range(7):
+        _, (note,) = notify(server, incoming)
+        types.append(note.mtype)
+        if note.mtype == L.TYPE_CON:
+            ack(server, note)
+    con, non = L.TYPE_CON, L.TYPE_NON
+    assert types == [con, non, non, con, non, non, con]
+
+
+def test_a_day_without_confirmation_makes_the_next_one_confirmable():
+    server = watched(Limits(con_every=1000))
+    _, incoming = register(server)
+    _, (note,) = notify(server, incoming)
+    ack(server, note)
+    server.wait(24 * 3600 * 1000 - 1)
+    assert notify(server, incoming)[1][0].mtype == L.TYPE_NON
+    server.wait(1)
+    assert notify(server, incoming)[1][0].mtype == L.TYPE_CON
+
+
+@pytest.mark.parametrize("how", ["declined", "no-option", "error", "post", "later-block"])
+def test_what_is_no_registration(how):
+    server = watched()
+    server.observe = how != "declined"
+    code = L.CODE_POST if how == "post" else L.CODE_GET
+    options = [] if how == "no-option" else [*REGISTER]
+    if how == "later-block":
+        options.append((L.OPT_BLOCK2, b"\x10"))
+        server.body = b"x" * 40
+    path = "/late" if how == "error" else "/a"
+    replies = server.feed(datagram(code, path, options=options))
+    incoming = server.requests[-1]
+    if how == "error":
+        server.stack.respond(incoming, response(L.CODE_NOT_FOUND), server.now_ms, observe=True)
+        replies = [m for m in replies if m.code]
+    assert all(reply.get(L.OPT_OBSERVE) is None for reply in replies)
+    assert server.stack.notify(incoming, response(L.CODE_CONTENT), server.now_ms) is False
+    assert len(server.stack._server.observers) == 0
+
+
+def test_fetch_can_observe():
+    server = watched()
+    reply, incoming = register(server, code=L.CODE_FETCH)
+    assert reply.get(L.OPT_OBSERVE) is not None
+    assert notify(server, incoming)[0]
+
+
+def test_deregistration_by_observe_1():
+    server = watched()
+    _, incoming = register(server)
+    (reply,) = server.feed(datagram(L.CODE_GET, "/a", 2, options=DEREGISTER))
+    assert (reply.code, reply.get(L.OPT_OBSERVE)) == (L.CODE_CONTENT, None)
+    assert reasons(server) == ["cancelled"]
+    assert notify(server, incoming) == (False, [])
+
+
+@pytest.mark.parametrize(("peer", "token"), [("mallory", b"t"), ("peer", b"u")])
+def test_deregistration_by_another_peer_or_token_does_nothing(peer, token):
+    server = watched()
+    _, incoming = register(server)
+    server.feed(datagram(L.CODE_GET, "/a", 2, token=token, options=DEREGISTER), peer)
+    assert reasons(server) == []
+    assert notify(server, incoming)[0]
+
+
+def test_registering_again_replaces_and_the_numbers_go_on():
+    server = watched()
+    _, first = register(server)
+    for _ in range(3):
+        _, (note,) = notify(server, first)
+        ack(server, note)
+    reply, second = register(server, mid=2)
+    assert reply.uint(L.OPT_OBSERVE) == 4
+    assert server.stack.next_deadline_ms() <= server.now_ms  # the event waits for the next feed or tick
+    server.wait(0)
+    assert reasons(server) == ["replaced"]
+    assert server.events[0].incoming is first
+    assert notify(server, first) == (False, [])
+    assert notify(server, second)[0]
+    assert len(server.stack._server.observers) == 1
+
+
+@pytest.mark.parametrize("con_every", [1, 1000])
+def test_a_reset_ends_it(con_every):
+    server = watched(Limits(con_every=con_every))
+    _, incoming = register(server)
+    _, (note,) = notify(server, incoming)
+    if con_every > 1:
+        ack(server, note)
+        _, (note,) = notify(server, incoming)
+        assert note.mtype == L.TYPE_NON
+    ack(server, note, mtype=L.TYPE_RST)
+    assert reasons(server) == ["reset"]
+    assert notify(server, incoming) == (False, [])
+
+
+def test_a_reset_from_somebody_else_does_not():
+    server = watched()
+    _, incoming = register(server)
+    _, (note,) = notify(server, incoming)
+    ack(server, note, "mallory", L.TYPE_RST)
+    assert reasons(server) == []
+
+
+def test_an_observer_that_never_acknowledges_is_dropped():
+    server = watched()
+    _, incoming = register(server)
+    notify(server, incoming)
+    server.wait(100_000)
+    assert reasons(server) == ["timeout"]
+    assert notify(server, incoming) == (False, [])
+    assert len(server.stack._server.observers) == 0
+
+
+def test_while_one_is_unacknowledged_only_the_latest_state_waits():
+    server = watched()
+    _, incoming = register(server)
+    _, (first,) = notify(server, incoming, b"1")
+    for body in (b"2", b"3", b"4"):
+        assert notify(server, incoming, body) == (True, [])
+    (latest,) = ack(server, first)
+    assert latest.payload == b"4"
+    assert server.wait(300_000) == []
+
+
+def test_an_error_notification_ends_it():
+    server = watched()
+    _, incoming = register(server)
+    gone = response(L.CODE_NOT_FOUND)
+    assert server.stack.notify(incoming, gone, server.now_ms) is False
+    (last,) = [decode(out) for out in server.sent()]
+    assert (last.code, last.mtype, last.get(L.OPT_OBSERVE)) == (L.CODE_NOT_FOUND, L.TYPE_CON, None)
+    assert notify(server, incoming)[0] is False
+
+
+def test_end_observation_says_so_and_replaces_what_is_on_its_way():
+    server = watched()
+    _, incoming = register(server)
+    notify(server, incoming, b"1")
+    server.stack.end_observation(incoming, response(L.CODE_UNAUTHORIZED), server.now_ms)
+    out = [message for _, message in server.wait(100_000)]
+    assert {message.code for message in out} == {L.CODE_UNAUTHORIZED}
+    assert all(message.get(L.OPT_OBSERVE) is None for message in out)
+    assert reasons(server) == []
+    server.stack.end_observation(incoming, response(L.CODE_UNAUTHORIZED), server.now_ms)
+    assert server.wait(100_000) == []
+
+
+def test_caps_per_peer_and_in_all():
+    server = watched(Limits(max_observers=4, max_observers_per_peer=2))
+    granted = {}
+    for peer in "abc":
+        granted[peer] = [
+            register(server, peer, mid, bytes([mid]))[0].get(L.OPT_OBSERVE) is not None for mid in range(3)
+        ]
+    assert granted == {"a": [True, True, False], "b": [True, True, False], "c": [False, False, False]}
+    assert len(server.stack._server.observers) == 4
+    server.feed(datagram(L.CODE_GET, "/a", 9, token=b"\x00", options=DEREGISTER), "a")
+    assert register(server, "c", 9, b"\x09")[0].get(L.OPT_OBSERVE) is not None
+
+
+def test_a_flood_of_registrations_that_nobody_confirms_dies_out():
+    server = watched(Limits(max_observers=50))
+    incoming = [register(server, f"victim{number}")[1] for number in range(60)]
+    sent = 0
+    for one in incoming:
+        server.stack.notify(one, response(L.CODE_CONTENT, b"x"), server.now_ms)
+    sent += len(server.stack.take_datagrams())
+    out = server.wait(200_000)
+    assert len(server.stack._server.observers) == 0
+    assert sent + len(out) == 50 * 5  # each victim gets what one message and its retransmissions are, and no more
+    assert reasons(server) == ["timeout"] * 50
+
+
+def test_observations_of_one_peer_under_nstart_all_get_through():
+    server = watched()
+    incoming = [register(server, mid=mid, token=bytes([mid]))[1] for mid in range(4)]
+    for one in incoming:
+        server.stack.notify(one, response(L.CODE_CONTENT, b"x"), server.now_ms)
+    tokens = []
+    out = server.sent()
+    while out:
+        (raw,) = out
+        tokens.append(raw[4:5])
+        out = server.feed_raw(datagram(L.CODE_EMPTY, mtype=L.TYPE_ACK, mid=raw[2] << 8 | raw[3], token=b""))
+    assert tokens == [bytes([mid]) for mid in range(4)]
+
+
+def test_a_plain_request_cannot_cancel_or_replace_a_protected_observation():
+    client, held = contexts()
+    server = watched(held=table(held))
+    raw, _ = secured(request(L.CODE_GET, "/a").add(L.OPT_OBSERVE, 0), client)
+    server.feed(raw)
+    incoming = server.requests[-1]
+    server.feed(datagram(L.CODE_GET, "/a", 2, options=DEREGISTER))
+    (reply,) = server.feed(datagram(L.CODE_GET, "/a", 3, options=REGISTER))
+    assert reply.get(L.OPT_OBSERVE) is None
+    assert reasons(server) == []
+    assert notify(server, incoming)[0]
+
+
+# --- the client's side ---
+
+
+@pytest.mark.parametrize(
+    ("number", "later_ms", "newer"),
+    [(6, 0, True), (5, 0, False), (4, 0, False), (5 + (1 << 23) - 1, 0, True), (5 + (1 << 23), 0, False),
+     (5 + (1 << 23) + 1, 0, False), (4, 128_000, False), (4, 128_001, True)],
+)  # fmt: skip
+def test_reorder_rule(number, later_ms, newer):
+    assert is_newer(number, 1000 + later_ms, 5, 1000) is newer
+
+
+def test_reorder_rule_around_the_wrap():
+    assert is_newer(0, 1000, (1 << 24) - 1, 1000)
+    assert not is_newer((1 << 24) - 1, 1000, 0, 1000)
+
+
+def observe_from(server):
+    """Make server's stack observe "peer"; returns (id, token)."""
+    request_id = server.stack.request("peer", request(L.CODE_GET, "/a"), server.now_ms, observe=True)
+    (sent,) = [out for out, _ in server.stack.take_datagrams()]
+    token = sent[4:12]
+    server.feed(
+        datagram(
+            L.CODE_CONTENT, mtype=L.TYPE_ACK, mid=sent[2] << 8 | sent[3], token=token, options=[(L.OPT_OBSERVE, 5)]
+        )
+    )
+    return request_id, token
+
+
+def note(token, number, mid, payload=b"", mtype=L.TYPE_NON, code=L.CODE_CONTENT):
+    options = [] if number is None else [(L.OPT_OBSERVE, number)]
+    return datagram(code, mtype=mtype, mid=mid, token=token, payload=payload, options=options)
+
+
+def bodies(server):
+    return [event.message.payload for event in server.events if isinstance(event, ResponseEvent)]
+
+
+def test_an_overtaken_notification_is_dropped_and_still_acknowledged():
+    server = Server()
+    _, token = observe_from(server)
+    server.feed(note(token, 9, 1, b"9"))
+    assert [m.mtype for m in server.feed(note(token, 8, 2, b"8", L.TYPE_CON))] == [L.TYPE_ACK]
+    server.feed(note(token, 10, 3, b"10"))
+    assert bodies(server) == [b"", b"9", b"10"]
+
+
+def test_a_notification_without_observe_is_the_last():
+    server = Server()
+    _, token = observe_from(server)
+    server.feed(note(token, None, 1, b"last", L.TYPE_CON))
+    assert [event.observing for event in server.events] == [True, False]
+    assert [m.mtype for m in server.feed(note(token, 9, 2, b"9", L.TYPE_CON))] == [L.TYPE_RST]
+    assert len(server.stack._client) == 0
+
+
+def test_an_error_ends_the_observation():
+    server = Server()
+    _, token = observe_from(server)
+    server.feed(note(token, 6, 1, code=L.CODE_UNAUTHORIZED))
+    assert [event.observing for event in server.events] == [True, False]
+
+
+def test_a_server_that_does_not_observe_gives_one_response():
+    link, client, server, _ = joined()
+    client.request("server", request(L.CODE_GET, "/a"), 0, observe=True)
+    link.run(for_ms=1000)
+    assert [event.observing for event in link.events["client"]] == [False]
+    assert len(client._client) == 0
+
+
+def test_cancelling_deregisters_and_crossing_notifications_are_swallowed():
+    server = Server()
+    request_id, token = observe_from(server)
+    server.stack.cancel(request_id, server.now_ms)
+    (sent,) = server.sent()
+    assert sent[4:12] == token
+    assert [m.mtype for m in server.feed(note(token, 9, 1, b"9", L.TYPE_CON))] == [L.TYPE_ACK]
+    assert len(server.wait(5000)) == 1  # the deregistration is still retransmitted
+    server.feed(datagram(L.CODE_CONTENT, mtype=L.TYPE_ACK, mid=sent[2] << 8 | sent[3], token=token, payload=b"bye"))
+    assert bodies(server) == [b""]
+    assert len(server.stack._client) == 0
+    assert [m.mtype for m in server.feed(note(token, 10, 2, b"10", L.TYPE_CON))] == [L.TYPE_RST]
+
+
+def test_a_deregistration_that_nobody_answers_is_forgotten_silently():
+    server = Server()
+    request_id, _ = observe_from(server)
+    server.stack.cancel(request_id, server.now_ms)
+    server.wait(200_000)
+    assert [type(event) for event in server.events] == [ResponseEvent]
+    assert len(server.stack._client) == 0
+
+
+def test_a_newer_state_replaces_the_blocks_of_an_older_one():
+    for secure in (False, True):
+        link, client, server, context = joined(secure=secure, delay_ms=20)
+        server.observe = True
+        client.request("server", request(L.CODE_GET, "/a"), 0, context, observe=True)
+        link.run(for_ms=1000)
+        incoming = server.requests[0]
+        server.stack.notify(incoming, response(L.CODE_CONTENT, b"A" * 5000), link.now_ms)
+        link.run(for_ms=70)
+        server.stack.notify(incoming, response(L.CODE_CONTENT, b"B" * 5000), link.now_ms)
+        link.run(for_ms=10_000)
+        got = [event.message.payload for event in link.events["client"]]
+        assert got == [b"ok", b"B" * 5000]
+
+
+def test_a_final_notification_stops_the_fetching_of_blocks():
+    link, client, server, _ = joined(delay_ms=20)
+    server.observe = True
+    client.request("server", request(L.CODE_GET, "/a"), 0, observe=True)
+    link.run(for_ms=1000)
+    incoming = server.requests[0]
+    server.stack.notify(incoming, response(L.CODE_CONTENT, b"A" * 5000), link.now_ms)
+    link.run(for_ms=70)
+    server.stack.end_observation(incoming, response(L.CODE_UNAUTHORIZED), link.now_ms)
+    link.run(for_ms=10_000)
+    assert [event.message.code for event in link.events["client"]] == [L.CODE_CONTENT, L.CODE_UNAUTHORIZED]
+    assert [event.observing for event in link.events["client"]] == [True, False]
+    assert len(client._client) == 0
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "oscore"])
+@pytest.mark.parametrize("seed", range(8))
+def test_on_a_lossy_link_states_arrive_in_order_and_the_last_one_arrives(secure, seed):
+    link, client, server, context = joined(
+        server_limits=Limits(con_every=1), secure=secure, seed=seed, loss=20, dup=20, reorder=50
+    )
+    server.observe = True
+    client.request("server", request(L.CODE_GET, "/a"), 0, context, observe=True)
+    if not link.run(for_ms=100_000, until=lambda: bool(link.events["client"])):
+        pytest.fail(f"not registered: {link}")
+    incoming = server.requests[0]
+    for number in range(20):
+        if not server.stack.notify(incoming, response(L.CODE_CONTENT, b"%03d" % number), link.now_ms):
+            break
+        link.run(for_ms=1500)
+    link.run(for_ms=200_000)
+    failed = [event for event in link.events["client"] if isinstance(event, FailureEvent)]
+    assert failed == [], str(link)
+    states = [event.message.payload for event in link.events["client"][1:]]
+    assert states == sorted(states), str(link)
+    if not server.events:
+        assert states[-1] == b"019", str(link)
