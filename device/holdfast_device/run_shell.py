@@ -157,7 +157,10 @@ def _make_directory(path: str) -> None:
 
 
 def _lock(directory: str) -> object:
-    """Hold the state directory alone where the system can lock: two processes would repeat sequence numbers."""
+    """Hold the state directory alone where the system can lock: two processes would repeat sequence numbers.
+
+    MicroPython has no file locks; there a device is one program anyway.
+    """
     try:
         import fcntl
     except ImportError:
