@@ -213,42 +213,36 @@ class Registry:
             self._store.audit(now_s, "oscore-context-made", client_id=client_id, rs_id=rs_id)
         return party
 
-    def client_provisioning_for(self, client_id: str, now_s: int) -> Provisioning:
-        """Build what an app is told that asks for tokens over CoAP: the AS and the OSCORE context with it."""
-        party = self._store.oscore_party(client_id=client_id)
-        if party is None:
-            raise RegistryError("this client has no OSCORE context")
-        return Provisioning(
-            issuer=self._settings.issuer,
-            as_uri=self._settings.as_uri,
-            seed=Secret(self._rng(SEED_LEN)),
-            time_floor_s=now_s,
-            as_peer=(self._settings.as_host, self._settings.as_port),
-            as_context=_context_of(party),
-            client_id=client_id,
-        )
+    def rotate_key(self, now_s: int, rs_id: str | None = None) -> None:
+        """Rotate the signing key, or an RS's encryption key; devices keep the old one for settings.key_overlap_s."""
+        role = ROLE_SIGN if rs_id is None else ROLE_ENCRYPT
+        if rs_id is not None and self._store.resource_server(rs_id) is None:
+            raise RegistryError("no such resource server")
+        self._keyring.rotate(role, rs_id, now_s, self._settings.key_overlap_s)
 
     def provisioning_for(self, rs_id: str, now_s: int) -> Provisioning:
         """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once."""
         rs = self._store.resource_server(rs_id)
         if rs is None:
             raise RegistryError("no such resource server")
-        party = self._store.oscore_party(rs_id=rs_id)
+        return self._provisioning(rs, self._store.oscore_party(rs_id=rs_id), now_s)
+
+    def client_provisioning_for(self, client_id: str, now_s: int) -> Provisioning:
+        """Build the same for an app or a device that is a client only: the AS and the OSCORE context with it."""
+        party = self._store.oscore_party(client_id=client_id)
+        if party is None:
+            raise RegistryError("this client has no OSCORE context")
+        return self._provisioning(None, party, now_s)
+
+    def _provisioning(self, rs: ResourceServer | None, party: OscoreParty | None, now_s: int) -> Provisioning:
         return Provisioning(
             issuer=self._settings.issuer,
             as_uri=self._settings.as_uri,
             seed=Secret(self._rng(SEED_LEN)),
             time_floor_s=now_s,
             as_peer=(self._settings.as_host, self._settings.as_port) if party is not None else None,
-            keys=self._provisioned_keys(rs),
-            rs=RsProvisioning(
-                rs_id=rs.rs_id.encode(),
-                audiences=rs.audiences,
-                scopes={name: list(permissions) for name, permissions in rs.scope_map.items()},
-                formats=(rs.token_format,),
-                connected=rs.connected,
-                freshness=rs.freshness,
-            ),
+            keys=() if rs is None else self._provisioned_keys(rs),
+            rs=None if rs is None else _rs_provisioning(rs),
             as_context=None if party is None else _context_of(party),
             client_id=None if party is None else party.client_id,
         )
@@ -322,6 +316,17 @@ def _check_public_key(encoded: bytes) -> None:
 
 def _hash_of(secret: Secret | None) -> bytes | None:
     return None if secret is None else hashlib.sha256(secret.reveal()).digest()
+
+
+def _rs_provisioning(rs: ResourceServer) -> RsProvisioning:
+    return RsProvisioning(
+        rs_id=rs.rs_id.encode(),
+        audiences=rs.audiences,
+        scopes={name: list(permissions) for name, permissions in rs.scope_map.items()},
+        formats=(rs.token_format,),
+        connected=rs.connected,
+        freshness=rs.freshness,
+    )
 
 
 def _context_of(party: OscoreParty) -> AsContext:

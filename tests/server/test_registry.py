@@ -152,6 +152,24 @@ def test_the_ekg_is_told_how_to_reach_the_as_and_holds_no_token_key(story):
     assert told.as_context.master_secret == party.master_secret
 
 
+def test_a_client_device_is_told_how_to_reach_the_as_and_no_more(story):
+    told = decode_provisioning(encode_provisioning(story.registry.client_provisioning_for(DOCTOR_APP, NOW_S)))
+    party = story.store.oscore_party(client_id=DOCTOR_APP)
+    assert (told.rs, told.keys, told.client_id) == (None, (), DOCTOR_APP)
+    assert told.as_context.sender_id == party.recipient_id
+    with pytest.raises(RegistryError, match="no OSCORE context"):
+        story.registry.client_provisioning_for("stranger", NOW_S)
+
+
+def test_rotation_by_the_registry_keeps_old_keys_as_long_as_the_settings_say(story):
+    for rs_id, role in ((None, "sign"), (TUBE, "encrypt")):
+        story.registry.rotate_key(NOW_S, rs_id)
+        until = [key.retired_until for key in story.keyring.held_keys(role, rs_id) if key.state == "retired"]
+        assert until == [NOW_S + story.settings.key_overlap_s]
+    with pytest.raises(RegistryError, match="no such resource server"):
+        story.registry.rotate_key(NOW_S, "stranger")
+
+
 def test_no_two_exports_share_a_seed(story):
     first, second = (story.registry.provisioning_for(TUBE, NOW_S) for _ in range(2))
     assert first.seed != second.seed
