@@ -12,6 +12,7 @@ from holdfast_core.errors import (
     LocalError,
     MalformedClaims,
     ProfileUnsupported,
+    Replayed,
     Revoked,
     ScopeUnknown,
     TokenExpired,
@@ -180,6 +181,20 @@ class Introspection(TestCase):
     def test_only_where_references_are_taken(self):
         with self.assertRaises(UnsupportedAlg):
             grant_from_introspection(self.answer, RULES["tube"], NOW, ISSUER, HANDLE)
+
+
+class ExiOfAnRsWithoutName(TestCase):
+    def test_its_cti_is_the_bare_sequence_number(self):
+        tube = RULES["tube"]
+        rules = Rules([TUBE], tube.trust, tube.scope_map, tube.formats)
+        for row in vectors("tokens"):
+            if row["id"] == "exi-cti-no-rs":
+                token = bytes.fromhex(row["token"])
+        self.assertEqual(verify_token(token, rules, NOW, exi_floor=8).exi_seq, 9)
+        with self.assertRaises(Replayed):
+            verify_token(token, rules, NOW, exi_floor=9)
+        with self.assertRaises(Replayed):
+            verify_token(bytes.fromhex(ROWS["exi"]["token"]), rules, NOW, exi_floor=4)
 
 
 class WrongRules(TestCase):
