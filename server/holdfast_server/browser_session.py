@@ -1,9 +1,10 @@
 """The browser's session: a signed cookie, and a form token that only it can have.
 
-A session is stateless: `user|issued|nonce|MAC`, so a restart logs nobody out and
-nothing grows with visitors. Before login the user part is empty; login makes a
-new nonce (no fixation). A form's token is a MAC over the session and what the
-form is about, so it fits no other browser, step or request.
+A session is stateless: `user|issued|nonce|MAC`, so nothing grows with visitors.
+Before login the user part is empty; login makes a new nonce (no fixation). A form's
+token is a MAC over the session and what the form is about, so it fits no other
+browser, step or request. The server makes the key anew at each start: nothing on
+disk can forge a login, and a restart asks people to log in again.
 Never holds a password or a code.
 """
 

@@ -5,6 +5,8 @@ key that is not known is a problem too: a misspelt bound must not be no bound.
 Holds no secret: those are in the database, 0600, in the same directory.
 """
 
+import json
+import ssl
 import tomllib
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,6 +19,7 @@ from holdfast_server.settings import Settings
 CONFIG_NAME = "server.toml"
 DEFAULT_HTTP = "127.0.0.1:8443"
 DEFAULT_COAP = "127.0.0.1:5683"
+DEFAULT_AUDIT_DAYS = 365
 
 T = TypeVar("T")
 
@@ -52,6 +55,7 @@ class Config:
     coap: Bind
     certificate: Path | None = None
     key: Path | None = None
+    audit_days: int = DEFAULT_AUDIT_DAYS
 
 
 def load(state: Path) -> Config:
@@ -85,12 +89,15 @@ def parse(document: dict[str, Any], state: Path) -> Config:
     certificate = keys.take("http.certificate", str, "")
     key = keys.take("http.key", str, "")
     code_lifetime_s = keys.take("code_lifetime_s", int, Settings(issuer).code_lifetime_s)
+    audit_days = keys.take("audit_days", int, DEFAULT_AUDIT_DAYS)
     keys.finish()
     advertised = parse_bind("coap.advertise", as_host)
     _check_issuer(issuer)
     _check_tls(http, certificate, key)
     if not 10 <= code_lifetime_s <= 600:
         raise ConfigError("code_lifetime_s must be from 10 to 600 seconds.")
+    if not 1 <= audit_days <= 36500:
+        raise ConfigError("audit_days must be from 1 to 36500 days.")
     settings = Settings(
         issuer=issuer,
         as_uri=f"coap://{advertised}/token",
@@ -98,16 +105,29 @@ def parse(document: dict[str, Any], state: Path) -> Config:
         as_port=advertised.port,
         code_lifetime_s=code_lifetime_s,
     )
-    resolved = [state / text if text else None for text in (certificate, key)]
-    return Config(state, settings, name, http, coap, *resolved)
+    tls = [state / text if text else None for text in (certificate, key)]
+    return Config(state, settings, name, http, coap, tls[0], tls[1], audit_days)
 
 
-def render(issuer: str, http: str, coap: str) -> str:
+def check_tls(config: Config) -> None:
+    """Try the certificate and its key, when there are any. Raises ConfigError."""
+    if config.certificate is None or config.key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.certificate, config.key, password="")
+    except FileNotFoundError:
+        raise ConfigError(f"{config.certificate} or {config.key} does not exist.") from None
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        raise ConfigError(f"{config.certificate} and {config.key} are not a certificate and its key.") from None
+
+
+def render(issuer: str, http: str, coap: str, certificate: str = "", key: str = "") -> str:
     """The text of a new configuration file, with every key explained."""
+    tls = f"certificate = {_quoted(certificate)}\nkey = {_quoted(key)}" if certificate or key else _NO_TLS
     return f"""# Holdfast authorization server. `holdfast server check` tells what is wrong with this file.
 
 # The name of this server in tokens (iss) and in its pages: the URL that browsers use.
-issuer = "{issuer}"
+issuer = {_quoted(issuer)}
 
 # What the login page calls it.
 name = "Holdfast"
@@ -115,18 +135,29 @@ name = "Holdfast"
 # An authorization code lives this long, 10 to 600 seconds.
 code_lifetime_s = 120
 
+# What was done and refused is remembered for so many days.
+audit_days = 365
+
 [http]
 # Browsers and HTTPS clients. Without a certificate, only a loopback address is served.
-bind = "{http}"
-# certificate = "tls.crt"
-# key = "tls.key"
+bind = {_quoted(http)}
+{tls}
 
 [coap]
 # Devices. OSCORE protects what matters; the port itself may be public.
-bind = "{coap}"
+bind = {_quoted(coap)}
 # The address that devices are told, when it is not the one above.
 # advertise = "192.0.2.1:5683"
 """
+
+
+_NO_TLS = """# certificate = "tls.crt"
+# key = "tls.key\""""
+
+
+def _quoted(text: str) -> str:
+    """Text as TOML writes it; JSON's strings are TOML's as long as they are not made ASCII."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def parse_bind(key: str, text: str) -> Bind:
@@ -139,7 +170,10 @@ def parse_bind(key: str, text: str) -> Bind:
 
 
 def _check_issuer(issuer: str) -> None:
-    parts = urlsplit(issuer)
+    try:
+        parts = urlsplit(issuer)
+    except ValueError:
+        raise ConfigError("issuer is not a URL.") from None
     loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise ConfigError(

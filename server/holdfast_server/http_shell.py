@@ -1,26 +1,31 @@
 """The HTTPS side of the authorization server: routes, headers, bounds.
 
-`build_app` makes the ASGI application. Pages for people are in authorize_shell.py,
-the JSON endpoints for clients in oauth_shell.py; this file holds what all of them
-share. It reads at most a form's worth of body and gives every answer the headers
-that keep it out of frames, caches and referrers.
+`build_app` makes the ASGI application. Pages for people are in authorize_shell.py and
+admin_pages_shell.py, the JSON endpoints for clients in oauth_shell.py; this file holds
+what all of them share. It reads at most a form's worth of body, in bounded time, and
+gives every answer the headers that keep it out of frames, caches and referrers.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from importlib import resources
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from holdfast_server.admin_pages_shell import AdminPages
 from holdfast_server.authenticator import Authenticator
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.authorize_shell import AuthorizePages
 from holdfast_server.browser_session import BrowserSessions
 from holdfast_server.forms import MAX_FORM_LEN
+from holdfast_server.log_shell import log_bug
+from holdfast_server.login_shell import Door
 from holdfast_server.oauth_shell import OAuthEndpoints
 from holdfast_server.pages import Pages
 
@@ -36,6 +41,12 @@ SECURITY_HEADERS = (
 )
 DEFAULT_CSP = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 HSTS = (b"strict-transport-security", b"max-age=31536000")
+BODY_TIMEOUT_S = 10
+"""From the first look at a request to the last octet of its form; a form is one or two packets."""
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def build_app(
@@ -44,18 +55,24 @@ def build_app(
     sessions: BrowserSessions,
     clock: Clock,
     *,
+    monotonic_ms: Clock = _monotonic_ms,
     server_name: str = "Holdfast",
     ready: Callable[[], bool] = lambda: True,
 ) -> ASGIApp:
     """The whole HTTPS application of one authorization server.
 
-    clock: integer seconds since 1970. ready: whether the rest of the process can serve (for /readyz).
+    clock: integer seconds since 1970. monotonic_ms: milliseconds that never go back, for how often a login may be
+    tried. ready: whether the rest of the process can serve (for /readyz).
     Cookies are Secure and HSTS is sent exactly when the issuer is an https URI.
     """
     secure = authz_server.settings.issuer.startswith("https://")
     pages = Pages(authz_server.settings.issuer, server_name)
-    people = AuthorizePages(authz_server, authenticator, pages, sessions, clock, secure=secure)
-    clients = OAuthEndpoints(authz_server, clock)
+    door = Door(authenticator, sessions, pages, authz_server.store, clock, monotonic_ms, secure=secure)
+    parts = (
+        AuthorizePages(authz_server, door, clock),
+        AdminPages(authz_server, door, clock),
+        OAuthEndpoints(authz_server, clock),
+    )
     style = resources.files("holdfast_server").joinpath("static/style.css").read_bytes()
 
     async def stylesheet(_request: Request) -> Response:
@@ -69,28 +86,62 @@ def build_app(
 
     app = Starlette(
         routes=[
-            *people.routes(),
-            *clients.routes(),
+            *(route for part in parts for route in part.routes()),
             Route("/static/style.css", stylesheet),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
-        exception_handlers={HTTPException: _refuse, 500: _our_fault},
+        exception_handlers={HTTPException: _refusal(door), Exception: _fault(door)},
     )
     return _Guard(app, secure=secure)
 
 
-async def _refuse(_request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, HTTPException)  # noqa: S101 - the handler is registered for this class
-    return JSONResponse({"error": "invalid_request"}, exc.status_code, headers=exc.headers)
+def _refusal(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Answer what the router or the guard refuses: a page for a browser, JSON for a program."""
+
+    async def refuse(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)  # noqa: S101 - the handler is registered for this class
+        if _is_browser(request):
+            heading, explanation = REFUSALS.get(exc.status_code, REFUSALS[400])
+            page = door.problem(heading, explanation, exc.status_code)
+            page.headers.update(exc.headers or {})
+            return page
+        return JSONResponse({"error": "invalid_request"}, exc.status_code, headers=exc.headers)
+
+    return refuse
 
 
-async def _our_fault(_request: Request, _exc: Exception) -> Response:
-    return JSONResponse({"error": "server_error"}, 500)
+def _fault(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Answer a bug of ours, without a word about it; the guard logs it."""
+
+    async def our_fault(request: Request, _exc: Exception) -> Response:
+        if _is_browser(request):
+            return door.problem(
+                "Something is wrong here", "It is not your fault. Tell who looks after this server.", 500
+            )
+        return JSONResponse({"error": "server_error"}, 500)
+
+    return our_fault
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+REFUSALS = {
+    400: ("This cannot be read", "Go back to the app and start again."),
+    404: (
+        "There is nothing here",
+        "An app sends you to this server when it needs you; there is no page to begin with.",
+    ),
+    405: ("There is nothing here", "Go back to the app and start again."),
+    408: ("This took too long", "Go back to the app and start again."),
+    413: ("This is too long", "Go back to the app and start again."),
+}
 
 
 class _Guard:
-    """ASGI wrapper: bounds the request body, and adds the headers that every answer has."""
+    """ASGI wrapper: bounds the request body and its time, and adds the headers that every answer has."""
 
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         self._app = app
@@ -101,13 +152,21 @@ class _Guard:
             await self._app(scope, receive, send)
             return
         received = 0
+        whole = False
+        until = anyio.current_time() + BODY_TIMEOUT_S
 
         async def bounded() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, whole
+            if whole:
+                return await receive()
+            with anyio.CancelScope(deadline=until) as slow:
+                message = await receive()
+                whole = not message.get("more_body", False)
+            if slow.cancelled_caught:
+                raise HTTPException(408, headers={"connection": "close"})
             received += len(message.get("body", b""))
             if received > MAX_FORM_LEN:
-                raise HTTPException(413)
+                raise HTTPException(413, headers={"connection": "close"})
             return message
 
         async def with_headers(message: Message) -> None:
@@ -121,4 +180,9 @@ class _Guard:
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
-        await self._app(scope, bounded, with_headers)
+        try:
+            await self._app(scope, bounded, with_headers)
+        except ClientDisconnect:
+            return  # it went away in the middle of its form
+        except Exception as error:  # noqa: BLE001 - answered with 500 by now; what is left is to say so
+            log_bug(error)

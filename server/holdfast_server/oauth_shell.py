@@ -16,7 +16,7 @@ from holdfast_core import labels as L
 from holdfast_core.names import ERROR_NAMES
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
-from holdfast_server.errors import OAuthError, ServerRefusal
+from holdfast_server.errors import InvalidClient, OAuthError, ServerRefusal
 from holdfast_server.forms import BadForm, read_basic, read_form
 from holdfast_server.json_codec import BadJson, decode_token, decode_token_request, encode_answer
 from holdfast_server.metadata import authorization_server_metadata, jwks
@@ -93,22 +93,29 @@ class OAuthEndpoints:
 
     def _authenticate(self, request: Request, form: dict[str, str]) -> Caller:
         """The caller of this request; takes client_secret out of the form. Raises InvalidClient, BadForm."""
-        client_id, secret = _credentials(request.headers.get("authorization"), form)
+        client_id, secret = _credentials(request.headers.getlist("authorization"), form)
         return self._authz.authenticate_client(client_id, secret)
 
 
 async def _form(request: Request) -> dict[str, str]:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
+    # A parameter in the URL would be in somebody's log (RFC 6749 section 2.3.1), so there is none.
+    if request.url.query or request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise BadForm
     return read_form(await request.body())
 
 
-def _credentials(header: str | None, form: dict[str, str]) -> tuple[str, str]:
+def _credentials(headers: list[str], form: dict[str, str]) -> tuple[str, str]:
+    """Client id and secret, from the Authorization headers (at most one) or the form, never from both."""
     in_form = form.pop("client_secret", None)
-    if header is None:
+    if not headers:
         return form.get("client_id", ""), in_form or ""
-    client_id, secret = read_basic(header)
-    if in_form is not None or form.get("client_id", client_id) != client_id:
+    if in_form is not None or len(headers) > 1:
+        raise BadForm
+    try:
+        client_id, secret = read_basic(headers[0])
+    except BadForm:
+        raise InvalidClient from None  # RFC 6749 section 5.2: 401 when it tried the header
+    if form.get("client_id", client_id) != client_id:
         raise BadForm
     return client_id, secret
 

@@ -1,4 +1,4 @@
-"""The pages that a person sees: login, consent, and one for everything that went wrong.
+"""The pages that a person sees: login, consent, the administrator's, and one for everything that went wrong.
 
 Server-rendered, no script, every value escaped. What the consent page says of a
 scope is derived from what the resource server will really allow with it, so the
@@ -6,7 +6,8 @@ page cannot promise less than the token grants.
 Decides nothing and knows no request.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,6 +16,11 @@ import jinja2
 from holdfast_core import labels as L
 from holdfast_server.authenticator import Field
 from holdfast_server.registry import ResourceServer
+
+Table = Sequence[Mapping[str, str]]
+"""Rows of columns by their heading, all text."""
+
+_HOST_SOURCE = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 METHOD_WORDS = (
     (L.METHOD_GET | L.METHOD_FETCH, "read"),
@@ -46,27 +52,34 @@ class Pages:
         *,
         client_name: str,
         audience: str,
+        action: str,
         request: str,
         form_token: str,
         fields: Sequence[Field],
         refused: str = "",
     ) -> str:
-        """The login form; `refused` is the sentence above it after a failed try."""
-        return self._templates.get_template("login.html").render(
+        """The login form, which posts to `action`; client_name "": for administrators.
+
+        refused: the sentence above it after a failed try.
+        """
+        return self._render(
+            "login.html",
             client_name=client_name,
             audience=audience,
+            action=action,
             request=request,
             form_token=form_token,
             fields=fields,
             refused=refused,
         )
 
-    def consent(
+    def consent(  # noqa: PLR0913 - one for each thing that the person is told
         self,
         *,
         client_name: str,
         audience: str,
         scopes: Sequence[ScopeChoice],
+        withheld: Sequence[str],
         lifetime_s: int,
         user_id: str,
         redirect_uri: str,
@@ -74,11 +87,13 @@ class Pages:
         form_token: str,
         logout_token: str,
     ) -> str:
-        """The question, with everything that the person agrees to."""
-        return self._templates.get_template("consent.html").render(
+        """The question, with everything that the person agrees to; withheld: asked for, and not theirs to give."""
+        return self._render(
+            "consent.html",
             client_name=client_name,
             audience=audience,
             scopes=scopes,
+            withheld=withheld,
             lifetime=words_of_duration(lifetime_s),
             user_id=user_id,
             redirect_origin=origin(redirect_uri),
@@ -87,17 +102,45 @@ class Pages:
             logout_token=logout_token,
         )
 
-    def problem(self, heading: str, explanation: str, code: str = "") -> str:
-        """What went wrong, in one sentence, and the RFC's error code for the person's helpdesk."""
-        return self._templates.get_template("problem.html").render(heading=heading, explanation=explanation, code=code)
+    def problem(self, heading: str, explanation: str, code: str = "", again: str = "") -> str:
+        """What went wrong, in one sentence, and the RFC's error code for the person's helpdesk; again: a link."""
+        return self._render("problem.html", heading=heading, explanation=explanation, code=code, again=again)
+
+    def not_admin(self, *, user_id: str, request: str, logout_token: str) -> str:
+        """This person looks after nothing here."""
+        return self._render("not_admin.html", user_id=user_id, request=request, logout_token=logout_token)
+
+    def admin(
+        self,
+        *,
+        user_id: str,
+        request: str,
+        logout_token: str,
+        tables: Mapping[str, Table],
+        tokens: Sequence[tuple[Mapping[str, str], str]],
+        audit: Table,
+    ) -> str:
+        """What the server knows; tokens: each with the form token of its button, "" for none."""
+        return self._render(
+            "admin.html",
+            user_id=user_id,
+            request=request,
+            logout_token=logout_token,
+            tables=tables,
+            tokens=tokens,
+            audit=audit,
+        )
+
+    def _render(self, template: str, **values: object) -> str:
+        return self._templates.get_template(template).render(**values)
 
 
-def choices_of(scope: str, members: Iterable[ResourceServer]) -> list[ScopeChoice]:
-    """One choice for each name in a scope, with what the resource servers of the audience allow for it."""
+def choices_of(names: Iterable[str], members: Iterable[ResourceServer]) -> list[ScopeChoice]:
+    """One choice for each scope name, with what the resource servers of the audience allow for it."""
     maps = [member.scope_map for member in members]
     return [
         ScopeChoice(name, words_of_permissions(pair for scope_map in maps for pair in scope_map.get(name, ())))
-        for name in scope.split()
+        for name in names
     ]
 
 
@@ -116,9 +159,18 @@ def words_of_duration(duration_s: int) -> str:
 
 
 def origin(uri: str) -> str:
-    """Scheme, host and port of a redirect URI (what the person can recognise)."""
+    """Scheme, host and port of a redirect URI: what the person can recognise, without what could deceive."""
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else f"{parts.scheme}:"
+
+
+def form_target(uri: str) -> str:
+    """The source expression (CSP 3 section 2.3.1) that lets a form end at a redirect URI.
+
+    An IPv6 address cannot be written there, and a host with other characters must not: then the scheme has to do.
+    """
+    target = origin(uri)
+    return target if _HOST_SOURCE.fullmatch(target) else urlsplit(uri).scheme + ":"
 
 
 def _verbs(mask: int) -> str:

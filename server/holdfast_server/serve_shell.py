@@ -8,15 +8,14 @@ with an error, so that whoever watches it starts it again.
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import secrets
+import signal
 import socket
+import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-
-import uvicorn
+from collections.abc import AsyncIterator, Callable
 
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits import SERVER_LIMITS
@@ -29,25 +28,39 @@ from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.browser_session import BrowserSessions
 from holdfast_server.coap_shell import CoapShell
 from holdfast_server.coap_site import CoapSite
+from holdfast_server.config import check_tls
 from holdfast_server.http_shell import build_app
+from holdfast_server.log_shell import log, log_bug, start_logging
 from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.store_sqlite import Store
+from holdfast_server.web_shell import WebServer, listening, make_web_server
 
 SWEEP_EVERY_S = 30
-HEADER_TIMEOUT_S = 5
-MAX_HTTP_CONNECTIONS = 512
-
-log = logging.getLogger("holdfast.server")
+SWEEP_ROWS = 500
+"""Rows deleted at a time, between which others are served."""
+COOKIE_KEY_LEN = 32
+DAY_S = 24 * 3600
 
 
 def serve(admin: Admin, *, trace: bool) -> None:
-    """Serve until told to stop. Raises Problem when a port cannot be had or the store fails."""
+    """Serve until told to stop. Raises Problem when a port cannot be had, Failed when the store fails."""
+    start_logging()
     asyncio.run(_serve(admin, trace=trace))
 
 
 async def _serve(admin: Admin, *, trace: bool) -> None:
     config, store = admin.config, admin.store
+    check_tls(config)
     authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes)
     faults: list[Exception] = []
+    web = _web_server(authz_server, admin, ready=lambda: not faults and _is_working(admin))
+    _stop_on_signals(web)
+
+    def on_fault(fault: Exception) -> None:
+        faults.append(fault)
+        log_bug(fault, "fault")
+        web.stop()
+
     stack = CoapStack(
         secrets.token_bytes,
         PartyContexts(store),
@@ -55,76 +68,68 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
         trace=tracer("AS", _write_line) if trace else None,
         admission=TokenBucket().admit,
     )
-    coap = CoapShell(stack, CoapSite(authz_server), store.transaction, _wall_s, _monotonic_ms, _log_bug, faults.append)
-    web = _web_server(authz_server, admin, ready=lambda: not faults)
-    with _http_socket(admin) as listening:
+    coap = CoapShell(stack, CoapSite(authz_server), store.transaction, _wall_s, _monotonic_ms, log_bug, on_fault)
+    with listening(config.http) as bound:
+        address = _start(coap, admin)
         try:
-            address = coap.start(config.coap.host, config.coap.port)
-        except OSError as error:
-            raise Problem(f"coap.bind {config.coap} cannot be served: {error.strerror}.") from None
-        try:
-            async with _sweeping(admin, faults, web):
-                _say_ready(listening, address)
-                await web.serve([listening])
+            async with _sweeping(admin):
+                _say_ready(bound, address)
+                await web.serve([bound])
         finally:
             coap.stop()
+    log.info("event=stopped")
     if faults:
         raise Failed(f"The CoAP side stopped: {type(faults[0]).__name__}.")
 
 
-def _web_server(authz_server: AuthorizationServer, admin: Admin, *, ready: Callable[[], bool]) -> uvicorn.Server:
-    config = admin.config
+def _start(coap: CoapShell, admin: Admin) -> tuple[str, int]:
+    bind = admin.config.coap
+    try:
+        return coap.start(bind.host, bind.port)
+    except OSError as error:
+        raise Problem(f"coap.bind {bind} cannot be served: {error.strerror}.") from None
+
+
+def _web_server(authz_server: AuthorizationServer, admin: Admin, *, ready: Callable[[], bool]) -> WebServer:
     app = build_app(
         authz_server,
         PasswordAuthenticator(admin.store.password_hash_of),
-        BrowserSessions(Secret(secrets.token_bytes(32)), secrets.token_bytes),
+        BrowserSessions(Secret(secrets.token_bytes(COOKIE_KEY_LEN)), secrets.token_bytes),
         _wall_s,
-        server_name=config.name,
+        monotonic_ms=_monotonic_ms,
+        server_name=admin.config.name,
         ready=ready,
     )
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=HEADER_TIMEOUT_S,
-            limit_concurrency=MAX_HTTP_CONNECTIONS,
-            ssl_certfile=config.certificate,
-            ssl_keyfile=config.key,
-            proxy_headers=False,
-        )
-    )
+    return make_web_server(app, admin.config)
 
 
-@contextlib.contextmanager
-def _http_socket(admin: Admin) -> Iterator[socket.socket]:
-    bind = admin.config.http
-    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+def _is_working(admin: Admin) -> bool:
+    """Whether the clock is set and the database answers."""
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((bind.host, bind.port))
-    except OSError as error:
-        listening.close()
-        raise Problem(f"http.bind {bind} cannot be served: {error.strerror}.") from None
-    with listening:
-        yield listening
+        admin.store.clients()
+    except sqlite3.Error:
+        return False
+    return _wall_s() >= admin.config.settings.clock_floor_s
+
+
+def _stop_on_signals(web: WebServer) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, web.stop)
 
 
 @contextlib.asynccontextmanager
-async def _sweeping(admin: Admin, faults: list[Exception], web: uvicorn.Server) -> AsyncIterator[None]:
-    """Beside the servers: delete what has expired, and end the web server when the CoAP side has failed."""
+async def _sweeping(admin: Admin) -> AsyncIterator[None]:
+    """Beside the servers, delete what has expired."""
 
     async def sweep() -> None:
-        due = 0.0
-        while not faults:
-            await asyncio.sleep(0.5)
-            if time.monotonic() >= due:
-                admin.store.sweep(_wall_s())
-                due = time.monotonic() + SWEEP_EVERY_S
-        web.should_exit = True
+        while True:
+            more = False
+            try:
+                more = sweep_some(admin.store, _wall_s(), admin.config.audit_days)
+            except sqlite3.Error as error:
+                log_bug(error, "sweep-failed")
+            await asyncio.sleep(0 if more else SWEEP_EVERY_S)
 
     task = asyncio.create_task(sweep())
     try:
@@ -135,18 +140,22 @@ async def _sweeping(admin: Admin, faults: list[Exception], web: uvicorn.Server) 
             await task
 
 
-def _say_ready(listening: socket.socket, address: tuple[str, int]) -> None:
-    http = listening.getsockname()
+def sweep_some(store: Store, now_s: int, audit_days: int) -> bool:
+    """Delete a bounded number of rows that are over; whether there are more of them."""
+    swept = store.sweep(now_s, SWEEP_ROWS)
+    forgotten = store.sweep_audit(now_s - audit_days * DAY_S, SWEEP_ROWS)
+    return swept >= SWEEP_ROWS or forgotten >= SWEEP_ROWS
+
+
+def _say_ready(bound: socket.socket, address: tuple[str, int]) -> None:
+    http = bound.getsockname()
+    log.info("event=listening http=%s:%s coap=%s:%s pid=%s", http[0], http[1], *address, os.getpid())
     _write_line(json.dumps({"ready": {"http": http[1], "coap": address[1]}, "pid": os.getpid()}) + "\n")
 
 
 def _write_line(line: str) -> None:
     sys.stdout.write(line)
     sys.stdout.flush()
-
-
-def _log_bug(error: Exception) -> None:
-    log.error("event=bug kind=%s", type(error).__name__, exc_info=error)
 
 
 def _wall_s() -> int:

@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_server.pages import Pages, choices_of, origin, words_of_duration
+from holdfast_server.pages import Pages, choices_of, form_target, origin, words_of_duration
 from holdfast_server.registry import ResourceServer
 
 EKG = ResourceServer(
@@ -18,7 +18,7 @@ HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}'
 
 
 def test_a_scope_is_told_in_the_words_of_what_it_allows() -> None:
-    choices = choices_of("read_ekg care", [EKG])
+    choices = choices_of(["read_ekg", "care"], [EKG])
     assert [(choice.name, choice.lines) for choice in choices] == [
         ("read_ekg", ("read /ekg",)),
         ("care", ("read /ekg", "change and delete /alarm")),
@@ -27,7 +27,7 @@ def test_a_scope_is_told_in_the_words_of_what_it_allows() -> None:
 
 def test_a_group_says_what_all_its_members_allow_once() -> None:
     other = ResourceServer("other", ("group",), {"read_ekg": (("/ekg", L.METHOD_GET), ("/more", L.METHOD_POST))})
-    assert choices_of("read_ekg", [EKG, other])[0].lines == ("read /ekg", "use /more")
+    assert choices_of(["read_ekg"], [EKG, other])[0].lines == ("read /ekg", "use /more")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,22 @@ def test_a_duration_is_told_exactly(duration_s: int, words: str) -> None:
 
 def test_the_origin_of_a_redirect_is_what_a_person_can_check() -> None:
     assert origin("https://app.example:8443/cb?x=1") == "https://app.example:8443"
+    assert origin("https://bank.example@evil.example/cb") == "https://evil.example"
     assert origin("org.example.app:/cb") == "org.example.app:"
+
+
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        ("https://app.example:8443/cb", "https://app.example:8443"),
+        ("http://127.0.0.1:8765/callback", "http://127.0.0.1:8765"),
+        ("http://[::1]:8765/callback", "http:"),
+        ("https://a;script-src *", "https:"),
+        ("org.example.app:/cb", "org.example.app:"),
+    ],
+)
+def test_the_policy_lets_the_form_end_at_the_redirect_and_gains_no_directive(uri: str, source: str) -> None:
+    assert form_target(uri) == source
 
 
 def hostile_consent() -> str:
@@ -48,7 +63,8 @@ def hostile_consent() -> str:
     return pages.consent(
         client_name=HOSTILE,
         audience=HOSTILE,
-        scopes=choices_of("read_ekg", [EKG]),
+        scopes=choices_of(["read_ekg"], [EKG]),
+        withheld=[HOSTILE],
         lifetime_s=3600,
         user_id=HOSTILE,
         redirect_uri="https://app.example/cb",

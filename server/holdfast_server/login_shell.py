@@ -1,0 +1,206 @@
+"""The front door of every page: the login form, how often it may be tried, and the cookie that remembers who came in.
+
+What a page shows behind the door is in authorize_shell.py and admin_pages_shell.py.
+A person who logs in gets a new session; every form carries a token that fits one
+browser, one step and one thing that it is about.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from holdfast_core.coap_admission import TokenBucket
+from holdfast_server.authenticator import Authenticator, LoginRefused
+from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSession, BrowserSessions
+from holdfast_server.forms import BadForm, read_fields
+from holdfast_server.log_shell import log
+from holdfast_server.pages import Pages
+from holdfast_server.store_sqlite import Store
+
+HASHES_AT_ONCE = 2
+"""argon2id takes 64 MiB each: this many at once, and MAX_WAITING more may wait."""
+MAX_WAITING = 16
+
+REFUSED = "That name and password do not belong together. Try again."
+TOO_OFTEN = "Too many tries. Wait a minute, then try again."
+
+
+class NotNow(Exception):
+    """A login that did not happen: the sentence for the person, and the HTTP status."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.status = status
+
+
+class BadPost(Exception):
+    """A form that was not made here for this browser and step: heading, explanation, HTTP status.
+
+    about: what the form says it is about; it is not to be believed.
+    """
+
+    def __init__(self, heading: str, explanation: str, status: int, about: str = "") -> None:
+        super().__init__(heading)
+        self.heading = heading
+        self.explanation = explanation
+        self.status = status
+        self.about = about
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A form that was made for this browser. about: what it is about; chosen: the values of its checkboxes."""
+
+    fields: Mapping[str, str]
+    chosen: Sequence[str]
+    about: str
+    session: BrowserSession
+
+
+class Door:
+    """Sessions, forms and logins of one server."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        sessions: BrowserSessions,
+        pages: Pages,
+        store: Store,
+        clock: Callable[[], int],
+        monotonic_ms: Callable[[], int],
+        *,
+        secure: bool,
+    ) -> None:
+        self.pages = pages
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._store = store
+        self._clock = clock
+        self._monotonic_ms = monotonic_ms
+        self._secure = secure
+        self._cookie_name = "__Host-holdfast" if secure else "holdfast"
+        self._hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
+        # A ward may sit behind one address, so an address may try more often than a name may be tried.
+        self._by_source = TokenBucket(rate=1, burst=30, total_rate=10, total_burst=100)
+        self._by_name = TokenBucket(rate=1 / 10, burst=10, total_rate=10, total_burst=100)
+
+    def session(self, request: Request) -> BrowserSession | None:
+        """The session that the browser shows, logged in or not."""
+        return self._sessions.read(request.cookies.get(self._cookie_name), self._clock())
+
+    def form_token(self, session: BrowserSession, step: str, about: str) -> str:
+        """The hidden field that lets a form of this step back in."""
+        return self._sessions.form_token(session, step, about)
+
+    async def opened(self, request: Request, step: str, repeats: str = "") -> Post:
+        """The form that was posted; only the field `repeats` may come more than once. Raises BadPost.
+
+        The step "login" is for visitors, every other one for somebody who has logged in.
+        """
+        try:
+            pairs = read_fields(await request.body())
+        except BadForm:
+            pairs = []
+        single = [pair for pair in pairs if pair[0] != repeats]
+        fields = dict(single)
+        if not pairs or len(fields) != len(single):
+            raise BadPost("This form cannot be read", "Go back to the app and start again.", 400)
+        about = fields.get("request", "")
+        session = self.session(request)
+        if (
+            session is None
+            or session.logged_in == (step == "login")
+            or not self._sessions.form_token_fits(fields.get("form_token", ""), session, step, about)
+        ):
+            raise BadPost("This page is too old", "It was open for too long, or in another tab.", 403, about)
+        return Post(fields, [value for name, value in pairs if name == repeats], about, session)
+
+    def login_page(
+        self,
+        session: BrowserSession | None,
+        action: str,
+        about: str,
+        refusal: NotNow | None = None,
+        client_name: str = "",
+        audience: str = "",
+    ) -> Response:
+        """The login form, which posts to `action`; refusal: why the last try came to nothing."""
+        visitor = self._sessions.start("", self._clock()) if session is None or session.logged_in else session
+        html = self.pages.login(
+            client_name=client_name,
+            audience=audience,
+            action=action,
+            request=about,
+            form_token=self.form_token(visitor, "login", about),
+            fields=self._authenticator.fields,
+            refused=refusal.sentence if refusal else "",
+        )
+        answer = self.page(html, refusal.status if refusal else 200)
+        self._remember(answer, visitor)
+        return answer
+
+    async def let_in(self, post: Post, request: Request, answer: Response) -> None:
+        """Check who it is; right: `answer` gets the cookie of a new session. Raises NotNow."""
+        source = request.client.host if request.client else ""
+        name = post.fields.get(self._authenticator.fields[0].name, "")
+        now_ms = self._monotonic_ms()
+        if not (self._by_source.admit(network_of(source), now_ms, 0) and self._by_name.admit(name, now_ms, 0)):
+            raise NotNow(TOO_OFTEN, 429)
+        if self._hashing.statistics().tasks_waiting >= MAX_WAITING:
+            raise NotNow(TOO_OFTEN, 503)
+        try:
+            check = self._authenticator.begin(post.fields)
+            user_id = await anyio.to_thread.run_sync(check, limiter=self._hashing)
+        except LoginRefused:
+            # The name goes into the log only when it is one of ours: people type passwords into the wrong field.
+            known = name if self._store.user(name) is not None else "-"
+            log.warning("event=login-refused user=%s from=%s", known, source or "-")
+            raise NotNow(REFUSED, 403) from None
+        self._store.audit(self._clock(), "login", user_id=user_id)
+        self._remember(answer, self._sessions.start(user_id, self._clock()))
+
+    def forget(self, answer: Response) -> None:
+        """Let the browser forget its session."""
+        answer.delete_cookie(self._cookie_name, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+    def page(self, html: str, status: int, redirects_to: str = "") -> Response:
+        """An HTML answer with its content security policy; redirects_to: where a form may end besides here."""
+        # Browsers apply form-action to the redirect after the form too.
+        policy = (
+            "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+            f"form-action 'self' {redirects_to}".rstrip()
+        )
+        return HTMLResponse(html, status, headers={"content-security-policy": policy})
+
+    def problem(self, heading: str, explanation: str, status: int, code: str = "", again: str = "") -> Response:
+        """A page that says what went wrong; again: the path of a link that starts over."""
+        return self.page(self.pages.problem(heading, explanation, code, again), status)
+
+    def _remember(self, answer: Response, session: BrowserSession) -> None:
+        # Lax, not Strict: the person arrives from the app's site, and a login should survive that.
+        answer.set_cookie(
+            self._cookie_name,
+            self._sessions.cookie(session),
+            max_age=LOGIN_LIFETIME_S,
+            path="/",
+            secure=self._secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+
+def network_of(host: str) -> str:
+    """Whom to count a try against: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
+    return host

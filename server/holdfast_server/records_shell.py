@@ -1,0 +1,135 @@
+"""How a record reads: the same words on the command line, in its JSON and on the administrator's page.
+
+Never a secret, nor a hash of one; it says only whether there is one.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from holdfast_core import labels as L
+from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES, TOKEN_EXCHANGE
+from holdfast_server.registry import Client, ResourceServer, User
+from holdfast_server.store_audit import AuditRow
+from holdfast_server.store_keys import KeyRecord
+from holdfast_server.store_tokens import TokenRecord
+
+METHODS = {
+    "GET": L.METHOD_GET,
+    "POST": L.METHOD_POST,
+    "PUT": L.METHOD_PUT,
+    "DELETE": L.METHOD_DELETE,
+    "FETCH": L.METHOD_FETCH,
+    "PATCH": L.METHOD_PATCH,
+    "IPATCH": L.METHOD_IPATCH,
+}
+
+
+def client_words(record: Client) -> dict[str, Any]:
+    """A client; secret: whether it has one."""
+    return {
+        "client_id": record.client_id,
+        "grants": [_grant_word(grant) for grant in record.grant_types],
+        "allowed": _lists(record.scopes),
+        "redirect_uris": list(record.redirect_uris),
+        "secret": record.secret_hash is not None,
+        "disabled": record.disabled,
+    }
+
+
+def rs_words(record: ResourceServer) -> dict[str, Any]:
+    """A resource server."""
+    return {
+        "rs_id": record.rs_id,
+        "audiences": list(record.audiences),
+        "scopes": {
+            name: ", ".join(f"{_method_words(mask)} {path}" for path, mask in permissions)
+            for name, permissions in record.scope_map.items()
+        },
+        "format": record.token_format,
+        "profiles": [PROFILE_NAMES[profile] for profile in record.profiles],
+        "lifetime_s": record.token_lifetime_s,
+        "exi_s": record.exi_lifetime_s,
+        "connected": record.connected,
+        "disabled": record.disabled,
+    }
+
+
+def user_words(record: User) -> dict[str, Any]:
+    """A person."""
+    return {"user_id": record.user_id, "allowed": _lists(record.scopes), "disabled": record.disabled}
+
+
+def token_words(record: TokenRecord, now_s: int) -> dict[str, Any]:
+    """What was said about a token when it was made, and what became of it."""
+    return {
+        "token": record.token_id,
+        "state": _state(record, now_s),
+        "client": record.client_id,
+        "user": record.user_id,
+        "audience": record.audience,
+        "scope": record.scope if isinstance(record.scope, str) else record.scope.hex(),
+        "format": record.token_format,
+        "issued": when(record.issued_at),
+        "expires": when(record.expires_at),
+        "exchanged for": record.parent_id,
+    }
+
+
+def audit_words(row: AuditRow) -> dict[str, Any]:
+    """One event."""
+    return {
+        "at": when(row.at),
+        "event": row.event,
+        "client": row.client_id,
+        "rs": row.rs_id,
+        "user": row.user_id,
+        "token": row.token_id,
+        "reason": row.reason,
+    }
+
+
+def key_words(record: KeyRecord) -> dict[str, Any]:
+    """A key, without the key."""
+    return {
+        "kid": record.kid.hex(),
+        "role": record.role,
+        "rs": record.rs_id,
+        "state": record.state,
+        "made": when(record.created_at),
+        "kept until": None if record.retired_until is None else when(record.retired_until),
+    }
+
+
+def when(at_s: int) -> str:
+    """A time as people and scripts read it: 2026-01-31 13:00:00Z."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def told(value: object) -> str:
+    """A member's value in one line of text."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {told(member)}" for name, member in value.items()) or "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None or value == "" else str(value)
+
+
+def _lists(scopes: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    return {audience: list(names) for audience, names in scopes.items()}
+
+
+def _grant_word(grant: int) -> str:
+    name = GRANT_NAMES[grant]
+    return "token_exchange" if name == TOKEN_EXCHANGE else name
+
+
+def _method_words(mask: int) -> str:
+    return "/".join(name for name, bit in METHODS.items() if mask & bit)
+
+
+def _state(record: TokenRecord, now_s: int) -> str:
+    if record.revoked_at is not None:
+        return "revoked"
+    return "expired" if record.expires_at <= now_s else "live"

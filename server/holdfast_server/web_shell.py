@@ -1,0 +1,83 @@
+"""The web server under the HTTPS application: its socket, its bounds, and a stop that waits for who is being served.
+
+uvicorn does the work. What it lacks is here: a bound on how long a connection may
+take to say what it wants, and signals that are left to serve_shell.py.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from holdfast_server.admin_shell import Problem
+from holdfast_server.config import Bind, Config
+
+HEADER_TIMEOUT_S = 5
+"""From connecting, or from the last answer, to a whole header."""
+DRAIN_TIMEOUT_S = 5
+MAX_CONNECTIONS = 512
+MAX_HEADER_LEN = 16 * 1024
+BACKLOG = 128
+
+
+class PromptProtocol(H11Protocol):
+    """A connection that must say within HEADER_TIMEOUT_S what it wants; uvicorn asks this of later requests only."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Start the clock that uvicorn stops when a header is whole."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn without its signal handlers, which would end the process before everything is closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    def stop(self) -> None:
+        """Take no more connections, finish what is being answered, and return; asked twice: at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def make_web_server(app: ASGIApp, config: Config) -> WebServer:
+    """The server for one application; it speaks TLS when the configuration has a certificate."""
+    return WebServer(
+        uvicorn.Config(
+            app,
+            http=PromptProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=HEADER_TIMEOUT_S,
+            timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEADER_LEN,
+            ssl_certfile=config.certificate,
+            ssl_keyfile=config.key,
+        )
+    )
+
+
+@contextlib.contextmanager
+def listening(bind: Bind) -> Iterator[socket.socket]:
+    """A listening TCP socket. Raises Problem."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as bound:
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((bind.host, bind.port))
+            bound.listen(BACKLOG)
+        except OSError as error:
+            raise Problem(f"http.bind {bind} cannot be served: {error.strerror}.") from None
+        yield bound
