@@ -10,7 +10,7 @@ from holdfast_core import crypto
 from holdfast_core import labels as L
 from holdfast_core.claims import Claims, claims_from_introspection, decode_claims
 from holdfast_core.cnf import OSCORE_VERSION, Cnf, OscInput, decode_cnf
-from holdfast_core.cwt import CWT_MAC, CWT_SIGNED, FORMATS, Trust, open_cwt, open_encrypted_key
+from holdfast_core.cwt import CWT_MAC, CWT_SIGNED, FORMATS, Opened, Trust, open_cwt, open_encrypted_key
 from holdfast_core.errors import (
     CnonceStale,
     KeyUnsuitable,
@@ -116,22 +116,7 @@ def verify_token(
     """
     opened = open_cwt(token, rules.trust, rules.formats)
     claims = decode_claims(opened.payload)
-    if claims.iss is not None and claims.iss != opened.issuer:
-        raise WrongIssuer("iss")
-    _check_time(claims, rules, now_s, now_is_floor)
-    exi_seq = None if claims.exi is None else _check_exi(claims, rules, exi_floor)
-    permissions = _check_rights(claims, rules)
-    _check_cnonce(claims, rules, cnonce_check)
-    profile = _profile(claims, rules)
-
-    def open_encrypted(value: object) -> bytes:
-        return open_encrypted_key(value, rules.trust, opened.issuer)
-
-    cnf = _check_cnf(claims, profile, open_encrypted)
-    in_clear = opened.format in (CWT_SIGNED, CWT_MAC) and not cnf.encrypted
-    if in_clear and (cnf.osc is not None or (cnf.key is not None and cnf.key.k is not None)):
-        raise KeyUnsuitable("in-clear")  # whoever saw the token pass has the key (RFC 8747 section 3.2)
-    return Grant(claims, opened.issuer, cnf, permissions, profile, opened.format, crypto.sha256(token), exi_seq)
+    return _grant(claims, opened, token, rules, now_s, now_is_floor, exi_floor, cnonce_check)
 
 
 def grant_from_introspection(
@@ -160,14 +145,32 @@ def grant_from_introspection(
         inactive.coap_code = L.CODE_BAD_REQUEST  # claims cannot be obtained (RFC 9200 section 5.10.1.1)
         raise inactive
     claims = claims_from_introspection(answer)
-    if claims.iss is not None and claims.iss != issuer:
+    opened = Opened(b"", issuer, REFERENCE)
+    return _grant(claims, opened, token, rules, now_s, now_is_floor, None, cnonce_check)
+
+
+def _grant(
+    claims: Claims,
+    opened: Opened,
+    token: bytes,
+    rules: Rules,
+    now_s: "int | None",
+    now_is_floor: bool,
+    exi_floor: "int | None",
+    cnonce_check: "CnonceCheck | None",
+) -> Grant:
+    """Check the claims in the order of RFC 9200 section 5.10.1.1; opened says who vouches for them, and how."""
+    if claims.iss is not None and claims.iss != opened.issuer:
         raise WrongIssuer("iss")
     _check_time(claims, rules, now_s, now_is_floor)
+    exi_seq = None
+    if claims.exi is not None and opened.format != REFERENCE:
+        exi_seq = _check_exi(claims, rules, exi_floor)
     permissions = _check_rights(claims, rules)
     _check_cnonce(claims, rules, cnonce_check)
     profile = _profile(claims, rules)
-    cnf = _check_cnf(claims, profile, None)
-    return Grant(claims, issuer, cnf, permissions, profile, REFERENCE, crypto.sha256(token))
+    cnf = _check_cnf(claims, profile, opened, rules.trust)
+    return Grant(claims, opened.issuer, cnf, permissions, profile, opened.format, crypto.sha256(token), exi_seq)
 
 
 def _check_time(claims: Claims, rules: Rules, now_s: "int | None", now_is_floor: bool) -> None:
@@ -231,13 +234,21 @@ def _profile(claims: Claims, rules: Rules) -> int:
     return claims.ace_profile
 
 
-def _check_cnf(claims: Claims, profile: int, open_encrypted: "Callable[[object], bytes] | None") -> Cnf:
-    """Decode cnf and check that its key serves the profile (RFC 9201 section 5)."""
+def _check_cnf(claims: Claims, profile: int, opened: Opened, trust: Trust) -> Cnf:
+    """Decode cnf and check that its key serves the profile (RFC 9201 section 5) and came here unseen."""
     if claims.cnf is None:
         raise KeyUnsuitable("missing")  # never a bearer token
-    cnf = decode_cnf(claims.cnf, open_encrypted)
-    if cnf.method != L.CNF_KID:  # a reference is checked where the key it names is kept
-        _CNF_RULES[profile](cnf)
+
+    def open_encrypted(value: object) -> bytes:
+        return open_encrypted_key(value, trust, opened.issuer)
+
+    cnf = decode_cnf(claims.cnf, None if opened.format == REFERENCE else open_encrypted)
+    if cnf.method == L.CNF_KID:  # a reference is checked where the key it names is kept
+        return cnf
+    _CNF_RULES[profile](cnf)
+    is_secret = cnf.osc is not None or (cnf.key is not None and cnf.key.k is not None)
+    if is_secret and not cnf.encrypted and opened.format in (CWT_SIGNED, CWT_MAC):
+        raise KeyUnsuitable("in-clear")  # whoever saw the token pass has the key (RFC 8747 section 3.2)
     return cnf
 
 
