@@ -132,9 +132,17 @@ def test_the_sweep_is_bounded_and_takes_only_what_has_expired(story):
 
 
 def test_the_sweep_finds_its_rows_by_index(story):
-    for table in ("tokens", "authorization_codes"):
-        plan = story.store._all(f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE expires_at <= 1 LIMIT 5")
+    for table, column in (("tokens", "expires_at"), ("authorization_codes", "expires_at"), ("audit", "at")):
+        plan = story.store._all(f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {column} <= 1 LIMIT 5")
         assert "USING INDEX" in plan[0]["detail"]
+
+
+def test_old_audit_rows_go_and_young_ones_stay(story):
+    rows = len(story.store.audit_rows(1000))
+    assert story.store.sweep_audit(NOW_S) == 0
+    assert story.store.sweep_audit(NOW_S + 1, limit=2) == 2
+    assert story.store.sweep_audit(NOW_S + 1) == rows - 2
+    assert story.store.audit_rows() == []
 
 
 def test_after_a_restore_no_counter_repeats_and_no_code_lives(story):
