@@ -141,18 +141,18 @@ class World:
     def now_ms(self):
         return self.link.now_ms
 
-    def boot(self, name, clock=True):
+    def boot(self, name, clock=True, trace=None):
         """Start a device, again with the flash of its last life; returns it."""
         flash = self.flash.setdefault(name, FlashFake())
-        device = Device(self.provisionings[name], flash, bytes, self.now_ms, as_peer="as")
+        device = Device(self.provisionings[name], flash, bytes, self.now_ms, as_peer="as", trace=trace)
         if clock:
             device.set_time(NOW_S + self.now_ms // 1000, self.now_ms)
         self.devices[name] = device
         self.link.add(name, Node(device))
         return device
 
-    def boot_tube(self, clock=True):
-        tube = self.boot("tube", clock)
+    def boot_tube(self, clock=True, trace=None):
+        tube = self.boot("tube", clock, trace)
         tube.rs.resource("/result", get=lambda asked: response(L.CODE_CONTENT, b"negative"), observable=True)
         tube.rs.resource("/calibration", put=lambda asked: response(L.CODE_CHANGED))
         return tube
