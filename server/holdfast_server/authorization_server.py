@@ -8,7 +8,6 @@ Never authenticates a transport (see caller.py) and never writes to a socket or 
 RFC 6749 section 4.1; RFC 7009; RFC 8693.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -114,7 +113,7 @@ class AuthorizationServer:
         token = params.get("token")
         if not isinstance(token, bytes) or not token:
             raise OAuthError(L.ERR_INVALID_REQUEST, "token is missing")
-        record = self.store.token_by_hash(hashlib.sha256(token).digest())
+        record = self.store.token(token)
         if record is not None and record.client_id == caller.client_id:
             self.revoke_token_id(record.token_id, now_s, "by-client")
 

@@ -72,7 +72,7 @@ def token_exchange(request: TokenRequest, client: Client, caller: Caller, store:
     """
     if not request.subject_token:
         raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is missing")
-    original = store.token_by_hash(hashlib.sha256(request.subject_token).digest())
+    original = store.token(request.subject_token)
     if original is None or not _is_for(original, caller, store) or not is_live(original, store, now_s):
         raise OAuthError(L.ERR_INVALID_GRANT, "subject_token is not valid")
     if isinstance(original.scope, bytes):

@@ -5,7 +5,6 @@ token.
 RFC 9200 section 5.8.2; RFC 9201 section 3.2; RFC 9203 section 3.2.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from holdfast_server.lint import lint
 from holdfast_server.policy import KEY_OSC, KEY_PUBLIC, Decision
 from holdfast_server.registry import FORMAT_REFERENCE, FORMAT_SIGNED
 from holdfast_server.store_sqlite import Store
-from holdfast_server.store_tokens import TokenRecord
+from holdfast_server.store_tokens import TokenRecord, token_hash_of
 from holdfast_server.token_formats import encode_map, make_token
 from holdfast_server.token_request import TokenRequest
 
@@ -100,7 +99,7 @@ def _record(token: bytes, claims: dict[int, Any], decision: Decision, now_s: int
     cnf = claims[L.CLAIM_CNF]
     kept = claims if decision.token_format == FORMAT_REFERENCE else {**claims, L.CLAIM_CNF: {}}
     return TokenRecord(
-        token_hash=hashlib.sha256(token).digest(),
+        token_hash=token_hash_of(token),
         token_format=decision.token_format,
         client_id=decision.client.client_id,
         user_id=_user_id(decision),

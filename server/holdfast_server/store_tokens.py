@@ -1,13 +1,23 @@
 """The rows of authorization codes and tokens.
 
-Codes and tokens are found by SHA-256 and never kept themselves.  Using a code is one UPDATE that succeeds once, so no
+Codes and tokens are found by a hash and never kept themselves.  Using a code is one UPDATE that succeeds once, so no
 two requests can both have it, whoever else writes to the database.  RFC 6749 section 4.1.2.
 """
 
+import base64
+import hashlib
 import sqlite3
 from dataclasses import dataclass, field
 
 from holdfast_server.store_port import Rows
+
+
+def token_hash_of(token: bytes) -> bytes:
+    """Return the 32 bytes by which a revocation list names a token: SHA-256 of its base64url text (RFC 9770 4.2.1).
+
+    The list puts one byte for the hash function before them.  It is also what the token is found by here.
+    """
+    return hashlib.sha256(base64.urlsafe_b64encode(token).rstrip(b"=")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +121,9 @@ class TokenRows(Rows):
         assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has just succeeded
         return cursor.lastrowid
 
-    def token_by_hash(self, token_hash: bytes) -> TokenRecord | None:
-        """Return the token with this SHA-256, whatever its state, or None."""
-        row = self._one("SELECT * FROM tokens WHERE token_hash = ?", (token_hash,))
+    def token(self, token: bytes) -> TokenRecord | None:
+        """Return the record of a token, whatever its state, or None."""
+        row = self._one("SELECT * FROM tokens WHERE token_hash = ?", (token_hash_of(token),))
         return None if row is None else _token(row)
 
     def tokens(self, client_id: str | None = None, limit: int = 100) -> list[TokenRecord]:

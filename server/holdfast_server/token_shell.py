@@ -3,7 +3,6 @@
 A token itself is never stored; the list shows what was said about it when it was made.
 """
 
-import hashlib
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +55,7 @@ def token_introspect(text: str, state: Path, as_json: bool) -> None:
     """Say what is known of a token (base64url; - reads it from standard input, out of the shell's history)."""
     encoded = sys.stdin.readline().strip() if text == "-" else text
     with opened(state) as admin:
-        record = admin.store.token_by_hash(hashlib.sha256(decode_token(encoded)).digest())
+        record = admin.store.token(decode_token(encoded))
         now_s = admin.now_s
     if record is None:
         raise Failed("This server did not issue that token, or has forgotten it.")

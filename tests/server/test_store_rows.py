@@ -1,5 +1,6 @@
 """The store's rows: one-time codes, families of tokens, the sweep, restored backups, names full of SQL."""
 
+import base64
 import hashlib
 import os
 import sqlite3
@@ -9,13 +10,13 @@ import pytest
 
 from holdfast_server.registry import Client, ResourceServer, User
 from holdfast_server.store_sqlite import EPOCH_JUMP, Store
-from holdfast_server.store_tokens import CodeRecord, TokenRecord
+from holdfast_server.store_tokens import CodeRecord, TokenRecord, token_hash_of
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE, build_story_as
 
 
 def token_record(name, now_s=NOW_S, parent_id=None, **changes):
     values = {
-        "token_hash": name.encode().ljust(32, b"\0"),
+        "token_hash": token_hash_of(name.encode()),
         "token_format": "reference",
         "client_id": DOCTOR_APP,
         "user_id": None,
@@ -78,7 +79,7 @@ def test_revoking_reaches_all_descendants_and_nobody_else(story):
     other = store.add_token(token_record("other"))
     assert sorted(store.revoke_token(child, NOW_S)) == [child, grandchild]
     assert sorted(store.revoke_token(root, NOW_S)) == [root]
-    assert store.token_by_hash(token_record("other").token_hash).revoked_at is None
+    assert store.token(b"other").revoked_at is None
     assert other not in (root, child, grandchild)
 
 
@@ -113,6 +114,13 @@ def test_a_pop_key_counts_only_for_its_client_audience_and_while_its_token_lives
     assert not store.pop_key_issued(DOCTOR_APP, EKG, b"k", NOW_S + 100)
     store.revoke_token(token_id, NOW_S)
     assert not store.pop_key_issued(DOCTOR_APP, EKG, b"k", NOW_S)
+
+
+def test_a_token_is_found_by_the_hash_that_a_revocation_list_will_name(story):
+    token = story.doctor_token()["access_token"]
+    text = base64.urlsafe_b64encode(token).rstrip(b"=")
+    assert story.store.token(token).token_hash == hashlib.sha256(text).digest()
+    assert story.store.token(text) is None
 
 
 # --- sweep, restore, deletion ---

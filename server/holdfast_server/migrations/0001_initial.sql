@@ -55,7 +55,7 @@ CREATE INDEX authorization_codes_expiry ON authorization_codes (expires_at);
 
 CREATE TABLE tokens (
     token_id INTEGER PRIMARY KEY,
-    token_hash BLOB NOT NULL UNIQUE, -- SHA-256 of the token's bytes; the token itself is never kept
+    token_hash BLOB NOT NULL UNIQUE, -- SHA-256 of its base64url text (RFC 9770 4.2.1); the token is never kept
     token_format TEXT NOT NULL,
     client_id TEXT NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
     user_id TEXT REFERENCES users (user_id) ON DELETE CASCADE,
