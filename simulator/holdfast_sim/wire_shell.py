@@ -1,0 +1,57 @@
+"""The checks over everything that the tap saw, the same for both stories."""
+
+from holdfast_sim.invariants import MAX_AMPLIFICATION, amplification, leaks, repeated_nonces, unasked
+from holdfast_sim.records import Datagram
+from holdfast_sim.stage_shell import Stage
+
+SERVERS = ("AS",)
+
+
+def check_wire(stage: Stage, *names: str) -> None:
+    """Note the verdicts; names: scopes and people that may only travel encrypted."""
+    datagrams = stage.recorder.datagrams()
+    checks = stage.checks
+    findings, seen = repeated_nonces(datagrams)
+    checks.hold(
+        "wire: no nonce is used twice",
+        "RFC 8613 7.2",
+        "one ciphertext for each (key, Partial IV)",
+        findings[0] if findings else f"{seen} nonces, each once",
+        ok=not findings and seen > 0,
+    )
+    secrets = {**stage.secrets, **{f"the word {name}": name.encode() for name in names}}
+    found = leaks(datagrams, secrets)
+    checks.hold(
+        "wire: no key, password, scope or name in the clear",
+        "RFC 9200 6.1, 7",
+        "none",
+        found[0] if found else f"none of {len(secrets)} in {len(datagrams)} datagrams",
+        ok=not found and bool(datagrams),
+    )
+    worst, words = amplification(datagrams)
+    checks.hold(
+        "wire: little for who shows nothing",
+        "RFC 7252 11.3, RFC 9175 2.4",
+        f"at most {MAX_AMPLIFICATION} bytes for each byte of an unprotected request",
+        f"{worst:.1f} ({words})",
+        ok=worst <= MAX_AMPLIFICATION,
+    )
+    for who in ("tube", "spare tube"):
+        if who in stage.fronts:
+            _quiet(stage, who, datagrams)
+
+
+def _quiet(stage: Stage, who: str, datagrams: list[Datagram]) -> None:
+    """A tube answers who asked and speaks to nobody else: what it says it sent is what the tap saw it send."""
+    findings = unasked(datagrams, who)
+    seen = sum(datagram.src == who for datagram in datagrams)
+    told = sum(line["dir"] == "out" for line in stage.parts[who].trace)
+    if not findings and told != seen:
+        findings = [f"{who} sent {told} datagrams, of which the tap saw {seen}"]
+    stage.checks.hold(
+        f"{who}: speaks only when asked",
+        "the disconnected flow",
+        "an answer to each who asks, and not one datagram to the AS",
+        findings[0] if findings else f"{seen} datagrams, each an answer",
+        ok=not findings and not any(datagram.src == who and datagram.dst == "AS" for datagram in datagrams),
+    )
