@@ -123,6 +123,16 @@ def test_a_token_is_found_by_the_hash_that_a_revocation_list_will_name(story):
     assert story.store.token(text) is None
 
 
+def test_the_hash_of_the_token_in_rfc_9770_figure_3():
+    """The RFC prints the token and its base64url text; the hash of the text is plain SHA-256."""
+    token = bytes.fromhex(
+        "d83dd0835820a3010a044c53796d6d6574726963313238054d99a0d7846e762c49ffe8a63e0ba05858b918a11fd81e438b7f973d9e2e"
+        "119bcb22424ba0f38a80f27562f400ee1d0d6c0fdb559c02421fd384fc2ebe22d7071378b0ea7428fff157444d45f7e6afcda1aae5f6"
+        "495830c58627087fc5b4974f319a8707a635dd643b"
+    )
+    assert token_hash_of(token).hex() == "1a06427bcbe5d29385202b8255820b8370ae481065a1e94017c0185bfbd51707"
+
+
 # --- sweep, restore, deletion ---
 
 
