@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ import click
 from holdfast_core.errors import HoldfastError
 from holdfast_server.config import Config, ConfigError, load
 from holdfast_server.keyring import Keyring
-from holdfast_server.registry import Registry
-from holdfast_server.store_sqlite import Store
+from holdfast_server.records_shell import told
+from holdfast_server.registry import Registry, RegistryError
+from holdfast_server.store_sqlite import DATABASE_NAME, Store
 
 STATE_ENV = "HOLDFAST_STATE"
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
+KIND_WORDS = {"client": "client", "rs": "resource server", "user": "user"}
 
 
 class Problem(click.ClickException):
@@ -69,6 +72,8 @@ def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
     now_s = int(time.time())
     with problems():
         config = load(state)
+        if not (state / DATABASE_NAME).exists():
+            raise Problem(f"There is no {state / DATABASE_NAME}: bring it back from a backup.")
         with Store(state, now_s, serving=serving) as store:
             keyring = Keyring(store, secrets.token_bytes)
             registry = Registry(store, keyring, config.settings, secrets.token_bytes)
@@ -80,14 +85,34 @@ def problems() -> Iterator[None]:
     """Turn what can go wrong for an operator into one sentence, never a traceback."""
     try:
         yield
+    except RegistryError as error:
+        raise Problem(sentence_of(error.detail)) from None
     except (ConfigError, HoldfastError) as error:
         raise Problem(sentence_of(str(error))) from None
+    except sqlite3.Error as error:
+        raise Problem(sentence_of(f"The database cannot be used: {error}")) from None
     except OSError as error:
         raise Problem(sentence_of(f"{error.filename or 'the state directory'}: {error.strerror}")) from None
 
 
+def lock(state: Path, kind: str, party_id: str, *, disabled: bool) -> None:
+    """Lock or unlock a client, an rs or a user, and say so. Raises Problem."""
+    with opened(state) as admin:
+        try:
+            admin.registry.set_disabled(disabled, admin.now_s, **{f"{kind}_id": party_id})
+        except RegistryError:
+            raise unknown(kind, party_id) from None
+    click.echo(f"{'Locked' if disabled else 'Unlocked'} {party_id}.")
+
+
+def unknown(kind: str, party_id: str) -> Problem:
+    """The sentence for an id that is not there. kind: client, rs or user."""
+    return Problem(f"There is no {KIND_WORDS[kind]} {party_id}: `holdfast server {kind} list` names them.")
+
+
 def sentence_of(text: str) -> str:
-    """The text with a full stop."""
+    """The text with a capital letter and a full stop."""
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."
 
 
@@ -99,12 +124,15 @@ def write_private(path: Path, octets: bytes, *, force: bool) -> None:
     with problems():
         fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.fchmod(fd, 0o600)
-            os.write(fd, octets)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        unfinished.replace(path)
+            os.fchmod(fd, 0o600)  # of one that was left behind with another mode
+            with os.fdopen(fd, "wb") as file:
+                file.write(octets)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
 
 
 def show(record: dict[str, Any], *, as_json: bool) -> None:
@@ -114,7 +142,7 @@ def show(record: dict[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, record), default=0)
     for name, value in record.items():
-        click.echo(f"{name:<{width}}  {_words(value)}")
+        click.echo(f"{name:<{width}}  {told(value)}")
 
 
 def show_all(records: list[dict[str, Any]], *, as_json: bool, nothing: str) -> None:
@@ -125,17 +153,7 @@ def show_all(records: list[dict[str, Any]], *, as_json: bool, nothing: str) -> N
     if not records:
         click.echo(nothing)
         return
-    rows = [list(records[0]), *([_words(value) for value in record.values()] for record in records)]
+    rows = [list(records[0]), *([told(value) for value in record.values()] for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return "; ".join(f"{name}: {_words(member)}" for name, member in value.items()) or "-"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None or value == "" else str(value)

@@ -4,6 +4,7 @@ import secrets
 import time
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,16 +20,24 @@ from holdfast_server.admin_shell import (
     state_option,
     write_private,
 )
+from holdfast_server.administrator import ADMIN_RIGHTS
+from holdfast_server.authenticator import hash_password
+from holdfast_server.key_shell import key
 from holdfast_server.keyring import Keyring
-from holdfast_server.registry_shell import client, rs, user
-from holdfast_server.serve_shell import serve
-from holdfast_server.store_sqlite import Store
+from holdfast_server.records_shell import audit_words
+from holdfast_server.registry import User
+from holdfast_server.registry_shell import client, rs
+from holdfast_server.store_sqlite import DATABASE_NAME, Store
 from holdfast_server.token_shell import token
+from holdfast_server.user_shell import generated_password, user
+
+if TYPE_CHECKING:
+    from holdfast_server.admin_shell import Admin
 
 
 @click.group()
 def group() -> None:
-    r"""Run the authorization server: clients, resource servers, users, consent, tokens.
+    """Run the authorization server: clients, resource servers, users, consent, tokens.
 
     \b
     A server from nothing:
@@ -37,41 +46,62 @@ def group() -> None:
       holdfast server client add app --grant authorization_code --redirect-uri URL --allow ekg=read_ekg --state DIR
       holdfast server user add doctor --allow ekg=read_ekg --generate --state DIR
       holdfast server serve --state DIR
-    """
+
+    Every command may run beside a running server, which notices at once. Exit codes: 0 done, 1 what was asked for
+    did not succeed, 2 the call or the configuration is wrong.
+    """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-group.add_command(client)
-group.add_command(rs)
-group.add_command(user)
-group.add_command(token)
+for part in (client, rs, user, token, key):
+    group.add_command(part)
 
 
 @group.command()
 @state_option
-@click.option("--issuer", help="The server's URL for browsers; http on loopback when not given.")
+@click.option("--issuer", help="The server's URL for browsers; made of --http when not given.")
 @click.option("--http", default="127.0.0.1:8080", show_default=True, help="Where to serve browsers.")
 @click.option("--coap", default="127.0.0.1:5683", show_default=True, help="Where to serve devices.")
+@click.option("--certificate", default="", help="PEM file, for another address than a loopback one.")
+@click.option("--key", "private_key", default="", help="PEM file of the certificate's key.")
+@click.option("--admin", "admin_id", default="admin", show_default=True, help="Who looks after the server at /admin.")
 @json_option
-def init(state: Path, issuer: str | None, http: str, coap: str, as_json: bool) -> None:
-    """Make a new server: its directory, configuration, database and signing keys."""
+def init(
+    state: Path,
+    issuer: str | None,
+    http: str,
+    coap: str,
+    certificate: str,
+    private_key: str,
+    admin_id: str,
+    as_json: bool,
+) -> None:
+    """Make a new server: its directory, configuration, database, signing keys, and an administrator.
+
+    The administrator's password is made here and printed once; there is no default one.
+    """
     path = state / configuration.CONFIG_NAME
     if path.exists():
         raise Problem(f"{path} exists: this directory already has a server.")
-    text = configuration.render(issuer or f"http://{http}", http, coap)
-    now_s = int(time.time())
+    url = issuer or f"{'https' if certificate else 'http'}://{http}"
+    text = configuration.render(url, http, coap, certificate, private_key)
+    password = generated_password()
     with problems():
-        configuration.parse(tomllib.loads(text), state)
-        with Store(state, now_s) as store:
-            Keyring(store, secrets.token_bytes).make_keys("sign", None, now_s)
-            write_private(path, text.encode(), force=False)
-            kids = [key.kid.hex() for key in Keyring(store, secrets.token_bytes).public_keys()]
+        try:
+            configuration.parse(tomllib.loads(text), state)
+        except tomllib.TOMLDecodeError:
+            raise Problem("An option has a character that a configuration file cannot hold.") from None
+        kids = _make_state(state, User(admin_id, hash_password(password), dict(ADMIN_RIGHTS)))
+        write_private(path, text.encode(), force=False)
     if as_json:
-        show({"state": str(state), "config": str(path), "signing_kids": kids}, as_json=True)
+        admin = {"user_id": admin_id, "password": password}
+        show({"state": str(state), "config": str(path), "signing_kids": kids, "admin": admin}, as_json=True)
         return
     click.echo(f"""Made {state}/
-  server.toml   its configuration, to read and change
-  holdfast.db   registry, keys, tokens; mode 0600, back it up like a key
+  {configuration.CONFIG_NAME}   its configuration, to read and change
+  {DATABASE_NAME}   registry, keys, tokens; mode 0600, back it up like a key
 Signing keys {", ".join(kids)} (current, next).
+Administrator {admin_id}, password {password}
+(shown this once; for {url.rstrip("/")}/admin)
 
 Next:
   holdfast server rs add NAME --scope SCOPE=GET:/PATH --state {state}
@@ -79,11 +109,24 @@ Next:
   holdfast server serve --state {state}""")
 
 
+def _make_state(state: Path, admin: User) -> list[str]:
+    """Make the directory and the database; returns the ids of the signing keys."""
+    now_s = int(time.time())
+    with Store(state, now_s) as store, store.transaction():
+        keyring = Keyring(store, secrets.token_bytes)
+        keyring.make_keys("sign", None, now_s)
+        store.put_user(admin, now_s)
+        store.audit(now_s, "initialised", user_id=admin.user_id)
+        return [signer.kid.hex() for signer in keyring.public_keys()]
+
+
 @group.command("serve")
 @state_option
 @click.option("--trace", is_flag=True, help="Print a line of JSON for each datagram: sizes and codes, no content.")
 def serve_command(state: Path, trace: bool) -> None:
     """Serve until stopped. Prints {"ready": ...} with the ports when it can be used."""
+    from holdfast_server.serve_shell import serve
+
     with opened(state, serving=True) as admin:
         serve(admin, trace=trace)
 
@@ -92,28 +135,37 @@ def serve_command(state: Path, trace: bool) -> None:
 @state_option
 @json_option
 def check(state: Path, as_json: bool) -> None:
-    """Check configuration, database and keys without serving. Exit code 0: all is well."""
-    findings: list[dict[str, object]] = []
+    """Check configuration, database and keys without serving. Exit code 0: all is well; 1: something is not."""
     with opened(state) as admin:
-        config = admin.config
-        findings.append({"check": "configuration", "ok": True, "says": f"issuer {config.settings.issuer}"})
-        signing = len(admin.keyring.public_keys())
-        findings.append({"check": "signing keys", "ok": signing >= 2, "says": f"{signing} (current and next are 2)"})
-        clock_ok = admin.now_s >= config.settings.clock_floor_s
-        findings.append({"check": "clock", "ok": clock_ok, "says": "is set" if clock_ok else "was never set"})
-        for name in ("clients", "resource_servers", "users"):
-            count = len(getattr(admin.store, name)())
-            findings.append({"check": name.replace("_", " "), "ok": True, "says": str(count)})
-        mode = (state / "holdfast.db").stat().st_mode & 0o777
-        findings.append({"check": "database mode", "ok": mode == 0o600, "says": oct(mode)})
-        findings += [
-            {"check": path.name, "ok": path.exists(), "says": str(path)}
-            for path in (config.certificate, config.key)
-            if path is not None
-        ]
+        findings = [{"check": name, "ok": ok, "says": says} for name, ok, says in _findings(admin)]
     show_all(findings, as_json=as_json, nothing="")
     if not all(finding["ok"] for finding in findings):
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _findings(admin: "Admin") -> list[tuple[str, bool, str]]:
+    config = admin.config
+    signing = len(admin.keyring.public_keys())
+    clock_is_set = admin.now_s >= config.settings.clock_floor_s
+    findings = [
+        ("configuration", True, f"issuer {config.settings.issuer}, http {config.http}, coap {config.coap}"),
+        ("certificate", *_certificate(config)),
+        ("clock", clock_is_set, "is set" if clock_is_set else "was never set"),
+        ("signing keys", signing >= 2, f"{signing}, of which one is current and one is next"),
+    ]
+    for path, wanted in ((config.state, 0o700), (config.state / DATABASE_NAME, 0o600)):
+        mode = path.stat().st_mode & 0o777
+        findings.append((f"mode of {path.name}", mode == wanted, f"{mode:o}, to be {wanted:o}"))
+    counts = [(name, len(getattr(admin.store, name)())) for name in ("clients", "resource_servers", "users")]
+    return findings + [(name.replace("_", " "), True, str(count)) for name, count in counts]
+
+
+def _certificate(config: configuration.Config) -> tuple[bool, str]:
+    try:
+        configuration.check_tls(config)
+    except configuration.ConfigError as error:
+        return False, str(error)
+    return True, str(config.certificate or "none, so loopback only")
 
 
 @group.command()
@@ -123,17 +175,17 @@ def check(state: Path, as_json: bool) -> None:
 def audit(limit: int, state: Path, as_json: bool) -> None:
     """Show who was given or refused what, newest first."""
     with opened(state) as admin:
-        rows = admin.store.audit_rows(limit)
-    words = [
-        {
-            "at": row.at,
-            "event": row.event,
-            "client": row.client_id,
-            "rs": row.rs_id,
-            "user": row.user_id,
-            "token": row.token_id,
-            "reason": row.reason,
-        }
-        for row in rows
-    ]
+        words = [audit_words(row) for row in admin.store.audit_rows(limit)]
     show_all(words, as_json=as_json, nothing="Nothing has happened yet.")
+
+
+@group.command()
+@state_option
+def restored(state: Path) -> None:
+    """Say that the database came from a backup: no counter may repeat, no old code may come back to life.
+
+    Run it once, before `serve`. Tokens that were revoked since the backup must be revoked again.
+    """
+    with opened(state, serving=True) as admin:
+        admin.store.after_restore(admin.now_s)
+    click.echo("Counters were moved on and codes voided. Revoke again what was revoked since the backup.")

@@ -4,15 +4,13 @@ A token itself is never stored; the list shows what was said about it when it wa
 """
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from holdfast_server.admin_shell import Failed, Problem, json_option, opened, show, show_all, state_option
 from holdfast_server.json_codec import decode_token
-from holdfast_server.store_tokens import TokenRecord
+from holdfast_server.records_shell import token_words
 
 
 @click.group()
@@ -28,20 +26,19 @@ def token() -> None:
 def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) -> None:
     """List the newest tokens."""
     with opened(state) as admin:
-        records = admin.store.tokens(client_id, limit)
-        now_s = admin.now_s
-    show_all([_words(record, now_s) for record in records], as_json=as_json, nothing="No tokens yet.")
+        words = [token_words(record, admin.now_s) for record in admin.store.tokens(client_id, limit)]
+    show_all(words, as_json=as_json, nothing="No tokens yet.")
 
 
 @token.command("revoke")
-@click.argument("token_id", type=int)
+@click.argument("token_id", type=click.IntRange(1, 2**63 - 1))
 @state_option
 def token_revoke(token_id: int, state: Path) -> None:
     """Withdraw a token, by its number in the list, and every token that was exchanged for it."""
     with opened(state) as admin, admin.store.transaction():
         revoked = admin.store.revoke_token(token_id, admin.now_s)
         for number in revoked:
-            admin.store.audit(admin.now_s, "token-revoked", token_id=number, reason="administrator")
+            admin.store.audit(admin.now_s, "token-revoked", token_id=number, reason="by-operator")
     if not revoked:
         raise Problem(f"There is no live token {token_id}: `holdfast server token list` numbers them.")
     click.echo(f"Revoked {', '.join(map(str, revoked))}.")
@@ -56,32 +53,6 @@ def token_introspect(text: str, state: Path, as_json: bool) -> None:
     encoded = sys.stdin.readline().strip() if text == "-" else text
     with opened(state) as admin:
         record = admin.store.token(decode_token(encoded))
-        now_s = admin.now_s
     if record is None:
         raise Failed("This server did not issue that token, or has forgotten it.")
-    show(_words(record, now_s), as_json=as_json)
-
-
-def _words(record: TokenRecord, now_s: int) -> dict[str, Any]:
-    return {
-        "token": record.token_id,
-        "state": _state(record, now_s),
-        "client": record.client_id,
-        "user": record.user_id,
-        "audience": record.audience,
-        "scope": record.scope if isinstance(record.scope, str) else record.scope.hex(),
-        "format": record.token_format,
-        "issued": _when(record.issued_at),
-        "expires": _when(record.expires_at),
-        "exchanged for": record.parent_id,
-    }
-
-
-def _state(record: TokenRecord, now_s: int) -> str:
-    if record.revoked_at is not None:
-        return "revoked"
-    return "expired" if record.expires_at <= now_s else "live"
-
-
-def _when(at_s: int) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    show(token_words(record, admin.now_s), as_json=as_json)

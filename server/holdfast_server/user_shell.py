@@ -1,0 +1,141 @@
+"""`holdfast server user`: the people who log in and consent, and those who look after the server.
+
+A generated password is printed once, when it is made; there is no default one.
+"""
+
+import getpass
+import secrets
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from holdfast_server.admin_shell import Problem, json_option, lock, opened, show, show_all, state_option, unknown
+from holdfast_server.administrator import ADMIN_RIGHTS
+from holdfast_server.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
+from holdfast_server.records_shell import user_words
+from holdfast_server.registry import User
+from holdfast_server.registry_shell import allow_option, allowances
+
+MIN_PASSWORD_LEN = 12
+GENERATED_PASSWORD_LEN = 18
+
+generate_option = click.option("--generate", is_flag=True, help="Make a password and print it once.")
+
+
+@click.group()
+def user() -> None:
+    """People who log in and consent."""
+
+
+@user.command("add")
+@click.argument("user_id")
+@allow_option
+@click.option("--admin", "is_admin", is_flag=True, help="Also let them see /admin and revoke tokens there.")
+@generate_option
+@state_option
+@json_option
+def user_add(
+    user_id: str, allowed: tuple[str, ...], is_admin: bool, generate: bool, state: Path, as_json: bool
+) -> None:
+    """Register a person. The password comes from the terminal, or as one line on standard input."""
+    scopes = {**allowances(allowed), **(ADMIN_RIGHTS if is_admin else {})}
+    if not user_id or len(user_id) > MAX_USERNAME_LEN or not user_id.isprintable():
+        raise Problem(f"A user's name has 1 to {MAX_USERNAME_LEN} printable characters.")
+    with opened(state) as admin:
+        if admin.store.user(user_id) is not None:
+            raise Problem(f"There is a user {user_id} already: remove it first.")
+        password = generated_password() if generate else _asked_password()
+        admin.registry.add_user(User(user_id, hash_password(password), scopes), admin.now_s)
+    _show_password(user_id, password if generate else None, as_json=as_json)
+
+
+@user.command("password")
+@click.argument("user_id")
+@generate_option
+@state_option
+@json_option
+def user_password(user_id: str, generate: bool, state: Path, as_json: bool) -> None:
+    """Replace a person's password."""
+    with opened(state) as admin:
+        record = admin.store.user(user_id)
+        if record is None:
+            raise unknown("user", user_id)
+        password = generated_password() if generate else _asked_password()
+        admin.registry.add_user(replace(record, password_hash=hash_password(password)), admin.now_s)
+    _show_password(user_id, password if generate else None, as_json=as_json)
+
+
+@user.command("list")
+@state_option
+@json_option
+def user_list(state: Path, as_json: bool) -> None:
+    """List the people."""
+    with opened(state) as admin:
+        words = [user_words(record) for record in admin.store.users()]
+    show_all(words, as_json=as_json, nothing="No users yet.")
+
+
+@user.command("show")
+@click.argument("user_id")
+@state_option
+@json_option
+def user_show(user_id: str, state: Path, as_json: bool) -> None:
+    """Show one person."""
+    with opened(state) as admin:
+        record = admin.store.user(user_id)
+    if record is None:
+        raise unknown("user", user_id)
+    show(user_words(record), as_json=as_json)
+
+
+@user.command("remove")
+@click.argument("user_id")
+@state_option
+def user_remove(user_id: str, state: Path) -> None:
+    """Remove a person and every token that was given in their name."""
+    with opened(state) as admin, admin.store.transaction():
+        if not admin.store.delete_user(user_id):
+            raise unknown("user", user_id)
+        admin.store.audit(admin.now_s, "user-removed", reason=user_id)
+    click.echo(f"Removed {user_id}.")
+
+
+@user.command("disable")
+@click.argument("user_id")
+@state_option
+def user_disable(user_id: str, state: Path) -> None:
+    """Lock a person out and revoke every token that was given in their name."""
+    lock(state, "user", user_id, disabled=True)
+
+
+@user.command("enable")
+@click.argument("user_id")
+@state_option
+def user_enable(user_id: str, state: Path) -> None:
+    """Unlock a person; what was revoked stays revoked."""
+    lock(state, "user", user_id, disabled=False)
+
+
+def generated_password() -> str:
+    """A password that nobody has to remember for long: 144 random bits."""
+    return secrets.token_urlsafe(GENERATED_PASSWORD_LEN)
+
+
+def _show_password(user_id: str, password: str | None, *, as_json: bool) -> None:
+    show({"user_id": user_id, "password": password}, as_json=as_json)
+    if password is not None and not as_json:
+        click.echo("This password is not kept here in readable form: hand it over now.", err=True)
+
+
+def _asked_password() -> str:
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+        if getpass.getpass("Again: ") != password:
+            raise Problem("The two passwords differ.")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if not MIN_PASSWORD_LEN <= len(password) <= MAX_PASSWORD_LEN:
+        raise Problem(f"A password has {MIN_PASSWORD_LEN} to {MAX_PASSWORD_LEN} characters; --generate makes one.")
+    return password
