@@ -130,12 +130,7 @@ class Server:
         """Recover a lost replay window (RFC 8613 appendix B.1.2): only a request with our Echo value goes on."""
         binding = context.recipient_id + b"/" + (context.id_context or b"")
         if self._echo.accepts(incoming.message.get(L.OPT_ECHO), binding, now_ms):
-            try:
-                context.accept(incoming.state)  # type: ignore[arg-type]  # set together with the context
-            except PeerError as error:
-                incoming.context = None
-                self._refuse(incoming, error.coap_code, now_ms, 0)
-                return False
+            context.accept(incoming.state)  # type: ignore[arg-type]  # set together with the context
             return True
         incoming.exchange = self._messages.remember(incoming.peer, incoming.mid or 0, now_ms)
         answer = Message(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, self._echo.mint(binding, now_ms))

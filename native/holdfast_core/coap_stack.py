@@ -28,7 +28,7 @@ from holdfast_core.coap_events import (
 from holdfast_core.coap_limits import DEVICE_LIMITS, SERVER_LIMITS, Limits, Transmission
 from holdfast_core.coap_message import Message, decode, encode, is_request, reset_due
 from holdfast_core.coap_observe import Observation
-from holdfast_core.coap_reliability import Exchange, Outgoing, Reliability
+from holdfast_core.coap_reliability import Outgoing, Reliability
 from holdfast_core.coap_request import Leg
 from holdfast_core.coap_server import Server
 from holdfast_core.errors import MalformedCoap
@@ -94,7 +94,7 @@ class CoapStack:
             except MalformedCoap:
                 mid = reset_due(datagram)
                 if mid is not None:
-                    self._reset(peer, mid, None)
+                    self._reset(peer, mid)
             else:
                 self._receive(message, peer)
         return self._events()
@@ -196,21 +196,17 @@ class CoapStack:
             self._separate(message, peer, mid)
         elif message.mtype == L.TYPE_CON:  # a ping (RFC 7252 section 4.3)
             self._messages.arrived(peer, message, None, self._now_ms)
-            self._reset(peer, mid, None)
+            self._reset(peer, mid)
 
     def _separate(self, message: Message, peer: "Hashable", mid: int) -> None:
         """A response that comes on its own: confirm it, or say that we do not know it."""
-        known = self._client.receive(message, peer, self._now_ms)
-        if message.mtype == L.TYPE_NON:
-            if known:
-                self._messages.remember(peer, mid, self._now_ms)
-            return
-        exchange = self._messages.remember(peer, mid, self._now_ms)
-        if known:
-            ack = Message(L.CODE_EMPTY, mtype=L.TYPE_ACK, mid=mid)
-            self._messages.reply(peer, exchange, ack, None, self._now_ms)
-        else:
-            self._reset(peer, mid, exchange)
+        if self._client.receive(message, peer, self._now_ms):
+            exchange = self._messages.remember(peer, mid, self._now_ms)
+            if message.mtype == L.TYPE_CON:
+                ack = Message(L.CODE_EMPTY, mtype=L.TYPE_ACK, mid=mid)
+                self._messages.reply(peer, exchange, ack, None, self._now_ms)
+        elif message.mtype == L.TYPE_CON:
+            self._reset(peer, mid)
 
     def _settled(self, message: Message, peer: "Hashable") -> None:
         """An ACK, perhaps with a response on it, or a Reset."""
@@ -237,12 +233,10 @@ class CoapStack:
         elif isinstance(outgoing.owner, Leg):
             self._client.failed(outgoing.owner, reason, self._now_ms)
 
-    def _reset(self, peer: "Hashable", mid: int, exchange: Exchange | None) -> None:
+    def _reset(self, peer: "Hashable", mid: int) -> None:
+        """Reject a message. It is not remembered: when it comes again it is rejected again."""
         reset = Message(L.CODE_EMPTY, mtype=L.TYPE_RST, mid=mid)
-        datagram = encode(reset)
-        if exchange is not None:
-            exchange.reply = datagram
-        self._messages.emit(datagram, peer, reset, None, self._now_ms)
+        self._messages.emit(encode(reset), peer, reset, None, self._now_ms)
 
     def _events(self) -> list[Event]:
         """Take the events that have come up."""

@@ -8,7 +8,7 @@ from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.coap_stack import CoapStack, FailureEvent, RequestEvent, ResponseEvent
 from holdfast_core.replay_window import ReplayWindow
 from holdfast_core.sender_sequence import SenderSequence, SequenceExhausted
-from testkit.coap import Server, block, contexts, datagram, joined, secured, table
+from testkit.coap import Server, block, contexts, datagram, exhausted, joined, secured, table
 from testkit.link import Random
 
 
@@ -246,15 +246,6 @@ def test_a_server_whose_numbers_are_used_up_stays_silent_and_upright():
     raw, _ = secured(request(L.CODE_GET, "/a"), client)
     assert [m.get(L.OPT_OSCORE) for m in server.feed(raw)] == []
     assert server.requests == []
-
-
-def exhausted():
-    sequence = SenderSequence((1 << 40) - 1)
-    try:
-        while True:
-            sequence.take()
-    except SequenceExhausted:
-        return sequence
 
 
 def test_a_client_whose_numbers_are_used_up_cannot_ask_and_keeps_nothing():

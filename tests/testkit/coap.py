@@ -6,6 +6,7 @@ from holdfast_core.coap_message import Message, decode, encode, request, respons
 from holdfast_core.coap_stack import CoapStack, RequestEvent
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_contexts import ContextTable
+from holdfast_core.sender_sequence import SenderSequence, SequenceExhausted
 from testkit.link import Link, Random
 
 
@@ -34,6 +35,16 @@ def contexts(alg=L.ALG_AES_CCM_16_64_128, replay=None, client_id=b"c", server_id
     """(client's context, server's context) of one session with fresh keys each time it is asked for."""
     client = SecurityContext(b"m" * 16, b"salt", client_id, server_id, alg=alg)
     return client, SecurityContext(b"m" * 16, b"salt", server_id, client_id, alg=alg, replay=replay)
+
+
+def exhausted():
+    """A sender sequence that has no number left."""
+    sequence = SenderSequence((1 << 40) - 1)
+    try:
+        while True:
+            sequence.take()
+    except SequenceExhausted:
+        return sequence
 
 
 def table(*held):
