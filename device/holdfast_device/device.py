@@ -16,11 +16,9 @@ from holdfast_core.scope import ScopeMap
 from holdfast_core.sender_sequence import SenderSequence
 from holdfast_core.verifier import REFERENCE, Rules
 from holdfast_device.authz_info import AuthzInfo
-from holdfast_device.client import AceClient
 from holdfast_device.cnonces import Cnonces
 from holdfast_device.endpoint import Endpoint
 from holdfast_device.hints import Hints, encode_hints
-from holdfast_device.introspection import Introspector
 from holdfast_device.resource_server import ResourceServer
 from holdfast_device.sessions import MAX_PENDING
 from holdfast_device.state import State
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
 
     from holdfast_core.coap_limits import Limits
     from holdfast_core.provisioning import Provisioning, RsProvisioning
+    from holdfast_device.client import AceClient
+    from holdfast_device.introspection import Introspector
     from holdfast_device.slots import Flash
     from holdfast_device.tasks import Steps, Task
 
@@ -51,7 +51,8 @@ class Device:
     """provisioning, flash: what it was told and where it remembers; board_rng: n -> n bytes, of any quality.
 
     as_peer: address of the AS for the stack, as the shell resolved it; limits, trace: of the CoAP stack.
-    rs: ResourceServer, None when provisioning has none.  client: AceClient.
+    rs: ResourceServer, None when provisioning has none.  client: AceClient, None when it has no
+    OSCORE context with an AS; a tube does not even load it.
     """
 
     __slots__ = ("_every", "_times", "client", "endpoint", "rng", "rs")
@@ -75,16 +76,28 @@ class Device:
         self.endpoint.now_ms = now_ms
         peer = provisioning.as_peer if as_peer is None else as_peer
         as_context = _as_context(provisioning, state)
-        self.client = AceClient(self.endpoint, self.rng, provisioning.as_uri, peer, as_context)
+        self.client = None if as_context is None else self._client(provisioning, peer, as_context)
         self._every: list[list[Any]] = []
         self.rs: ResourceServer | None = None
         if provisioning.rs is not None:
             introspector = None
             if as_context is not None and peer is not None and provisioning.rs.connected:
-                introspector = Introspector(self.endpoint, peer, as_context)
+                introspector = self._introspector(peer, as_context)
             self.rs = self._resource_server(provisioning, provisioning.rs, contexts, introspector)
             self.endpoint.site = self.rs
             self.endpoint.before = self.rs.expire
+
+    def _client(
+        self, provisioning: "Provisioning", peer: "Hashable | None", as_context: SecurityContext
+    ) -> "AceClient":
+        from holdfast_device.client import AceClient
+
+        return AceClient(self.endpoint, self.rng, provisioning.as_uri, peer, as_context)
+
+    def _introspector(self, peer: "Hashable", as_context: SecurityContext) -> "Introspector":
+        from holdfast_device.introspection import Introspector
+
+        return Introspector(self.endpoint, peer, as_context)
 
     def _resource_server(
         self,

@@ -203,7 +203,7 @@ class ResourceServer:
             return self._endpoint.stack.respond(incoming, message, self._times.now_ms, observe)
         except SequenceExhausted:  # RFC 9203 section 6: such a context is over
             if incoming.context is not None:
-                self.contexts.remove(incoming.context)
+                self.sessions.remove(self.sessions.find(incoming.context))
             return False
 
     def answer_with(self, incoming: "Incoming", steps: "Steps") -> None:
