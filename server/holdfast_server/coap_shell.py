@@ -3,7 +3,8 @@
 One wake-up reads a batch of datagrams, answers them inside one transaction of the
 store, and sends nothing before it is committed: a whole batch costs one fsync, and
 no answer can leave whose state might be lost. When the commit fails the process
-must end (what it remembers is ahead of what is stored), and a restart recovers.
+must end (what it remembers is ahead of what is stored), and a restart recovers. When
+no transaction can be begun, nothing has happened yet, and it is tried again.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ BATCH = 32
 """Datagrams read at one wake-up: enough to share a commit, few enough to let HTTPS breathe."""
 MAX_DATAGRAM_LEN = 2048
 RECEIVE_BUFFER_LEN = 1 << 20
+RETRY_MS = 100
+"""Until the database is asked again, when somebody else holds it; devices retransmit after 2 s."""
 
 Transaction = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -82,13 +85,19 @@ class CoapShell:
         """One wake-up: everything that has come or is due, one commit, then everything that goes out."""
         if self._socket is None:
             return
+        begun = False
         try:
             with self._transaction():
+                begun = True
                 self._work(self._socket)
             self._send(self._socket)
         except Exception as fault:  # noqa: BLE001 - whatever broke the commit, nothing may be sent
-            self.stop()
-            self._on_fault(fault)
+            if begun:
+                self.stop()
+                self._on_fault(fault)
+            else:
+                self._on_error(fault)
+                self._wait(RETRY_MS)
             return
         self._arm()
 
@@ -118,13 +127,15 @@ class CoapShell:
                 bound.sendto(datagram, address)
 
     def _arm(self) -> None:
+        due_ms = self._stack.next_deadline_ms()
+        self._wait(None if due_ms is None else due_ms - self._monotonic_ms())
+
+    def _wait(self, delay_ms: int | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due_ms = self._stack.next_deadline_ms()
-        if due_ms is not None:
-            delay_s = max(0, due_ms - self._monotonic_ms()) / 1000
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._turn)
+        if delay_ms is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0, delay_ms) / 1000, self._turn)
 
 
 def _received(bound: socket.socket) -> Iterator[tuple[bytes, Address]]:

@@ -53,6 +53,8 @@ class CoapSite:
             return response(L.CODE_METHOD_NOT_ALLOWED)
         if request.content_format != L.CF_ACE_CBOR:
             return response(L.CODE_UNSUPPORTED_CONTENT_FORMAT)
+        if request.uint(L.OPT_ACCEPT) not in (None, L.CF_ACE_CBOR):
+            return response(L.CODE_NOT_ACCEPTABLE)
         try:
             return resource(request.payload, _caller(context), now_s)
         except Malformed:

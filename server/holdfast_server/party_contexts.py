@@ -1,19 +1,20 @@
 """The OSCORE contexts between the authorization server and its registered parties, by kid.
 
-A context is made from its registry row when its party first speaks, so a party
-that another process registers is known without a restart; one that was removed
-keeps its context and gets nothing, since every request asks the registry again. The replay
-window starts unknown: the first request of a party after a start proves itself
-fresh by Echo (RFC 8613 appendix B.1.2). Sender sequence numbers are reserved in
-the store before use and go on at the reservation. Never evicts and never writes keys.
+A context is made from its registry row when its party first speaks, and the row is
+looked up again for each request: a party that another process registers is known
+without a restart, and one that was removed, or registered again, is not taken for
+the old one. The replay window starts unknown: the first request of a party after a
+start proves itself fresh by Echo (RFC 8613 appendix B.1.2). Sender sequence numbers
+are reserved in the store before use and go on at the reservation.
+Never evicts and never writes keys.
 """
 
 from typing import Protocol
 
-from holdfast_core.errors import UnknownContext
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_contexts import ContextTable
 from holdfast_core.replay_window import ReplayWindow
+from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SenderSequence
 from holdfast_server.registry import OscoreParty
 
@@ -40,22 +41,34 @@ class PartyContexts(ContextTable):
     def __init__(self, store: PartyStore) -> None:
         super().__init__(MAX_PARTIES)
         self._store = store
+        self._secrets: dict[bytes, Secret] = {}
 
     def find(self, kid: bytes | None, kid_context: bytes | None = None) -> SecurityContext:
         """The context of this kid; its owner is the party's Caller. Raises UnknownContext, MalformedOscore."""
-        if kid is not None and kid not in self:
-            self.add(self._open(kid))
+        if kid is not None:
+            self._look_up(kid)
         return super().find(kid, kid_context)
 
-    def _open(self, kid: bytes) -> SecurityContext:
+    def _look_up(self, kid: bytes) -> None:
+        """Let the table hold of this kid what the registry has now."""
         party = self._store.oscore_party_by_kid(kid)
+        if kid in self and (party is None or self._secrets[kid] != party.master_secret):
+            self.remove(super().find(kid))
+            del self._secrets[kid]
         if party is None:
-            raise UnknownContext
-        context = SecurityContext(
+            return
+        if kid not in self:
+            self.add(self._open(party))
+            self._secrets[kid] = party.master_secret
+        super().find(kid).owner = party.caller()
+
+    def _open(self, party: OscoreParty) -> SecurityContext:
+        kid = party.recipient_id
+        return SecurityContext(
             party.master_secret,
             party.master_salt,
             party.sender_id,
-            party.recipient_id,
+            kid,
             sequence=SenderSequence(
                 party.sequence_reserved,
                 party.sequence_reserved,
@@ -64,5 +77,3 @@ class PartyContexts(ContextTable):
             ),
             replay=ReplayWindow(initialised=False),
         )
-        context.owner = party.caller()
-        return context
