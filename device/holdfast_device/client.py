@@ -134,6 +134,9 @@ class AceClient:
         if id2 == id1:
             raise MalformedRequest("mirrored-id")
         context = client_context(token.osc, n1, n2, id1, id2)
+        for other in self._sessions:  # new nonces for the same token: the older context is over (RFC 9203 section 6)
+            if other.peer == peer and other.osc.id == token.osc.id:
+                other.close()
         session = ClientSession(self._endpoint, peer, context, token.osc, token.ends_ms)
         self._sessions.append(session)
         return session

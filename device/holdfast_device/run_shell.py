@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     Setup = Callable[[Device, "Options"], None]
 
 DEFAULT_PORT = 5683
+USAGE = "PROVISIONING [--host H] [--port N] [--state DIR] [--peer AUDIENCE=H:N] [--no-clock] [--trace]"
+
+
+class BadArgument(LocalError):
+    """The command line is wrong."""
+
+    reason = "command line"
 
 
 class Options:
@@ -45,7 +52,7 @@ class Options:
     __slots__ = ("clock", "file", "host", "peers", "port", "state", "trace")
 
     def __init__(self, argv: "list[str]") -> None:
-        """Parse.  Raises LocalError with the argument that is wrong."""
+        """Parse.  Raises BadArgument with what is wrong."""
         self.file = ""
         self.host = "127.0.0.1"
         self.port = DEFAULT_PORT
@@ -57,9 +64,7 @@ class Options:
         while rest:
             self._take(rest.pop(0), rest)
         if not self.file:
-            raise LocalError(
-                "usage: PROVISIONING [--host H] [--port N] [--state DIR] [--peer AUDIENCE=H:N] [--no-clock] [--trace]"
-            )
+            raise BadArgument(USAGE)
         self.state = self.state or self.file + ".state"
 
     def _take(self, argument: str, rest: "list[str]") -> None:
@@ -80,7 +85,7 @@ class Options:
                 host, _, port = address.partition(":")
                 self.peers[audience] = resolve(host, _port(port))
         elif argument.startswith("-") or self.file:
-            raise LocalError("unknown argument " + argument)
+            raise BadArgument("unknown or incomplete: " + argument)
         else:
             self.file = argument
 
@@ -89,9 +94,9 @@ def _port(text: str) -> int:
     try:
         port = int(text)
     except ValueError:
-        raise LocalError("not a port: " + text) from None
+        raise BadArgument("not a port: " + text) from None
     if not 0 <= port <= 65535:
-        raise LocalError("not a port: " + text)
+        raise BadArgument("not a port: " + text)
     return port
 
 
@@ -100,6 +105,8 @@ def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
     try:
         options = Options(sys.argv[1:] if argv is None else argv)
         run(options, setup)
+    except KeyboardInterrupt:
+        return
     except (HoldfastError, OSError) as error:
         sys.stderr.write("error: " + str(error) + "\n")
         sys.exit(1)
@@ -121,9 +128,18 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     else:
         setup(device, options)
     sock = bind(options.host, options.port)
-    _say(json.dumps({"ready": sock.getsockname()[1] if hasattr(sock, "getsockname") else options.port}))
+    _say(json.dumps({"ready": _port_of(sock, options.port)}))
     UdpShell(device, sock, ticks, options.clock).run()
     del lock
+
+
+def _port_of(sock: "Any", asked: int) -> int:
+    if hasattr(sock, "getsockname"):
+        port: int = sock.getsockname()[1]
+        return port
+    if not asked:
+        raise BadArgument("--port 0 needs a system that tells which one it took")
+    return asked
 
 
 def serve_scopes(device: Device, provisioning: "Provisioning") -> None:

@@ -203,12 +203,20 @@ class Replacement(Story):
             self.world.wait(3)
             self.post(encode_authz_info(token, b"n" * 8, b"\x09"))
         self.assertEqual(self.ask(session, get("/result")).code, L.CODE_CONTENT)
-        again = self.open()
+        self.world.client("tablet", seed=9)
+        again = self.open_as("tablet", token, b"osc-1")
         self.assertEqual(self.ask(session, get("/result")).code, L.CODE_CONTENT)
-        self.assertEqual(self.ask(again, get("/result")).code, L.CODE_CONTENT)
+        self.world.run(again.request(get("/result")), "tablet")
         with self.assertRaises(SessionLost):
             self.ask(session, get("/result"))
         self.assertFalse(session.is_open)
+        self.assertEqual(self.world.run(again.request(get("/result")), "tablet").code, L.CODE_CONTENT)
+
+    def test_a_client_that_posts_again_uses_the_new_context_only(self):
+        session = self.open()
+        again = self.open()
+        with self.assertRaises(SessionLost):
+            self.ask(session, get("/result"))
         self.assertEqual(self.ask(again, get("/result")).code, L.CODE_CONTENT)
 
     def test_an_older_token_for_the_same_key_brings_no_rights_back(self):
@@ -250,28 +258,30 @@ class Replacement(Story):
         limit = tube_provisioning().max_sessions
         for number in range(limit):
             self.world.wait(2)
-            sessions.append(self.open_as(number))
+            sessions.append(self.open_number(number))
         self.world.wait(2)
         with self.assertRaises(Refused) as raised:
-            self.open_as(99)
+            self.open_number(99)
         self.assertEqual(raised.exception.code, L.CODE_TOO_MANY_REQUESTS)
         self.world.wait(61)
         for session in sessions[1:]:
             self.ask(session, get("/result"))
         self.world.wait(1)
-        self.open_as(100)
+        self.open_number(100)
         with self.assertRaises(SessionLost):
             self.ask(sessions[0], get("/result"))
         self.assertEqual(self.ask(sessions[1], get("/result")).code, L.CODE_CONTENT)
 
-    def open_as(self, number):
-        name = f"client{number}"
-        client = self.world.client(name, seed=100 + number)
-        token = mint.encrypted(tube_claims(key=b"key" + bytes([number])))
-        held_token = held(token, b"key" + bytes([number]), self.world.now_ms)
-        session = self.world.run(client.open_session("tube", held_token), name)
+    def open_number(self, number):
+        name, key = f"client{number}", b"key" + bytes([number])
+        self.world.client(name, seed=100 + number)
+        session = self.open_as(name, mint.encrypted(tube_claims(key=key)), key)
         self.world.run(session.request(get("/result")), name)
         return session
+
+    def open_as(self, name, token, key):
+        client = self.world.clients[name]
+        return self.world.run(client.open_session("tube", held(token, key, self.world.now_ms)), name)
 
     def test_garbage_of_every_kind_raises_nothing(self):
         random = Random(5)
