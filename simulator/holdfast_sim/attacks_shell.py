@@ -96,12 +96,11 @@ def still_lives(stage: Stage, target: Target, name: str) -> None:
 
 def replayed_request(stage: Stage, target: Target) -> None:
     """Send a captured OSCORE request again: as it was, and under another message ID."""
-    stage.check_parts()
-    asked = _last(stage, target, protected=True)
+    asked = last_request(stage, target)
     message = decoded(asked.octets)
     assert message is not None  # noqa: S101 - _last took it because it is one
     stage.note("The attacker on the path sends the app's last request again, as it was.")
-    again = _send_again(stage, target, asked.octets)
+    again = send_again(stage, target, asked.octets)
     same = again is not None and any(
         again.octets == earlier.octets for earlier in stage.recorder.datagrams(target.who, target.app.who)[:-1]
     )
@@ -114,34 +113,45 @@ def replayed_request(stage: Stage, target: Target) -> None:
     )
     stage.note("... and under a message ID of his own, so that only OSCORE can tell.")
     changed = asked.octets[:2] + ((message.mid or 0) ^ 0x5555).to_bytes(2, "big") + asked.octets[4:]
-    again = _send_again(stage, target, changed)
+    again = send_again(stage, target, changed)
     happened = "silence" if again is None else _outer_code(again)
     stage.checks.same(f"{target.who}: replayed OSCORE request", "RFC 8613 8.2 (replay)", "4.01", happened)
 
 
-def replayed_post(stage: Stage, target: Target) -> None:
-    """Send a captured authz-info post again, under another message ID: fresh nonces, and the live session stays."""
+def replayed_after_cut(stage: Stage, target: Target, asked: Datagram) -> None:
+    """Send a request from before a power cut again: nothing of it may be answered as if it were new."""
+    stage.note("The attacker on the path sends a request from before the power cut again.")
+    again = send_again(stage, target, asked.octets)
+    happened = "silence" if again is None else _outer_code(again)
+    name = f"{target.who}: request replayed over a power cut"
+    stage.checks.same(name, "RFC 8613 7.5, RFC 9203 6", "4.01", happened)
+
+
+def replayed_post(stage: Stage, target: Target, words: str = "") -> None:
+    """Send a captured authz-info post again, under another message ID: fresh nonces, and the live session stays.
+
+    words: added to the names of the checks.
+    """
     posted = _last(stage, target, protected=False)
-    first = _answers(stage, target, posted)
+    old = [_nonces(datagram) for datagram in stage.recorder.datagrams(target.who)]
     message = decoded(posted.octets)
     assert message is not None  # noqa: S101 - as above
     stage.note("The attacker on the path sends the app's post to authz-info again.")
     changed = posted.octets[:2] + ((message.mid or 0) ^ 0x3333).to_bytes(2, "big") + posted.octets[4:]
-    again = _send_again(stage, target, changed)
+    again = send_again(stage, target, changed)
     answer = None if again is None else decoded(again.octets)
-    nonces = _nonces(answer)
-    old = [_nonces(decoded(datagram.octets)) for datagram in first]
+    nonces = None if again is None else _nonces(again)
     fresh = nonces is not None and all(known is None or known[0] != nonces[0] for known in old)
     happened = "silence" if again is None else f"{_outer_code(again)}, nonce2 {'fresh' if fresh else 'repeated'}"
     refused = answer is not None and answer.code >> 5 == 4
     stage.checks.hold(
-        f"{target.who}: replayed authz-info post",
+        f"{target.who}: replayed authz-info post{words}",
         "RFC 9203 4.2, 7",
         "a fresh nonce2, or a refusal",
         happened,
         ok=fresh or refused,
     )
-    still_lives(stage, target, f"{target.who}: replayed authz-info post, the session lives on")
+    still_lives(stage, target, f"{target.who}: replayed authz-info post{words}, the session lives on")
 
 
 def lost_answer(stage: Stage, target: Target) -> None:
@@ -173,6 +183,11 @@ def flipped_bit(stage: Stage, app: App, who: str, token: bytes, expected: str, s
     stage.checks.same(f"{who}: token with one bit changed", section, expected, code)
 
 
+def last_request(stage: Stage, target: Target) -> Datagram:
+    """The app's latest OSCORE request to the target that the tap saw. Raises PartFailed."""
+    return _last(stage, target, protected=True)
+
+
 def _last(stage: Stage, target: Target, *, protected: bool) -> Datagram:
     for datagram in reversed(stage.recorder.datagrams(target.app.who, target.who)):
         message = decoded(datagram.octets)
@@ -183,7 +198,7 @@ def _last(stage: Stage, target: Target, *, protected: bool) -> Datagram:
     raise PartFailed(f"The tap saw no request of {target.app.who} to {target.who} that could be sent again.")
 
 
-def _send_again(stage: Stage, target: Target, octets: bytes) -> Datagram | None:
+def send_again(stage: Stage, target: Target, octets: bytes) -> Datagram | None:
     """Send octets as the app; returns the device's answer, None when it stays silent."""
     mark = stage.recorder.mark()
     stage.tap.send(stage.fronts[target.who], target.app.address, octets)
@@ -201,11 +216,8 @@ def _is_empty(datagram: Datagram) -> bool:
     return message is None or message.code == L.CODE_EMPTY
 
 
-def _answers(stage: Stage, target: Target, posted: Datagram) -> list[Datagram]:
-    return stage.recorder.datagrams(target.who, target.app.who, posted.number)
-
-
-def _nonces(message: Message | None) -> tuple[bytes, bytes] | None:
+def _nonces(datagram: Datagram) -> tuple[bytes, bytes] | None:
+    message = decoded(datagram.octets)
     if message is None or message.code != L.CODE_CREATED:
         return None
     try:

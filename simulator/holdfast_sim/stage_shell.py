@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from holdfast_sim.verdicts import Checks
 
 MICROPYTHON_ENV = "HOLDFAST_MICROPYTHON"
 SETTLE_S = 1.0
+AT_ONCE = 3  # programs: each needs a core for a moment only
 Provisioned = Callable[[str, Path], None]
 Show = Callable[[list[Line]], None]
 
@@ -103,12 +106,10 @@ class Stage:
         if any(device.interpreter == "micropython" for device in self._devices):
             micropython()
         self._make_server()
-        self._start_server()
         for device in self._devices:
             self.fronts[device.who] = self.tap.front(device.who)
-        for device in self._devices:
-            self._provision(device)
-            self.start_device(device)
+        self._together(self._start_server, *(partial(self._provision, device) for device in self._devices))
+        self._together(*(partial(self.start_device, device) for device in self._devices))
 
     def close(self, *, keep: bool = False) -> None:
         """End every process and socket, and remove the directory unless it is kept."""
@@ -135,25 +136,36 @@ class Stage:
         tubes = self.story == "tube"
         front = self.fronts["AS"] = self.tap.front("AS")
         http = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
-        self.admin(init_command(http, "127.0.0.1:0"))
         certificate, key = write_certificate(self.directory)
+        made = json.loads(self.admin(init_command(http, "127.0.0.1:0", str(certificate), str(key))))
+        self._keep_secret("password of the administrator", made["admin"]["password"], made["admin"]["user_id"])
         config = self.state / "server.toml"
         advertised = f"{front.address[0]}:{front.address[1]}"
-        config.write_text(operator_edits(config.read_text(), advertised, str(certificate), str(key)))
+        config.write_text(operator_edits(config.read_text(), advertised))
         monitor_file = self.directory / "ward_monitor.oscore"
-        for command in client_commands(tubes=tubes, monitor_file=str(monitor_file)):
-            made = json.loads(self.admin(command))
-            self._keep_secret(f"secret of {made['client_id']}", made["secret"], made["client_id"])
-        for command in rs_commands(tubes=tubes):
-            self.admin(command)
-        made = json.loads(self.admin(user_command()))
-        self._keep_secret("password of the doctor", made["password"], made["user_id"])
+        clients = client_commands(tubes=tubes, monitor_file=str(monitor_file))
+        self._together(*(partial(self._add, command) for command in [*clients, user_command()]))
+        self._together(*(partial(self.admin, command) for command in rs_commands(tubes=tubes)))
         self.issuer = f"https://{http}"
         self.as_uri = f"coap://{advertised}/token"
         self.web = Web(self.recorder, self.issuer, certificate)
         self._closing.append(self.web.close)
         if monitor_file.exists():
             self.device_files["ward_monitor"] = self._read_file(monitor_file, "ward_monitor")
+
+    def _add(self, command: list[str]) -> None:
+        """Register a client or a person, and keep the secret that is shown once."""
+        made = json.loads(self.admin(command))
+        owner = made.get("client_id") or made["user_id"]
+        self._keep_secret(f"secret of {owner}", made.get("secret") or made.get("password"), owner)
+
+    @staticmethod
+    def _together(*deeds: Callable[[], object]) -> None:
+        """Do several things at a time; raises what the first of them raised, when all have ended."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            done = [pool.submit(deed) for deed in deeds]
+        for future in done:
+            future.result()
 
     def _keep_secret(self, what: str, text: str | None, owner: str) -> None:
         if text is not None:
@@ -169,7 +181,7 @@ class Stage:
 
     def _provision(self, device: DevicePart) -> None:
         path = self._file_of(device)
-        self.admin(["server", "rs", "export", device.rs_id, "--out", str(path)])
+        run_program(["device", "provision", device.rs_id, "--server", str(self.state), "--out", str(path)])
         self.device_files[device.who] = self._read_file(path, device.who)
         self._provisioned(device.who, path)
 

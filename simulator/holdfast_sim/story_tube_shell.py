@@ -24,8 +24,10 @@ from holdfast_sim.attacks_shell import (
     call_code,
     code_of,
     flipped_bit,
+    last_request,
     lost_answer,
     post_token,
+    replayed_after_cut,
     replayed_post,
     replayed_request,
     still_lives,
@@ -241,21 +243,22 @@ def _false_tokens(stage: Stage, target: Target, original: TokenResponse) -> None
 def _power_cut(stage: Stage, target: Target) -> None:
     stage.chapter("The tube loses power and comes back with what its flash has kept")
     app, peer = target.app, stage.fronts["tube"].address
+    asked = last_request(stage, target)
     stage.parts["tube"].kill()
     stage.note("The tube is killed, and started again.")
     stage.start_device(TUBE_PART)
     code = call_code(app, peer, request(L.CODE_GET, "/result"), target.session.context)
     section = "RFC 8613 8.2 (security context not found)"
     stage.checks.same("tube: old session after a power cut", section, "4.01", code)
-    replayed_request(stage, target)
+    replayed_after_cut(stage, target, asked)
     session = stage.need(
         "tube: token posted again after a power cut",
         "RFC 9203 4.1, 6",
-        lambda: app.run(app.client.open_session(peer, target.token), "The session after the power cut"),
+        lambda: app.run(app.client.open_session(peer, target.token), "The session after the cut"),
     )
     again = Target(target.who, target.path, target.token, session, app)
     still_lives(stage, again, "tube: new session after a power cut")
-    replayed_post(stage, again)
+    replayed_post(stage, again, " after a power cut")
 
 
 def _expired(stage: Stage, subject: str) -> None:
