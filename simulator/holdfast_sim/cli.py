@@ -52,14 +52,16 @@ def tube(provisioned: Any, as_json: bool, keep: bool) -> None:
 def _play(run: "Callable[..., Stage]", provisioned: Any, *, as_json: bool, keep: bool) -> None:
     from holdfast_sim.process_shell import PartFailed
 
-    # A run that is told to stop must still end its parts: turn the signal into an exception.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_UNREACHABLE))
     more = {} if provisioned is None else {"provisioned": provisioned}
+    # A run that is told to stop must still end its parts: turn the signal into an exception.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_UNREACHABLE))
     try:
         stage = run(_say_nothing if as_json else _say_lines, keep=keep, **more)
     except PartFailed as failed:
         click.echo(f"Error: {failed}", err=True)
         raise click.exceptions.Exit(EXIT_UNREACHABLE) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
     verdicts = stage.checks.verdicts
     if as_json:
         click.echo(json.dumps(document(stage.story, stage.lines, verdicts, stage.seconds), indent=2))
