@@ -6,15 +6,9 @@ from holdfast_device.run_shell import main
 
 
 def setup(device, options):
-    """Serve one result and a calibration value that only a token for `calibrate` may set."""
-    calibration = [b"1.0"]
-
-    def calibrate(request):
-        calibration[0] = request.message.payload
-        return response(L.CODE_CHANGED)
-
-    device.rs.resource("/result", get=lambda request: response(L.CODE_CONTENT, b"troponin negative", L.CF_TEXT_PLAIN))
-    device.rs.resource("/calibration", put=calibrate)
+    """Serve a result, and a calibration that only a token for `calibrate` may set."""
+    device.rs.resource("/result", get=lambda asked: response(L.CODE_CONTENT, b"troponin negative", L.CF_TEXT_PLAIN))
+    device.rs.resource("/calibration", put=lambda asked: response(L.CODE_CHANGED))
 
 
 if __name__ == "__main__":

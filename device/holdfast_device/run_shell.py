@@ -67,6 +67,12 @@ class Options:
             raise BadArgument(USAGE)
         self.state = self.state or self.file + ".state"
 
+    def peer(self, audience: str) -> "Any":
+        """Return where an RS is.  Raises BadArgument when the command line does not say."""
+        if audience not in self.peers:
+            raise BadArgument(f"--peer {audience}=HOST:PORT is needed")
+        return self.peers[audience]
+
     def _take(self, argument: str, rest: "list[str]") -> None:
         if argument == "--trace":
             self.trace = True
