@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 MAX_TOKEN_LEN = 8  # RFC 7252 section 3; longer ones (RFC 8974) are not spoken
 _PAYLOAD_MARKER = 0xFF
 
+# If-Match and If-None-Match are missing on purpose: they are critical, and no resource of ours is conditional.
 # Shortest and longest value, and whether the option may repeat (RFC 7252 5.10; 7641 2; 7959 2.1; 8613 2; 9175 2.2).
 _OPTION_RULES: dict[int, tuple[int, int, bool]] = {
-    L.OPT_IF_MATCH: (0, 8, True),
     L.OPT_URI_HOST: (1, 255, False),
     L.OPT_ETAG: (1, 8, True),
-    L.OPT_IF_NONE_MATCH: (0, 0, False),
     L.OPT_OBSERVE: (0, 3, False),
     L.OPT_URI_PORT: (0, 2, False),
     L.OPT_LOCATION_PATH: (0, 255, True),

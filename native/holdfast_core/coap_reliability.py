@@ -113,7 +113,7 @@ class _Peer:
 
     def __init__(self, first_mid: int) -> None:
         self.next_mid = first_mid
-        self.outstanding = 0
+        self.outstanding: list[Outgoing] = []
         self.queue: list[Outgoing] = []
         self.rested_ms: dict[int, int] = {}  # block of message IDs -> when it was used up
 
@@ -191,7 +191,7 @@ class Reliability:
         goes_on: it continues a transfer, so it waits in front of what would begin one, and always finds room.
         """
         peer = self._peer(outgoing.peer)
-        if outgoing.message.mtype != L.TYPE_CON or peer.outstanding < self._times.nstart:
+        if outgoing.message.mtype != L.TYPE_CON or len(peer.outstanding) < self._times.nstart:
             self._start(peer, outgoing, now_ms)
         elif goes_on:
             peer.queue.insert(0, outgoing)
@@ -228,7 +228,7 @@ class Reliability:
         del self._live[(outgoing.peer, mid)]
         self.timers.stop(outgoing)
         if outgoing.message.mtype == L.TYPE_CON:
-            self._release(outgoing.peer, now_ms)
+            self._release(outgoing, now_ms)
 
     def wake(self, outgoing: Outgoing, now_ms: int) -> bool:
         """Retransmit a message whose deadline has come; False when it was the last time (RFC 7252 section 4.2)."""
@@ -254,7 +254,7 @@ class Reliability:
         if confirmable or outgoing.owner is not None:
             self._live[(outgoing.peer, message.mid)] = outgoing
         if confirmable:
-            peer.outstanding += 1
+            peer.outstanding.append(outgoing)
             outgoing.retries_left = self._times.max_retransmit
             outgoing.timeout_ms = self._first_timeout_ms()
             self.timers.start(outgoing, now_ms + outgoing.timeout_ms)
@@ -266,13 +266,12 @@ class Reliability:
         spread = shortest * self._times.ack_random_percent // 100
         return shortest + spread * int.from_bytes(self._rng(2), "big") // 0xFFFF
 
-    def _release(self, address: "Hashable", now_ms: int) -> None:
-        peer = self._peers.get(address)
-        if peer is None:
+    def _release(self, outgoing: Outgoing, now_ms: int) -> None:
+        peer = self._peers.get(outgoing.peer)
+        if peer is None or outgoing not in peer.outstanding:  # the peer was forgotten in between
             return
-        if peer.outstanding:  # 0 when the peer was forgotten in between
-            peer.outstanding -= 1
-        while peer.queue and peer.outstanding < self._times.nstart:
+        peer.outstanding.remove(outgoing)
+        while peer.queue and len(peer.outstanding) < self._times.nstart:
             self._start(peer, peer.queue.pop(0), now_ms)
 
     def _peer(self, address: "Hashable") -> _Peer:
@@ -286,12 +285,22 @@ class Reliability:
         return peer
 
     def _evict(self) -> None:
-        """Forget the peer unused for longest that waits for nothing, or just that one when all of them wait."""
+        """Forget the peer unused for longest that waits for nothing, else for nothing of ours, else just that one.
+
+        So spoofed addresses that are owed a separate response do not push out whom we have asked something.
+        """
+        found = worst = None
         for address in self._peers:
             peer = self._peers[address]
-            if not peer.outstanding and not peer.queue:
+            if not peer.outstanding:
+                found = address
                 break
-        else:
-            address = next(iter(self._peers))
-            self.failed.extend(self._peers[address].queue)
-        del self._peers[address]
+            if worst is None and not [outgoing for outgoing in peer.outstanding if outgoing.owner is not None]:
+                worst = address
+        if found is None:
+            found = next(iter(self._peers)) if worst is None else worst
+        peer = self._peers.pop(found)
+        for outgoing in peer.outstanding:
+            self._live.pop((found, outgoing.message.mid or 0), None)
+            self.timers.stop(outgoing)
+        self.failed.extend(peer.outstanding + peer.queue)

@@ -295,13 +295,27 @@ def test_peers_are_bounded_and_busy_ones_stay():
     assert "busy" in server.stack._messages._peers
 
 
-def test_when_all_peers_are_busy_the_oldest_is_forgotten_and_nothing_breaks():
+def test_when_all_peers_are_busy_the_oldest_is_forgotten_and_its_requests_fail():
     server = Server(Limits(max_peers=2))
     ids = [ask(server.stack, server.now_ms, peer=peer)[0] for peer in ("a", "a", "b", "c")]
-    assert [(e.request_id, e.reason) for e in server.stack.tick(server.now_ms)] == [(ids[1], "overloaded")]
+    lost = server.stack.tick(server.now_ms)
+    assert sorted((e.request_id, e.reason) for e in lost) == [(ids[0], "overloaded"), (ids[1], "overloaded")]
     server.wait(300_000)
-    assert sorted(e.request_id for e in server.events) == sorted([ids[0], ids[2], ids[3]])
+    assert sorted(e.request_id for e in server.events) == ids[2:]
     assert len(server.stack._messages._peers) <= 2
+
+
+def test_strangers_who_are_owed_responses_do_not_push_out_whom_we_have_asked():
+    server = Server(Limits(max_peers=3))
+    request_id, sent = ask(server.stack, server.now_ms, peer="as")
+    for number in range(20):
+        peer = f"spoofed{number}"
+        server.feed(datagram(L.CODE_POST, "/late", number), peer)
+        server.stack.respond(server.requests[-1], response(L.CODE_CREATED), server.now_ms)
+        assert len(server.sent(peer)) == 1
+    assert len(server.stack._messages._live) <= 3
+    server.feed(datagram(L.CODE_CONTENT, mtype=L.TYPE_ACK, mid=sent[0].mid, token=sent[0].token), "as")
+    assert [(type(e), e.request_id) for e in server.events] == [(ResponseEvent, request_id)]
 
 
 def test_a_flood_of_requests_costs_no_peer_entries():

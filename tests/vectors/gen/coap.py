@@ -183,6 +183,9 @@ def reactions():
     yield reaction("repeated-critical", "7252:5.4.5", [header(CON, GET) + twice], answer(0x82))
     twice = option(12, b"\x3c") + option(0, b"\x3d")
     yield reaction("repeated-elective", "7252:5.4.5", [header(CON, GET) + twice], answer(0x45, rest=OK))
+    for number in (1, 5):
+        conditional = header(CON, PUT) + option(number) + option(11 - number, b"a")
+        yield reaction(f"conditional-{number}", "7252:5.10.8", [conditional], answer(0x82))
     yield reaction("proxy-uri", "7252:5.10.2", [header(CON, GET) + option(35, b"coap://x")], answer(0xA5))
     yield reaction("proxy-scheme", "7252:5.10.2", [header(CON, GET) + option(39, b"coap")], answer(0xA5))
     for name, path in (("overlong", b"\xc0\x80"), ("surrogate", b"\xed\xa0\x80"), ("cut", b"\xe2\x82")):
