@@ -17,7 +17,7 @@ from holdfast_core.coap_events import (
     RequestEvent,
 )
 from holdfast_core.coap_limits import Limits
-from holdfast_core.coap_message import Message, screen_options
+from holdfast_core.coap_message import Message, screen_options, text_of
 from holdfast_core.coap_observe import Observation, Observers
 from holdfast_core.coap_reliability import Outgoing, Reliability
 from holdfast_core.errors import Incomplete, LocalError, MalformedCoap, PeerError, TooLarge
@@ -146,12 +146,13 @@ class Server:
         if screen_options(message) is not None:
             raise _UnsupportedOption("critical")
         message.path()
-        message.queries()
         for number, value in message.options:
-            if number in _PROXYING:
+            if number == L.OPT_URI_QUERY:
+                text_of(value)  # so that the application may call queries
+            elif number in _PROXYING:
                 self._refuse(incoming, L.CODE_PROXYING_NOT_SUPPORTED, now_ms)
                 return
-            if number == L.OPT_OBSERVE and message.code in (L.CODE_GET, L.CODE_FETCH):
+            elif number == L.OPT_OBSERVE and message.code in (L.CODE_GET, L.CODE_FETCH):
                 self._observe_asked(incoming, int.from_bytes(value, "big"))
             elif number == L.OPT_BLOCK2:
                 incoming.block2 = block_of(message, number)
@@ -231,6 +232,10 @@ class Server:
 
     def _fit(self, incoming: Incoming, message: Message, now_ms: int) -> Message:
         """Cut a response to its block, and keep the whole for the requests to come."""
+        if incoming.block1 is None and incoming.block2 is None:
+            szx = self._limits.nosec_szx if incoming.context is None else self._limits.szx
+            if len(message.payload) <= 16 << szx:
+                return message
         block = self._block2(incoming)
         if block.num or len(message.payload) > block.size:
             if incoming.key is None:
