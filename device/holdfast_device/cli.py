@@ -69,6 +69,9 @@ def show(file: Path, as_json: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=5683, show_default=True, help="0 takes a free one.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="Where to remember. [FILE.state]")
 @click.option("--peer", "peers", multiple=True, metavar="AUDIENCE=HOST:PORT", help="Another resource server.")
+@click.option(
+    "--recheck", "recheck_s", type=click.IntRange(1, 86400), help="Ask the AS again after so many seconds. [60]"
+)
 @click.option("--no-clock", is_flag=True, help="Do not believe the system's time.")
 @click.option("--trace", is_flag=True, help="Print one JSON line for each datagram.")
 def run(
@@ -78,6 +81,7 @@ def run(
     port: int,
     state: Path | None,
     peers: tuple[str, ...],
+    recheck_s: int | None,
     no_clock: bool,
     trace: bool,
 ) -> None:
@@ -92,6 +96,8 @@ def run(
         argv += ["--state", str(state)]
     for peer in peers:
         argv += ["--peer", peer]
+    if recheck_s is not None:
+        argv += ["--recheck", str(recheck_s)]
     argv += ["--no-clock"] * no_clock + ["--trace"] * trace
     main(None if app is None else _setup_of(app), argv)
 

@@ -67,7 +67,10 @@ class Resource:
 
 
 class ResourceServer:
-    """endpoint: sends; contexts: shared with its stack; times: what is over; hints: payload of a 4.01, by now_ms."""
+    """endpoint: sends; contexts: shared with its stack; times: what is over; hints: payload of a 4.01, by now_ms.
+
+    recheck_ms: how long a reference token counts as active, RECHECK_MS unless the device's program sets another time.
+    """
 
     __slots__ = (
         "_echo",
@@ -79,6 +82,7 @@ class ResourceServer:
         "_times",
         "authz_info",
         "contexts",
+        "recheck_ms",
         "rng",
         "sessions",
     )
@@ -101,6 +105,7 @@ class ResourceServer:
         self._open: list[Request] = []
         self.authz_info: AuthzInfo | None = None
         self.contexts = contexts
+        self.recheck_ms = RECHECK_MS
         self.rng = rng
         self.sessions = Sessions(contexts, max_sessions)
 
@@ -240,7 +245,7 @@ class ResourceServer:
         ends.append(self._times.next_deadline_ms())
         for request, _resource in self._observers:
             if request.session is not None and self._needs_checks(request.session):
-                ends.append(max(request.session.checked_ms + RECHECK_MS, request.session.check_due_ms))
+                ends.append(max(request.session.checked_ms + self.recheck_ms, request.session.check_due_ms))
         known = [end for end in ends if end is not None]
         return min(known) if known else None
 
@@ -292,7 +297,7 @@ class ResourceServer:
         return session.grant.format == "reference"
 
     def _is_unchecked(self, session: "Session") -> bool:
-        return self._needs_checks(session) and self._times.now_ms - session.checked_ms >= RECHECK_MS
+        return self._needs_checks(session) and self._times.now_ms - session.checked_ms >= self.recheck_ms
 
     def _serve_checked(self, incoming: "Incoming", session: "Session", path: str) -> "Steps":
         yield from self._check(session)
@@ -304,7 +309,7 @@ class ResourceServer:
     def _recheck(self, session: "Session") -> None:
         """Ask on behalf of observers; not while a question is on its way, and not in a hurry when others ask."""
         if self._times.now_ms >= session.check_due_ms:
-            session.check_due_ms = self._times.now_ms + RECHECK_MS
+            session.check_due_ms = self._times.now_ms + self.recheck_ms
             try:
                 self._endpoint.spawn(self._check(session))
             except Overloaded:

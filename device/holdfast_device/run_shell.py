@@ -6,6 +6,7 @@
     --host H --port N     where to listen (127.0.0.1 5683; port 0 takes a free one on CPython)
     --state DIR           where to remember (PROVISIONING with .state behind it)
     --peer AUDIENCE=H:N   where the application finds another resource server
+    --recheck S           ask the AS about a reference token again after so many seconds (60)
     --no-clock            do not believe the system's time
     --trace               one JSON line for each datagram on standard output
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     Setup = Callable[[Device, "Options"], None]
 
 DEFAULT_PORT = 5683
-USAGE = "PROVISIONING [--host H] [--port N] [--state DIR] [--peer AUDIENCE=H:N] [--no-clock] [--trace]"
+USAGE = "PROVISIONING [--host H] [--port N] [--state DIR] [--peer AUDIENCE=H:N] [--recheck S] [--no-clock] [--trace]"
 
 
 class BadArgument(LocalError):
@@ -47,9 +48,9 @@ class BadArgument(LocalError):
 
 
 class Options:
-    """The command line: file, host, port, state, trace, clock; peers: audience -> address of the stack."""
+    """The command line: file, host, port, state, recheck_ms, trace, clock; peers: audience -> address of the stack."""
 
-    __slots__ = ("clock", "file", "host", "peers", "port", "state", "trace")
+    __slots__ = ("clock", "file", "host", "peers", "port", "recheck_ms", "state", "trace")
 
     def __init__(self, argv: "list[str]") -> None:
         """Parse.  Raises BadArgument with what is wrong."""
@@ -57,6 +58,7 @@ class Options:
         self.host = "127.0.0.1"
         self.port = DEFAULT_PORT
         self.state = ""
+        self.recheck_ms: int | None = None
         self.trace = False
         self.clock = True
         self.peers: dict[str, Any] = {}
@@ -78,7 +80,7 @@ class Options:
             self.trace = True
         elif argument == "--no-clock":
             self.clock = False
-        elif argument in ("--host", "--port", "--state", "--peer") and rest:
+        elif argument in ("--host", "--port", "--state", "--peer", "--recheck") and rest:
             value = rest.pop(0)
             if argument == "--host":
                 self.host = value
@@ -86,6 +88,8 @@ class Options:
                 self.port = _port(value)
             elif argument == "--state":
                 self.state = value
+            elif argument == "--recheck":
+                self.recheck_ms = _number(value, "not a number of seconds: ", 1, 86400) * 1000
             else:
                 audience, _, address = value.partition("=")
                 host, _, port = address.partition(":")
@@ -97,13 +101,17 @@ class Options:
 
 
 def _port(text: str) -> int:
+    return _number(text, "not a port: ", 0, 65535)
+
+
+def _number(text: str, wrong: str, low: int, high: int) -> int:
     try:
-        port = int(text)
+        number = int(text)
     except ValueError:
-        raise BadArgument("not a port: " + text) from None
-    if not 0 <= port <= 65535:
-        raise BadArgument("not a port: " + text)
-    return port
+        raise BadArgument(wrong + text) from None
+    if not low <= number <= high:
+        raise BadArgument(wrong + text)
+    return number
 
 
 def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
@@ -129,6 +137,8 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     as_peer = None if provisioning.as_peer is None else resolve(*provisioning.as_peer)
     flash = FileFlash(options.state)
     device = Device(provisioning, flash, os.urandom, ticks.now_ms(), as_peer, trace=trace)
+    if device.rs is not None and options.recheck_ms is not None:
+        device.rs.recheck_ms = options.recheck_ms
     if setup is None:
         serve_scopes(device, provisioning)
     else:

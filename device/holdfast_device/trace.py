@@ -48,12 +48,14 @@ def make_trace(write: "Callable[[str], Any]", peer_text: "Callable[[Any], str]")
 
 
 def _describe(row: "dict[str, Any]", message: "Message") -> None:
-    """Add path (of a request), Content-Format, Observe and block numbers."""
+    """Add path (of a request), whether there is an Echo, Content-Format, Observe and block numbers."""
     if 0 < message.code < 32:
         try:
             row["path"] = message.path()
         except MalformedCoap:
             row["path"] = None
+    if message.get(L.OPT_ECHO) is not None:
+        row["echo"] = True
     for name, number in _SHOWN:
         value = message.uint(number)
         if value is not None:

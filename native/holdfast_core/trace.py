@@ -48,6 +48,8 @@ def describe(outer: "Message", inner: "Message | None") -> "dict[str, Any]":
         line["path"] = readable.path()
     if readable.content_format is not None:
         line["ct"] = readable.content_format
+    if readable.get(L.OPT_ECHO) is not None:
+        line["echo"] = True
     if readable.payload:
         line["payload_len"] = len(readable.payload)
     return line
