@@ -155,6 +155,8 @@ def _readable(message: Message) -> str:
     words = _code_words(message.code)
     if is_request(message.code):
         words += " " + path_of(message)
+    if message.get(L.OPT_ECHO) is not None:
+        words += "  Echo"
     if message.payload:
         words += f"  {_payload_words(message)}"
     return words
@@ -168,6 +170,8 @@ def _protected(line: dict[str, Any] | None) -> str:
     words = f"OSCORE [{word}" if inner.startswith("0.") else f"OSCORE [{inner} {word}".rstrip()
     if "path" in line:
         words += f" {line['path']}"
+    if line.get("echo"):
+        words += ", Echo"
     if "payload_len" in line:
         words += f", {line['payload_len']} B"
     return words + "]"

@@ -194,7 +194,7 @@ class Stage:
         port = known[1] if known is not None else free_port(socket.SOCK_DGRAM, host)
         program = sys.executable if device.interpreter == "cpython" else micropython()
         command = [program, str(root / "device" / "examples" / device.example), str(self._file_of(device))]
-        command += ["--host", host, "--port", str(port), "--trace"]
+        command += ["--host", host, "--port", str(port), "--trace", *device.options]
         for audience in device.peers:
             command += ["--peer", f"{audience}={self._peer_address(audience)}"]
         part = self.parts.get(device.who)

@@ -9,6 +9,7 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import request
 from holdfast_core.errors import HoldfastError
 from holdfast_device.client import ClientSession
+from holdfast_device.endpoint import Watch
 from holdfast_device.token_response import TokenResponse
 from holdfast_sim.app_shell import App, reason_of
 from holdfast_sim.attacks_shell import (
@@ -24,8 +25,9 @@ from holdfast_sim.attacks_shell import (
     unprotected,
 )
 from holdfast_sim.doctor_shell import Consent, ask_token, authorization_request, consent, doctors_token, token_form
+from holdfast_sim.json_token import b64
 from holdfast_sim.stage_shell import Provisioned, Show, Stage, Stuck, nothing
-from holdfast_sim.topology import DOCTOR_APP, EKG, EKG_PART, SHORT_LIFE_S, SPARE_EKG, SPARE_EKG_PART
+from holdfast_sim.topology import DOCTOR_APP, EKG, EKG_PART, SHORT_LIFE_S, SPARE_EKG, SPARE_EKG_PART, WARD_MONITOR
 from holdfast_sim.wire_shell import check_wire
 
 BEATS = 2  # notifications to wait for; the EKG has a new one each second
@@ -55,7 +57,7 @@ def _play(stage: Stage) -> None:
     _strangers(stage, target)
     _at_the_server(stage)
     _revoked(stage)
-    _expired(stage)
+    _over_coap(stage)
     _code_twice(stage, target, given)
 
 
@@ -180,36 +182,63 @@ def _revoked(stage: Stage) -> None:
     stage.checks.same("EKG: revoked token", section, "4.00", code)
 
 
-def _expired(stage: Stage) -> None:
-    stage.chapter(
-        f"A ward monitor gets its token over CoAP and OSCORE; it lives {SHORT_LIFE_S} s (RFC 9200 5.8, 5.10.3)"
-    )
-    monitor = stage.app("monitor", from_file="ward_monitor")
-    peer, checks = stage.fronts["spare EKG"].address, stage.checks
-    wanted = {L.ACE_GRANT_TYPE: L.GRANT_CLIENT_CREDENTIALS, L.ACE_AUDIENCE: SPARE_EKG, L.ACE_SCOPE: "read_ekg"}
-    token: TokenResponse = monitor.run(monitor.client.get_token(wanted), "Asking for a token over CoAP")
-    stage.secrets["PoP key of the monitor"] = token.osc.ms.reveal() if token.osc is not None else b""
-    session = monitor.run(monitor.client.open_session(peer, token), "Opening the monitor's session")
+def _over_coap(stage: Stage) -> None:
+    """A ward monitor, whose tokens come over CoAP and end while it watches: one is withdrawn, one expires."""
+    title = "A ward monitor gets its token over CoAP and OSCORE (RFC 9200 5.8); it is withdrawn while it is used"
+    stage.chapter(title)
+    monitor, checks = stage.app("monitor", from_file=WARD_MONITOR), stage.checks
+    token, session = _monitor_session(stage, monitor)
     watch = session.observe(request(L.CODE_GET, "/ekg"))
-    codes: list[str] = []
-    try:
-        while len(codes) < 3 * SHORT_LIFE_S:
-            codes.append(code_of(monitor.next_of(watch, "Observing the spare EKG", SHORT_LIFE_S + 5)))
-    except HoldfastError as error:
-        codes.append(reason_of(error))
-    happened = f"{codes.count('2.05')} times 2.05, then {codes[-2] if codes[-1].endswith('ended') else codes[-1]}"
-    checks.hold(
-        "spare EKG: token ends while it is observed",
-        "RFC 9200 5.10.3",
-        "2.05 while it lives, then 4.01",
-        happened,
-        ok="2.05" in codes and "4.01" in codes,
-    )
-    time.sleep(0.2)
+    beat = monitor.next_of(watch, "Observing the spare EKG")
+    form = {"token": b64(token.access_token.reveal()), "client_id": WARD_MONITOR}
+    stage.web.post("/revoke", {**form, "client_secret": stage.credentials[WARD_MONITOR]}, "monitor")
+    codes = [code_of(beat), *_until_the_end(monitor, watch)]
+    early = time.monotonic() * 1000 < token.ends_ms
+    happened = f"{codes.count('2.05')} times 2.05, then {codes[-1]}, {'before' if early else 'after'} its expiry"
+    name = "spare EKG: token is revoked while it is observed"
+    ok = codes[-1] == "4.01" and early
+    checks.hold(name, "RFC 9200 5.9, 6.10", "2.05, then 4.01, before its expiry", happened, ok=ok)
+
+    stage.chapter(f"Its next token ends by itself, after {SHORT_LIFE_S} s (RFC 9200 5.10.3)")
+    token, session = _monitor_session(stage, monitor)
+    codes = _until_the_end(monitor, session.observe(request(L.CODE_GET, "/ekg")))
+    happened = f"{codes.count('2.05')} times 2.05, then {codes[-1]}"
+    ok = codes[0] == "2.05" and codes[-1] == "4.01"
+    name = "spare EKG: token ends while it is observed"
+    checks.hold(name, "RFC 9200 5.10.3", "2.05 while it lives, then 4.01", happened, ok=ok)
+    peer = stage.fronts["spare EKG"].address
     code = call_code(monitor, peer, request(L.CODE_GET, "/ekg"), session.context)
     checks.same("spare EKG: request after the token's end", "RFC 9200 5.10.3", "4.01", code)
     code = code_of(post_token(monitor, peer, token.access_token.reveal()))
     checks.same("spare EKG: expired token posted", "RFC 9200 5.10.1.1, 5.9.2", "4.00", code)
+
+
+def _monitor_session(stage: Stage, monitor: App) -> tuple[TokenResponse, ClientSession]:
+    wanted = {L.ACE_GRANT_TYPE: L.GRANT_CLIENT_CREDENTIALS, L.ACE_AUDIENCE: SPARE_EKG, L.ACE_SCOPE: "read_ekg"}
+    asks = monitor.client.get_token
+    token: TokenResponse = stage.need(
+        "AS: token over CoAP", "RFC 9200 5.8", lambda: monitor.run(asks(wanted), "Asking for a token over CoAP")
+    )
+    if token.osc is not None:
+        stage.secrets[f"PoP key {len(stage.secrets)} of the monitor"] = token.osc.ms.reveal()
+    peer = stage.fronts["spare EKG"].address
+    opens = monitor.client.open_session
+    session = stage.need(
+        "spare EKG: session", "RFC 9203 4", lambda: monitor.run(opens(peer, token), "The monitor's session")
+    )
+    return token, session
+
+
+def _until_the_end(monitor: App, watch: Watch) -> list[str]:
+    """The codes of an observation up to its end, the last of them being what ended it."""
+    codes: list[str] = []
+    try:
+        while len(codes) < 3 * SHORT_LIFE_S:
+            codes.append(code_of(monitor.next_of(watch, "Observing the spare EKG")))
+    except HoldfastError as error:
+        if not codes or codes[-1] == "2.05":
+            codes.append(reason_of(error))
+    return codes
 
 
 def _code_twice(stage: Stage, target: Target, given: Consent) -> None:

@@ -14,7 +14,8 @@ DOCTOR = "doctor"
 DOCTOR_APP = "doctor_app"
 WARD_MONITOR = "ward_monitor"
 REDIRECT_URI = "http://127.0.0.1:7777/back"  # the app's own; nothing needs to listen there
-SHORT_LIFE_S = 3
+SHORT_LIFE_S = 4
+RECHECK_S = 1  # so soon a spare EKG asks the AS again whether a token is still active
 
 # Each party speaks from an address of its own on loopback: devices count and limit per address.
 HOSTS = {
@@ -33,19 +34,23 @@ HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class DevicePart:
-    """One device. who: its name in the ladder; rs_id: its name at the AS; example: its program; peers: RSs it calls."""
+    """One device. who: its name in the ladder; rs_id: its name at the AS; example: its program; peers: RSs it calls.
+
+    options: more of its command line.
+    """
 
     who: str
     rs_id: str
     example: str
     interpreter: str = "cpython"
     peers: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 EKG_PART = DevicePart("EKG", EKG, "ekg.py", peers=(TUBE,))
-SPARE_EKG_PART = DevicePart("spare EKG", SPARE_EKG, "ekg.py", peers=(TUBE,))
-TUBE_PART = DevicePart("tube", TUBE, "tube.py", "micropython")
-SPARE_TUBE_PART = DevicePart("spare tube", SPARE_TUBE, "tube.py", "micropython")
+SPARE_EKG_PART = DevicePart("spare EKG", SPARE_EKG, "ekg.py", peers=(TUBE,), options=("--recheck", str(RECHECK_S)))
+TUBE_PART = DevicePart("tube", TUBE, "tube.py", "micropython", options=("--no-clock",))
+SPARE_TUBE_PART = DevicePart("spare tube", SPARE_TUBE, "tube.py", "micropython", options=("--no-clock",))
 
 
 def init_command(http: str, coap: str, certificate: str, key: str) -> list[str]:
@@ -71,7 +76,7 @@ def client_commands(*, tubes: bool, monitor_file: str) -> list[list[str]]:
     app += ["--allow", f"{EKG}=read_ekg,read_result", "--json"]
     ekg = ["server", "client", "add", EKG, "--grant", "token_exchange", "--json"]
     ekg += ["--allow", f"{TUBE}=read_result,calibrate", "--allow", f"{SPARE_TUBE}=read_result"]
-    monitor = ["server", "client", "add", WARD_MONITOR, "--grant", "client_credentials", "--no-secret", "--json"]
+    monitor = ["server", "client", "add", WARD_MONITOR, "--grant", "client_credentials", "--json"]
     monitor += ["--allow", f"{SPARE_EKG}=read_ekg", "--oscore", monitor_file]
     return [app, ekg] if tubes else [app, ekg, monitor]
 

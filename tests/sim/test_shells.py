@@ -88,7 +88,7 @@ def test_what_comes_from_somebody_else_than_the_far_party_is_not_passed_on(tap, 
 def test_a_part_is_ready_when_it_says_so_and_its_trace_is_kept():
     program = """
 import json, sys, time
-print("chatter"); print(json.dumps({"ready": 5683})); print(json.dumps({"dir": "in", "mid": 1}), flush=True)
+print("chatter"); print(json.dumps({"dir": "in", "mid": 1})); print(json.dumps({"ready": 5683}), flush=True)
 time.sleep(60)
 """
     part = Part("EKG", [sys.executable, "-c", program])
