@@ -56,9 +56,9 @@ class PasswordAuthenticator:
         Field("password", "Password", "password", "current-password", MAX_PASSWORD_LEN),
     )
 
-    def __init__(self, password_hash_of: PasswordHashOf) -> None:
+    def __init__(self, password_hash_of: PasswordHashOf, hasher: argon2.PasswordHasher | None = None) -> None:
         self._password_hash_of = password_hash_of
-        self._hasher = argon2.PasswordHasher()
+        self._hasher = hasher or argon2.PasswordHasher()
         # An unknown user costs as much as a known one: there is always a hash to check.
         self._nobody = self._hasher.hash("nobody")
 

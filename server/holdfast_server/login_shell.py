@@ -86,6 +86,7 @@ class Door:
         self._secure = secure
         self._cookie_name = "__Host-holdfast" if secure else "holdfast"
         self._hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
+        self._pending = 0  # hashing or waiting for it
         # A ward may sit behind one address, so an address may try more often than a name may be tried.
         self._by_source = TokenBucket(rate=1, burst=30, total_rate=10, total_burst=100)
         self._by_name = TokenBucket(rate=1 / 10, burst=10, total_rate=10, total_burst=100)
@@ -152,8 +153,9 @@ class Door:
         now_ms = self._monotonic_ms()
         if not (self._by_source.admit(network_of(source), now_ms, 0) and self._by_name.admit(name, now_ms, 0)):
             raise NotNow(TOO_OFTEN, 429)
-        if self._hashing.statistics().tasks_waiting >= MAX_WAITING:
+        if self._pending >= HASHES_AT_ONCE + MAX_WAITING:
             raise NotNow(TOO_OFTEN, 503)
+        self._pending += 1
         try:
             check = self._authenticator.begin(post.fields)
             user_id = await anyio.to_thread.run_sync(check, limiter=self._hashing)
@@ -162,6 +164,8 @@ class Door:
             known = name if self._store.user(name) is not None else "-"
             log.warning("event=login-refused user=%s from=%s", known, source or "-")
             raise NotNow(REFUSED, 403) from None
+        finally:
+            self._pending -= 1
         self._store.audit(self._clock(), "login", user_id=user_id)
         self._remember(answer, self._sessions.start(user_id, self._clock()))
 
