@@ -7,8 +7,8 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.coap_limits import Limits, Transmission
 from holdfast_core.coap_message import decode, request, response
-from holdfast_core.coap_reliability import Timed, Timers
-from holdfast_core.coap_stack import CoapStack, FailureEvent, ResponseEvent
+from holdfast_core.coap_reliability import Timed, Timers, _Peer
+from holdfast_core.coap_stack import CoapStack, ResponseEvent
 from holdfast_core.errors import LocalError, Overloaded
 from testkit.coap import Server, datagram, joined
 from testkit.link import Random
@@ -270,20 +270,28 @@ def test_a_cancelled_request_leaves_the_queue():
     assert len(tokens) == 1
 
 
-def test_message_ids_are_not_reused_within_exchange_lifetime():
-    stack = CoapStack(Random(1).octets, limits=Limits(max_requests=100_000))
-    used = set()
-    failed = 0
-    for _ in range(0x10000 + 0x1000):
-        _, sent = ask(stack, confirmable=False)
-        if sent:
-            assert sent[0].mid not in used
-            used.add(sent[0].mid)
-        failed += sum(isinstance(event, FailureEvent) for event in stack.tick(1000))
-    assert len(used) > 0x10000 - 0x1000
-    assert failed == 0x10000 + 0x1000 - len(used)
-    _, sent = ask(stack, now_ms=1000 + 247_000, confirmable=False)
-    assert len(sent) == 1
+@pytest.mark.parametrize("first", [0, 1, 0x0FFF, 0x1000, 0xABCD, 0xFFFF])
+def test_message_ids_are_not_reused_within_exchange_lifetime(first):
+    peer = _Peer(first)
+    used = [peer.take_mid(now_ms, 247_000) for now_ms in range(0x10000)]
+    given = [mid for mid in used if mid is not None]
+    assert given[:2] == [first, (first + 1) % 0x10000]
+    assert len(given) == len(set(given)) > 0xF000
+    assert peer.take_mid(0x10000, 247_000) is None
+    assert peer.take_mid(0x0FFF + 247_000, 247_000) is not None
+
+
+def test_a_request_that_gets_no_message_id_fails_and_later_ones_pass():
+    server = Server()
+    peer = server.stack._messages._peer("peer")
+    while peer.take_mid(server.now_ms, 247_000) is not None:
+        pass
+    request_id, sent = ask(server.stack, server.now_ms)
+    assert sent == []
+    server.wait(0)
+    assert [(e.request_id, e.reason) for e in server.events] == [(request_id, "overloaded")]
+    server.now_ms += 247_000
+    assert len(ask(server.stack, server.now_ms)[1]) == 1
 
 
 def test_peers_are_bounded_and_busy_ones_stay():
