@@ -1,0 +1,142 @@
+/* Combs: u * Q from a table of multiples of Q, with signed digits (RFC-less; Lim and Lee 1994, Hedabou et al. 2004).
+ *
+ * A table has `teeth` T and `blocks` B; spacing S = ceil(256 / (T * B)). An odd k < 2^256 is a sum of digits
+ * s_i * 2^i with s_i = 1 or -1 for i < L = T*B*S: s_i = 2 d_i - 1, where d = (k - 1)/2 + 2^(L - 1). An even k is n - k,
+ * negated. Column s of block b takes the digits at b*T*S + t*S + s for each tooth t; the table of block b holds
+ *     entry j = Q_(b, T-1) + sum over t < T-1 of (Q_(b, t) if bit t of j else -Q_(b, t)),  Q_(b, t) = 2^((b*T + t)*S) Q
+ * and a column whose top digit is -1 is minus the entry of the complement. One pass over the columns serves any number
+ * of combs, so that the doublings are shared.
+ * Part of hf_p256: include through hf_p256_curve.h only.
+ */
+#ifndef HF_P256_COMB_H
+#define HF_P256_COMB_H
+
+typedef struct {
+    const uint8_t *entries;
+    unsigned teeth, blocks, spacing;
+    hf_u256_t digits; /* bit i is d_i, for i < L - 1 */
+    int negative;
+    int idle; /* the multiplier is zero */
+} hf_comb_t;
+
+/* in: a table with its header; returns 0 when the header says what cannot be. */
+static int hf_comb_open(hf_comb_t *c, const uint8_t *table, size_t table_len)
+{
+    if (table_len < HF_P256_TABLE_HEAD_LEN || table[0] != HF_P256_TABLE_VERSION || table[3] != 0) {
+        return 0;
+    }
+    c->teeth = table[1];
+    c->blocks = table[2];
+    if (c->teeth < HF_P256_MIN_TEETH || c->teeth > HF_P256_MAX_TEETH || c->blocks < 1 ||
+        c->blocks > HF_P256_MAX_BLOCKS || table_len != HF_P256_TABLE_LEN(c->teeth, c->blocks)) {
+        return 0;
+    }
+    c->entries = table + HF_P256_TABLE_HEAD_LEN;
+    c->spacing = 0; /* ceil(256 / (teeth * blocks)) by counting: armv6m has no division */
+    for (unsigned covered = 0; covered < 256; covered += c->teeth * c->blocks) {
+        c->spacing++;
+    }
+    return 1;
+}
+
+/* in: k < n */
+static void hf_comb_set(hf_comb_t *c, const hf_u256_t *k)
+{
+    hf_u256_t odd = *k;
+    c->idle = hf_u256_is_zero(k);
+    c->negative = !(k->v[0] & 1);
+    if (c->negative) {
+        hf_u256_sub(&odd, &HF_N, k);
+    }
+    for (int i = 0; i < HF_LIMBS; i++) {
+        hf_limb_t above = i + 1 < HF_LIMBS ? odd.v[i + 1] << (HF_LIMB_BITS - 1) : 0;
+        c->digits.v[i] = (odd.v[i] >> 1) | above;
+    }
+}
+
+static unsigned hf_comb_digit(const hf_comb_t *c, unsigned i)
+{
+    if (i + 1 == c->teeth * c->blocks * c->spacing) {
+        return 1;
+    }
+    return i < 256 ? hf_u256_bit(&c->digits, i) : 0;
+}
+
+static void hf_comb_entry(hf_affine_t *r, const hf_comb_t *c, unsigned block, unsigned index)
+{
+    const uint8_t *at = c->entries + (((size_t)block << (c->teeth - 1)) + index) * 64;
+    hf_u256_from_le(&r->x, at);
+    hf_u256_from_le(&r->y, at + 32);
+}
+
+/* Add column s of every block to a; does nothing when the comb has no such column. */
+static void hf_comb_add_column(hf_point_t *a, const hf_comb_t *c, unsigned s)
+{
+    if (c->idle || s >= c->spacing) {
+        return;
+    }
+    for (unsigned block = 0; block < c->blocks; block++) {
+        unsigned at = block * c->teeth * c->spacing + s;
+        unsigned index = 0;
+        for (unsigned t = 0; t + 1 < c->teeth; t++) {
+            index |= hf_comb_digit(c, at + t * c->spacing) << t;
+        }
+        unsigned top = hf_comb_digit(c, at + (c->teeth - 1) * c->spacing);
+        if (!top) {
+            index ^= (1u << (c->teeth - 1)) - 1;
+        }
+        hf_affine_t entry;
+        hf_comb_entry(&entry, c, block, index);
+        if ((int)top == c->negative) {
+            hf_affine_negate(&entry);
+        }
+        hf_point_add_affine(a, &entry);
+    }
+}
+
+/* What making and checking a table have in common: a walk over the entries of one block in Gray code order, each one
+ * addition away from the one before. step[t] is 2 Q_(b, t) for t < T - 1; point is the entry of index. */
+typedef struct {
+    hf_point_t step[HF_P256_MAX_TEETH - 1];
+    hf_point_t point;
+    unsigned index;
+    unsigned count; /* entries seen */
+} hf_walk_t;
+
+/* in: base = Q_(b, 0); out: the walk at index 0, and base = Q_(b + 1, 0) */
+static void hf_walk_start(hf_walk_t *w, hf_point_t *base, const hf_comb_t *c)
+{
+    hf_point_set_infinity(&w->point);
+    for (unsigned t = 0; t < c->teeth; t++) {
+        unsigned doubled = 0;
+        hf_point_add(&w->point, base, t + 1 < c->teeth);
+        if (t + 1 < c->teeth) {
+            hf_point_double(base);
+            w->step[t] = *base;
+            doubled = 1;
+        }
+        for (; doubled < c->spacing; doubled++) {
+            hf_point_double(base);
+        }
+    }
+    w->index = 0;
+    w->count = 0;
+}
+
+/* Go to the next entry; returns 0 when all were seen. */
+static int hf_walk_next(hf_walk_t *w, const hf_comb_t *c)
+{
+    unsigned t = 0;
+    w->count++;
+    if (w->count >> (c->teeth - 1)) {
+        return 0;
+    }
+    while (!(w->count >> t & 1)) {
+        t++;
+    }
+    w->index ^= 1u << t;
+    hf_point_add(&w->point, &w->step[t], !(w->index >> t & 1));
+    return 1;
+}
+
+#endif
