@@ -6,8 +6,8 @@
 
 A post at the unprotected authz-info makes a PENDING session and touches no BOUND one, so whoever replays
 somebody's token, or floods the RS with tokens never used, ends no live session.  Both kinds are bounded;
-oldest PENDING go first. A BOUND one goes only for a newcomer that has proven its key too, and only after
-IDLE_MS of silence.
+the oldest PENDING goes first, and of one key the latest, so that its first one stays whatever is replayed.
+A BOUND one goes only for a newcomer that has proven its key too, and only after IDLE_MS of silence.
 """
 
 from holdfast_core.errors import Overloaded, UnknownContext
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from holdfast_core.secret import Secret
 
 MAX_PENDING = 4  # posts whose first request is on its way; more at once is a flood
-MAX_PENDING_PER_KEY = 2  # a replayed post must not push out the one it was copied from
+# Of one key: the first, which replayed posts must not push out, and the latest, for a client that lost an answer.
+MAX_PENDING_PER_KEY = 2
 PENDING_LIFE_MS = 2 * 3600 * 1000  # a hub that passes once an hour must find its session
 IDLE_MS = 60 * 1000  # a client that was silent for so long may have to post again
 
@@ -91,7 +92,7 @@ class Sessions:
         pending = [session for session in self._sessions if not session.bound]
         same = [session for session in pending if session.has_key_of(osc)]
         if len(same) >= MAX_PENDING_PER_KEY:
-            return same[:1]
+            return same[-1:]
         return pending[:1] if len(pending) >= MAX_PENDING else []
 
     def add(self, session: Session) -> None:

@@ -5,7 +5,7 @@ from minitest import TestCase
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.ace_oscore import decode_authz_info_answer, encode_authz_info
-from holdfast_core.coap_message import decode, encode, request
+from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_device.client import Refused, SessionLost
 from holdfast_device.endpoint import RequestFailed
 from holdfast_device.hints import decode_hints
@@ -252,6 +252,43 @@ class Replacement(Story):
         self.assertEqual(self.ask(session, get("/result")).code, L.CODE_CONTENT)
         self.world.wait(10)
         self.assertEqual(self.ask(self.open(key=b"late"), get("/result")).code, L.CODE_CONTENT)
+
+    def test_replays_before_the_first_request_push_nobody_out(self):
+        other = self.open(key=b"other")
+        session = self.open()
+        for _ in range(2 * MAX_PENDING):
+            self.world.wait(2)
+            self.post(encode_authz_info(mint.encrypted(tube_claims()), b"n" * 8, b"\x09"))
+        self.assertEqual(self.ask(session, get("/result")).code, L.CODE_CONTENT)
+        self.assertEqual(self.ask(other, get("/result")).code, L.CODE_CONTENT)
+
+    def test_the_last_slot_goes_to_who_proves_first(self):
+        for number in range(tube_provisioning().max_sessions - 1):
+            self.world.wait(2)
+            self.open_number(number)
+        self.world.wait(2)
+        late = self.open(key=b"late")
+        self.open_number(50)
+        self.assertEqual(self.ask(late, get("/result")).code, L.CODE_TOO_MANY_REQUESTS)
+        self.world.wait(61)
+        self.assertEqual(self.ask(late, get("/result")).code, L.CODE_CONTENT)
+
+    def test_a_right_without_a_resource_or_a_handler(self):
+        self.tube.rs.resource("/result", put=lambda asked: None)
+        session = self.open()
+        self.assertEqual(self.ask(session, get("/result")).code, L.CODE_METHOD_NOT_ALLOWED)
+        del self.tube.rs._resources["/result"]
+        self.assertEqual(self.ask(session, get("/result")).code, L.CODE_NOT_FOUND)
+
+    def test_public_resources_and_handlers_that_fail(self):
+        def bug(asked):
+            raise ValueError("a bug of the application")
+
+        self.tube.rs.resource("/open", get=lambda asked: response(L.CODE_CONTENT, b"ok"), public=True)
+        self.assertEqual(self.plain(get("/open")).payload, b"ok")
+        self.assertEqual(self.plain(request(L.CODE_PUT, "/open")).code, L.CODE_METHOD_NOT_ALLOWED)
+        self.tube.rs.resource("/result", get=bug)
+        self.assertEqual(self.ask(self.open(), get("/result")).code, L.CODE_INTERNAL_SERVER_ERROR)
 
     def test_more_proven_clients_than_slots(self):
         sessions = []
