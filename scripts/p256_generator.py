@@ -46,9 +46,7 @@ def entries(point: Point, teeth: int, blocks: int) -> list[Point]:
 def table_bytes(point: Point, teeth: int, blocks: int) -> bytes:
     """A whole table with its header."""
     body = b"".join(
-        (coordinate * 2**256 % P).to_bytes(32, "little")
-        for one in entries(point, teeth, blocks)
-        for coordinate in one
+        (coordinate * 2**256 % P).to_bytes(32, "little") for one in entries(point, teeth, blocks) for coordinate in one
     )
     return bytes((VERSION, teeth, blocks, 0)) + body
 
