@@ -29,7 +29,6 @@ class ExiTable:
         for sequence, left_s in state.exi:
             self._ends_ms[sequence] = now_ms + left_s * 1000
         self._charge_due_ms = now_ms
-        self.tick(now_ms)
 
     def __len__(self) -> int:
         return len(self._ends_ms)

@@ -37,8 +37,6 @@ RECHECK_MS = 60 * 1000
 RETRY_AFTER_S = 5
 MAX_AMPLIFICATION = 3
 ECHO_LIFE_MS = 60 * 1000
-# Late answers at once; each is a task as well.
-MAX_OPEN = 8
 
 
 class Request:
@@ -206,16 +204,15 @@ class ResourceServer:
             return False
         try:
             return self._endpoint.stack.respond(incoming, message, self._times.now_ms, observe)
-        except SequenceExhausted:  # RFC 9203 section 6: such a context is over
-            if incoming.context is not None:
-                self.sessions.remove(self.sessions.find(incoming.context))
+        except SequenceExhausted:  # nothing can be protected in it any more (RFC 9203 section 6)
             return False
 
     def answer_with(self, incoming: "Incoming", steps: "Steps") -> None:
-        """Answer with what a task returns, or with the code of the PeerError that it raises."""
+        """Answer with what a task returns, or with the code of the PeerError that it raises.
+
+        Raises Overloaded: as many tasks run as may, which bounds the open requests too.
+        """
         self._open = [request for request in self._open if not request.incoming.answered]
-        if len(self._open) >= MAX_OPEN:
-            raise Overloaded("open-requests")
         session = None if incoming.context is None else self.sessions.find(incoming.context)
         self._open.append(Request(incoming, session))
 
@@ -253,10 +250,7 @@ class ResourceServer:
         """End a session: 4.01 to its observations and open requests, then its context is gone (RFC 9200 5.10.3)."""
         for request, resource in list(self._observers):
             if request.session is session:
-                self._observers.remove((request, resource))
-                self._endpoint.stack.end_observation(
-                    request.incoming, response(L.CODE_UNAUTHORIZED), self._times.now_ms
-                )
+                self._end_observation(request, resource)
         for request in self._open:
             if request.session is session:
                 self.answer(request.incoming, response(L.CODE_UNAUTHORIZED))
@@ -266,19 +260,20 @@ class ResourceServer:
         """End the observations that the session's new token no longer covers."""
         for request, resource in list(self._observers):
             if request.session is session:
-                request.grant = session.grant
+                request.grant, request.token = session.grant, session.token
                 try:
                     session.grant.permissions.check(resource.path, request.message.code)
                 except PeerError:
-                    self._end_observation(request, resource, response(L.CODE_UNAUTHORIZED))
+                    self._end_observation(request, resource)
 
     def observation_ended(self, incoming: "Incoming") -> None:
         """Forget an observer that left."""
         self._observers = [pair for pair in self._observers if pair[0].incoming is not incoming]
 
-    def _end_observation(self, request: Request, resource: Resource, message: "Message") -> None:
+    def _end_observation(self, request: Request, resource: Resource) -> None:
         self._observers.remove((request, resource))
-        self._endpoint.stack.end_observation(request.incoming, message, self._times.now_ms)
+        last = response(L.CODE_UNAUTHORIZED)
+        self._endpoint.stack.end_observation(request.incoming, last, self._times.now_ms)
 
     def _notify(self, request: Request, resource: Resource) -> None:
         session = request.session

@@ -49,7 +49,10 @@ class Node:
 
 
 class FakeAs:
-    """tokens: handle -> introspection answer; answer_token: params -> (code, map); silent: says nothing at all."""
+    """tokens: handle -> introspection answer; answer_token: params -> (code, map); silent: says nothing at all.
+
+    override: a message that it answers to everything.
+    """
 
     def __init__(self, seed=7):
         self.context = SecurityContext(EKG_SECRET, EKG_SALT, b"\x00", b"\x01")
@@ -58,6 +61,7 @@ class FakeAs:
         self.asked = []
         self.answer_token = None
         self.silent = False
+        self.override = None
 
     def _contexts(self):
         contexts = ContextTable(4)
@@ -83,7 +87,8 @@ class FakeAs:
         for event in events:
             if isinstance(event, RequestEvent):
                 code, answer = self._decide(event.incoming)
-                self.stack.respond(event.incoming, response(code, cbor.encode(answer), L.CF_ACE_CBOR), now_ms)
+                message = response(code, cbor.encode(answer), L.CF_ACE_CBOR)
+                self.stack.respond(event.incoming, self.override or message, now_ms)
 
     def _decide(self, incoming):
         assert incoming.context is self.context
