@@ -8,6 +8,7 @@ import json
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import code_text
+from holdfast_core.errors import MalformedCoap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def describe(outer: "Message", inner: "Message | None") -> "dict[str, Any]":
     if inner is not None:
         line["inner"] = code_text(inner.code)
     if readable.get(L.OPT_URI_PATH) is not None:
-        line["path"] = readable.path()
+        line["path"] = _path(readable)
     if readable.content_format is not None:
         line["ct"] = readable.content_format
     if readable.get(L.OPT_ECHO) is not None:
@@ -53,3 +54,11 @@ def describe(outer: "Message", inner: "Message | None") -> "dict[str, Any]":
     if readable.payload:
         line["payload_len"] = len(readable.payload)
     return line
+
+
+def _path(message: "Message") -> "str | None":
+    """Uri-Path, None when it is not UTF-8: a trace never raises, whatever it is shown."""
+    try:
+        return message.path()
+    except MalformedCoap:
+        return None
