@@ -17,10 +17,7 @@ Point = tuple[int, int]
 
 def add(a: Point, b: Point) -> Point:
     """Add two finite points that are not opposite."""
-    if a == b:
-        slope = 3 * (a[0] ** 2 - 1) * pow(2 * a[1], -1, P)
-    else:
-        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    slope = 3 * (a[0] ** 2 - 1) * pow(2 * a[1], -1, P) if a == b else (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
     x = (slope * slope - a[0] - b[0]) % P
     return x, (slope * (a[0] - x) - a[1]) % P
 
