@@ -21,10 +21,10 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import response
 from holdfast_core.errors import HoldfastError, LocalError
 from holdfast_core.provisioning import decode_provisioning
+from holdfast_core.trace import tracer
 from holdfast_device.device import Device
 from holdfast_device.store_flash import FileFlash
 from holdfast_device.ticks_shell import Ticks
-from holdfast_device.trace import make_trace
 from holdfast_device.udp_shell import UdpShell, bind, peer_text, resolve
 
 TYPE_CHECKING = False
@@ -133,7 +133,7 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     _make_directory(options.state)
     lock = _lock(options.state)
     ticks = Ticks()
-    trace = make_trace(_say, peer_text) if options.trace else None
+    trace = tracer(_name(provisioning), _write, peer_text) if options.trace else None
     as_peer = None if provisioning.as_peer is None else resolve(*provisioning.as_peer)
     flash = FileFlash(options.state)
     device = Device(provisioning, flash, os.urandom, ticks.now_ms(), as_peer, trace=trace)
@@ -144,9 +144,13 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     else:
         setup(device, options)
     sock = bind(options.host, options.port)
-    _say(json.dumps({"ready": _port_of(sock, options.port)}))
+    _write(json.dumps({"ready": _port_of(sock, options.port)}) + "\n")
     UdpShell(device, sock, ticks, options.clock).run()
     del lock
+
+
+def _name(provisioning: "Provisioning") -> str:
+    return provisioning.client_id or "device" if provisioning.rs is None else provisioning.rs.audiences[0]
 
 
 def _port_of(sock: "Any", asked: int) -> int:
@@ -175,8 +179,8 @@ def _named(text: bytes) -> "Callable[[object], Message]":
     return lambda _request: response(L.CODE_CONTENT, text, L.CF_TEXT_PLAIN)
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def _write(line: str) -> None:
+    sys.stdout.write(line)
     if hasattr(sys.stdout, "flush"):
         sys.stdout.flush()
 

@@ -20,14 +20,21 @@ if TYPE_CHECKING:
 TYPE_NAMES = ("CON", "NON", "ACK", "RST")
 
 
-def tracer(who: str, write: "Callable[[str], object]") -> "Callable[..., None]":
-    """Make the `trace` port of CoapStack: write gets one line with its newline for each datagram."""
+def tracer(
+    who: str, write: "Callable[[str], object]", peer_text: "Callable[[Any], str] | None" = None
+) -> "Callable[..., None]":
+    """Make the `trace` port of CoapStack: write gets one line with its newline for each datagram.
+
+    peer_text: how to write a peer's address; without it the line does not name the peer.
+    """
 
     def trace(
-        direction: str, _peer: "Hashable", outer: "Message", inner: "Message | None", datagram_len: int, now_ms: int
+        direction: str, peer: "Hashable", outer: "Message", inner: "Message | None", datagram_len: int, now_ms: int
     ) -> None:
         line = describe(outer, inner)
         line.update({"who": who, "dir": direction, "len": datagram_len, "at_ms": now_ms})
+        if peer_text is not None:
+            line["peer"] = peer_text(peer)
         write(json.dumps(line) + "\n")
 
     return trace

@@ -135,12 +135,12 @@ def test_read_restart_and_read_again(start, doctor, kind):
 def check_trace(rows, access_token):
     """What a trace shows, and that it shows no token, key or payload."""
     assert {row["dir"] for row in rows if "dir" in row} == {"in", "out"}
-    opened = [row for row in rows if row.get("oscore") and row.get("inner_code") == "0.01"]
+    opened = [row for row in rows if row.get("oscore") and row.get("inner") == "0.01"]
     assert opened
     assert all(row["path"] == "/result" for row in opened)
     posts = [row for row in rows if row.get("path") == "/authz-info"]
     assert posts
-    assert all(row["content_format"] == L.CF_ACE_CBOR for row in posts)
+    assert all(row["ct"] == L.CF_ACE_CBOR for row in posts)
     text = json.dumps(rows)
     secret = mint.osc(b"osc-1")[L.OSC_MS]
     for hidden in (secret.hex(), access_token.hex(), "troponin"):

@@ -8,12 +8,12 @@ from minitest import TestCase
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, request
 from holdfast_core.errors import LocalError
+from holdfast_core.trace import tracer
 from holdfast_device import ticks_shell
 from holdfast_device.run_shell import Options
 from holdfast_device.state import State
 from holdfast_device.store_flash import FileFlash
 from holdfast_device.ticks_shell import Ticks, wall_s
-from holdfast_device.trace import make_trace
 from holdfast_device.udp_shell import bind, peer_text, resolve
 from testkit import mint
 from testkit.story import World, get, held
@@ -145,7 +145,7 @@ class Traces(TestCase):
     def rows(self):
         rows = []
         world = World()
-        world.boot_tube(trace=make_trace(lambda line: rows.append(json.loads(line)), str))
+        world.boot_tube(trace=tracer("tube", lambda line: rows.append(json.loads(line)), str))
         doctor = world.client()
         token = mint.encrypted(mint.claims("connected_tube_123", "read_result", 1800000000))
         session = world.run(doctor.open_session("tube", held(token)))
@@ -157,21 +157,23 @@ class Traces(TestCase):
         self.assertTrue(len(rows) >= 4)
         self.assertEqual({row["dir"] for row in rows}, {"in", "out"})
         protected = [row for row in rows if row["oscore"]]
-        self.assertEqual([row["inner_code"] for row in protected], ["0.01", "2.05"])
+        self.assertEqual([row["inner"] for row in protected], ["0.01", "2.05"])
         self.assertEqual(protected[0]["path"], "/result")
         self.assertEqual(protected[0]["code"], "0.02")
         self.assertEqual(rows[0]["path"], "/authz-info")
-        self.assertEqual(rows[0]["content_format"], L.CF_ACE_CBOR)
+        self.assertEqual(rows[0]["ct"], L.CF_ACE_CBOR)
 
     def test_no_payload_and_nothing_of_what_could_not_be_opened(self):
         lines = []
-        trace = make_trace(lines.append, str)
-        outer = request(L.CODE_POST, "/secret-path", b"payload")
+        trace = tracer("tube", lines.append, str)
+        outer = request(L.CODE_POST, "/", b"ciphertext")
         outer.add(L.OPT_OSCORE, b"\x09\x01kid")
         trace("in", "peer", outer, None, 50, 0)
         row = json.loads(lines[0])
         self.assertNotIn("path", row)
-        self.assertNotIn("payload", lines[0])
+        self.assertNotIn("inner", row)
+        self.assertNotIn("ciphertext", lines[0])
+        self.assertEqual((row["who"], row["peer"], row["payload_len"]), ("tube", "peer", 10))
         bad = Message(L.CODE_GET, b"", [(L.OPT_URI_PATH, b"\xff")])
         trace("in", "peer", bad, None, 5, 0)
         self.assertIsNone(json.loads(lines[1])["path"])
