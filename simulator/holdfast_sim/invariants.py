@@ -4,6 +4,7 @@ Knows no key: it tells OSCORE contexts apart by what is in the clear, the IDs in
 function returns sentences about what is wrong; none is what should come. RFC 8613 section 7.2, RFC 9203 section 4.
 """
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 
 from holdfast_core import labels as L
@@ -14,6 +15,7 @@ from holdfast_core.oscore_option import OscoreOption, decode_option
 from holdfast_sim.ladder import decoded, path_of
 from holdfast_sim.records import Datagram
 
+MIN_SECRET_LEN = 4  # what is shorter is found by chance
 MAX_AMPLIFICATION = 3  # RFC 9000 section 8.1 and RFC 9175 section 2.4 call a factor of 3 harmless
 
 Nonce = tuple[object, ...]
@@ -93,18 +95,21 @@ def _nonce(
     return ("response", *request[:-1], option.piv) if option.piv else ("answer", *request)
 
 
-def leaks(datagrams: Iterable[Datagram], secrets: Mapping[str, bytes]) -> list[str]:
-    """Find secrets in the datagrams: as they are, as hex and reversed.
+def shapes_of(secret: bytes) -> set[bytes]:
+    """The forms in which a secret may have got out: as it is, reversed, hex, base64."""
+    plain, url = base64.b64encode(secret), base64.urlsafe_b64encode(secret)
+    encoded = {text.rstrip(b"=") for text in (plain, url)}
+    return {secret, secret[::-1], secret.hex().encode(), secret.hex().upper().encode()} | encoded
 
-    secrets: by what they are; those below 4 bytes are skipped, chance would find them. Tokens are no secrets (who has
+
+def leaks(datagrams: Iterable[Datagram], secrets: Mapping[str, bytes]) -> list[str]:
+    """Find secrets in the datagrams, in any of their shapes.
+
+    secrets: by what they are; those below MIN_SECRET_LEN are skipped. Tokens are no secrets (who has
     one can do nothing without its key), so they are not in it.
     """
     findings = []
-    forms = {
-        name: {secret, secret[::-1], secret.hex().encode(), secret.hex().upper().encode()}
-        for name, secret in secrets.items()
-        if len(secret) >= 4
-    }
+    forms = {name: shapes_of(secret) for name, secret in secrets.items() if len(secret) >= MIN_SECRET_LEN}
     for datagram in datagrams:
         findings += [
             f"{name} in a datagram of {datagram.src} to {datagram.dst}"

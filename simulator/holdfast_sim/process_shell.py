@@ -125,6 +125,10 @@ class Part:
             reader.join(0.2)
         return _with_tail(sentence, list(self._tail))
 
+    def said(self) -> bytes:
+        """Everything that it has printed and is kept: trace lines and the last lines of its error output."""
+        return "\n".join([*map(json.dumps, self.trace), *self._tail]).encode()
+
     def _join(self) -> None:
         for reader in self._readers:
             reader.join(STOP_S)

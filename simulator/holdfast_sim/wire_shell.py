@@ -4,8 +4,6 @@ from holdfast_sim.invariants import MAX_AMPLIFICATION, amplification, leaks, rep
 from holdfast_sim.records import Datagram
 from holdfast_sim.stage_shell import Stage
 
-SERVERS = ("AS",)
-
 
 def check_wire(stage: Stage, *names: str) -> None:
     """Note the verdicts; names: scopes and people that may only travel encrypted."""
@@ -28,6 +26,7 @@ def check_wire(stage: Stage, *names: str) -> None:
         found[0] if found else f"none of {len(secrets)} in {len(datagrams)} datagrams",
         ok=not found and bool(datagrams),
     )
+    _silent(stage, secrets)
     worst, words = amplification(datagrams)
     checks.hold(
         "wire: little for who shows nothing",
@@ -39,6 +38,19 @@ def check_wire(stage: Stage, *names: str) -> None:
     for who in ("tube", "spare tube"):
         if who in stage.fronts:
             _quiet(stage, who, datagrams)
+
+
+def _silent(stage: Stage, secrets: dict[str, bytes]) -> None:
+    """No part prints what nobody may know; names and scopes are no secrets there."""
+    said = [Datagram(0, 0, who, "its output", part.said()) for who, part in stage.parts.items()]
+    found = leaks(said, {what: secret for what, secret in secrets.items() if what in stage.secrets})
+    stage.checks.hold(
+        "outputs: no key or password in what the parts print",
+        "RFC 9200 6.1",
+        "none",
+        found[0] if found else f"none in {sum(len(text.octets) for text in said)} bytes",
+        ok=not found,
+    )
 
 
 def _quiet(stage: Stage, who: str, datagrams: list[Datagram]) -> None:
