@@ -279,8 +279,7 @@ class ResourceServer:
         session = request.session
         if session is not None:
             if self._is_unchecked(session):
-                self._recheck(session)
-                return
+                return  # expire() has asked the AS; until it answers, nobody is told anything
             session.used_ms = self._times.now_ms
         message = _call(resource.handlers[request.message.code], request)
         if not self._endpoint.stack.notify(request.incoming, message, self._times.now_ms):

@@ -125,6 +125,7 @@ class WithClock(Timed):
         self.world.link.run(for_ms=1000)
         codes = [message.code for message in watch._waiting]
         self.assertEqual(codes, [L.CODE_CONTENT, L.CODE_UNAUTHORIZED])
+        self.assertEqual(self.tube.rs._observers, [])
 
     def test_observers_are_bounded(self):
         session = self.open()
