@@ -21,7 +21,7 @@ _FRESH_MS = 128_000  # a notification so much later is newer whatever its number
 class Observation:
     """One entry of the list of observers: incoming registered it, number is the last Observe value sent.
 
-    count: notifications sent.  confirmed_ms: when the last confirmable one was, or the registration.
+    count: notifications sent.  confirmed_ms: when the last confirmable one was.
     outgoing: the last notification while it can still be acknowledged or reset.  latest: what to send when it has been
     acknowledged; a newer state replaces an older one (RFC 7641 section 4.5).
     """

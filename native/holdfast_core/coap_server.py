@@ -212,7 +212,6 @@ class Server:
                 if earlier is not None:
                     self._ended(earlier, REPLACED)
                 incoming.observation = observation
-                observation.confirmed_ms = now_ms
                 message = message.copy().set(L.OPT_OBSERVE, observation.number)
         try:
             answer = self._fit(incoming, message, now_ms)

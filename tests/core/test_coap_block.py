@@ -5,7 +5,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.coap_block import Block, block_of, slice_of
 from holdfast_core.coap_limits import Limits
-from holdfast_core.coap_message import Message, request, response
+from holdfast_core.coap_message import Message, decode, request, response
 from holdfast_core.coap_stack import FailureEvent, ResponseEvent
 from holdfast_core.errors import LocalError, MalformedCoap
 from testkit.coap import Server, block, contexts, datagram, joined, secured, table
@@ -226,6 +226,24 @@ def test_an_early_final_answer_ends_the_upload():
     assert len(stack._client) == 0
 
 
+def test_the_next_block_waits_for_at_most_one_other_request():
+    link, client, server, _ = joined()
+    for number in range(4):
+        client.request("server", request(L.CODE_PUT, f"/{number}", b"x" * 2000), 0)
+    link.run(for_ms=10_000)
+    assert len(server.requests) == 4
+    order = [decode(raw).path() for _, sender, _, raw in link.log if sender == "client"]
+    assert order == ["/0", "/1", "/0", "/1", "/2", "/3", "/2", "/3"]
+
+
+def test_the_next_block_finds_room_in_a_full_queue():
+    link, client, server, _ = joined(client_limits=Limits(max_queue=1))
+    for number in range(2):
+        client.request("server", request(L.CODE_PUT, f"/{number}", b"x" * 2000), 0)
+    link.run(for_ms=10_000)
+    assert [type(event) for event in link.events["client"]] == [ResponseEvent, ResponseEvent]
+
+
 @pytest.mark.parametrize("wrong", ["num", "no-block", "after-the-end"])
 def test_a_wrong_2_31_fails_the_request(wrong):
     server = Server()
@@ -275,6 +293,38 @@ def test_a_forgotten_rendering_is_made_again_and_its_etag_tells():
     (changed,) = server.feed(get(1, 5))
     assert changed.payload == b"B" * 16
     assert changed.get(L.OPT_ETAG) != first.get(L.OPT_ETAG)
+
+
+def test_a_rendering_is_too_old_even_when_nobody_has_swept():
+    server = Server()
+    server.body = b"A" * 40
+    server.feed(get(0, 1))
+    server.now_ms += 247_000 - 1
+    server.feed(get(1, 2))
+    assert len(server.requests) == 1
+    server.now_ms += 1
+    server.feed(get(1, 3))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(("length", "blocks"), [(0, 1), (1023, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 3)])
+def test_a_body_goes_in_as_few_messages_as_it_can(length, blocks):
+    link, client, server, _ = joined()
+    client.request("server", request(L.CODE_PUT, "/a", b"x" * length), 0)
+    link.run(for_ms=10_000)
+    sent = [decode(raw) for _, sender, _, raw in link.log if sender == "client"]
+    assert len(sent) == blocks
+    assert (sent[0].get(L.OPT_BLOCK1) is None) == (blocks == 1)
+    assert len(server.requests[0].message.payload) == length
+
+
+@pytest.mark.parametrize("szx", [5, 6])
+def test_4_13_with_a_size_that_helps_nothing_is_the_answer(szx):
+    server = Server()
+    server.stack.request("peer", request(L.CODE_PUT, "/a", b"x" * 512), server.now_ms)
+    reply_to(server, L.CODE_REQUEST_ENTITY_TOO_LARGE, b"", [(L.OPT_BLOCK1, block(0, False, szx))])
+    assert [event.message.code for event in server.events] == [L.CODE_REQUEST_ENTITY_TOO_LARGE]
+    assert server.sent() == []
 
 
 def test_renderings_are_bounded_and_expire():
@@ -402,6 +452,16 @@ def test_a_lying_server_without_size2_is_cut_off():
         num += 1
     assert server.events[0].reason == "too-large"
     assert num == 7
+
+
+def test_a_changed_answer_to_a_post_is_not_asked_for_again():
+    server = Server()
+    server.stack.request("peer", request(L.CODE_POST, "/a"), server.now_ms)
+    etag = [(L.OPT_ETAG, b"1"), (L.OPT_BLOCK2, block(0, True, 0))]
+    reply_to(server, L.CODE_CONTENT, SIXTEEN, etag)
+    reply_to(server, L.CODE_CONTENT, SIXTEEN, [(L.OPT_ETAG, b"2"), (L.OPT_BLOCK2, block(1, True, 0))])
+    assert [event.reason for event in server.events] == ["incomplete"]
+    assert server.sent() == []
 
 
 @pytest.mark.parametrize(

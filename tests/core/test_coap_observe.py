@@ -100,6 +100,16 @@ def test_what_is_no_registration(how):
     assert len(server.stack._server.observers) == 0
 
 
+def test_nobody_observes_unless_told_to():
+    server = Server()
+    server.feed(datagram(L.CODE_GET, "/late", options=REGISTER))
+    assert server.requests[0].observe
+    assert server.stack.respond(server.requests[0], response(L.CODE_CONTENT), server.now_ms) is False
+    assert [m.get(L.OPT_OBSERVE) for m in map(decode, server.sent())] == [None]
+    server.stack.request("other", request(L.CODE_GET, "/a"), server.now_ms)
+    assert [m.get(L.OPT_OBSERVE) for m in map(decode, server.sent("other"))] == [None]
+
+
 def test_fetch_can_observe():
     server = watched()
     reply, incoming = register(server, code=L.CODE_FETCH)
@@ -276,6 +286,8 @@ def test_reorder_rule(number, later_ms, newer):
 def test_reorder_rule_around_the_wrap():
     assert is_newer(0, 1000, (1 << 24) - 1, 1000)
     assert not is_newer((1 << 24) - 1, 1000, 0, 1000)
+    assert not is_newer(0, 1000, 1 << 23, 1000)
+    assert is_newer(0, 1000, (1 << 23) + 1, 1000)
 
 
 def observe_from(server):
@@ -345,6 +357,33 @@ def test_cancelling_deregisters_and_crossing_notifications_are_swallowed():
     assert bodies(server) == [b""]
     assert len(server.stack._client) == 0
     assert [m.mtype for m in server.feed(note(token, 10, 2, b"10", L.TYPE_CON))] == [L.TYPE_RST]
+
+
+def test_cancelling_stops_the_fetching_of_blocks():
+    link, client, server, _ = joined(delay_ms=20)
+    server.observe = True
+    request_id = client.request("server", request(L.CODE_GET, "/a"), 0, observe=True)
+    link.run(for_ms=1000)
+    server.stack.notify(server.requests[0], response(L.CODE_CONTENT, b"A" * 5000), link.now_ms)
+    link.run(for_ms=70)
+    client.cancel(request_id, link.now_ms)
+    assert len(client._client._legs) == 1
+    link.run(for_ms=10_000)
+    assert [event.message.payload for event in link.events["client"]] == [b"ok"]
+    assert client._client._legs == {}
+
+
+def test_the_numbers_wrap_at_24_bits():
+    server = watched(Limits(con_every=1000))
+    _, incoming = register(server)
+    incoming.observation.number = (1 << 24) - 2
+    numbers = []
+    for _ in range(3):
+        _, (sent,) = notify(server, incoming)
+        numbers.append(sent.uint(L.OPT_OBSERVE))
+        if sent.mtype == L.TYPE_CON:
+            ack(server, sent)
+    assert numbers == [(1 << 24) - 1, 0, 1]
 
 
 def test_a_deregistration_that_nobody_answers_is_forgotten_silently():
