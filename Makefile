@@ -16,6 +16,7 @@ demo:
 
 test:
 	@scripts/setup.sh
+	@scripts/toolchain.sh
 	@scripts/micropython.sh
 	@scripts/test.sh
 

@@ -1,0 +1,27 @@
+#!/bin/bash
+# See that what builds and examines the C core is there: a C compiler, libc's and Python's headers, and valgrind, which
+# proves constant time. As root on Debian it installs what is missing; otherwise it says what to install. Safe to run
+# again. Call it after scripts/setup.sh.
+set -eu
+cd "$(dirname "$0")/.."
+
+compiles() { echo '#include <stdlib.h>' | "${CC:-gcc}" -x c -fsyntax-only - 2>/dev/null; }
+python_include() { .venv/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])'; }
+
+missing=()
+command -v "${CC:-gcc}" >/dev/null || missing+=(gcc)
+compiles || missing+=(libc6-dev)
+[ -e "$(python_include)/Python.h" ] || missing+=(python3-dev)
+command -v valgrind >/dev/null || missing+=(valgrind)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "toolchain: installing ${missing[*]} with apt-get"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq update || { echo "toolchain: apt-get update failed: see its message above." >&2; exit 1; }
+  apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" >/dev/null \
+    || { echo "toolchain: apt-get could not install ${missing[*]}: see its message above." >&2; exit 1; }
+  exit 0
+fi
+echo "toolchain: the tests of the C core need ${missing[*]}; on Debian: sudo apt-get install ${missing[*]}" >&2
+exit 1
