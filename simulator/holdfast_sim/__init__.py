@@ -1,4 +1,4 @@
-"""Holdfast's simulator: AS, devices and links in one process on a virtual clock, with traces and reports.
+"""Holdfast's simulator: the two stories on one machine, with a tap between the parties and a list of what must hold.
 
-It never replaces the real parts by mocks: the AS and the devices in it are the ones that are deployed.
+It never replaces a part by a mock: AS and devices are the programs that are deployed, in processes of their own.
 """

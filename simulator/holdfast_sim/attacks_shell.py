@@ -13,6 +13,7 @@ from holdfast_core.errors import Malformed
 from holdfast_core.oscore import SecurityContext
 from holdfast_device.client import AUTHZ_INFO_PATH, ClientSession
 from holdfast_device.endpoint import RequestFailed
+from holdfast_device.hints import decode_hints
 from holdfast_device.token_response import TokenResponse
 from holdfast_sim.app_shell import App
 from holdfast_sim.invariants import oscore_option
@@ -56,17 +57,19 @@ def call_code(app: App, peer: tuple[str, int], message: Message, context: Securi
 
 def unprotected(stage: Stage, app: App, who: str, path: str, audience: str) -> None:
     """Somebody without a token gets 4.01 and where to ask for one, and nothing else."""
-    answer = app.call(stage.fronts[who].address, request(L.CODE_GET, path), f"The GET by {app.who}")
-    stage.checks.same(f"{who}: unprotected request", "RFC 9200 5.3, 5.10.2", "4.01", code_of(answer))
+    peer, checks = stage.fronts[who].address, stage.checks
+    answer = app.call(peer, request(L.CODE_GET, path), f"The GET by {app.who}")
+    checks.same(f"{who}: unprotected request", "RFC 9200 5.3, 5.10.2", "4.01", code_of(answer))
     try:
-        hints = app.run(app.client.ask_hints(stage.fronts[who].address, path), "Asking for hints")
+        hints = decode_hints(answer.payload)
         happened = f"AS {hints.as_uri}, audience {hints.audience}"
     except Malformed as error:
         happened = str(error)
-    expected = f"AS {stage.as_uri}, audience {audience}"
-    stage.checks.hold(f"{who}: AS Request Creation Hints", "RFC 9200 5.3", expected, happened, ok=happened == expected)
-    hidden = call_code(app, stage.fronts[who].address, request(L.CODE_GET, "/no-such-resource"))
-    stage.checks.same(f"{who}: unprotected request, unknown path", "RFC 9200 5.10.2", "4.01", hidden)
+    checks.same(
+        f"{who}: AS Request Creation Hints", "RFC 9200 5.3", f"AS {stage.as_uri}, audience {audience}", happened
+    )
+    hidden = call_code(app, peer, request(L.CODE_GET, "/no-such-resource"))
+    checks.same(f"{who}: unprotected request, unknown path", "RFC 9200 5.10.2", "4.01", hidden)
 
 
 def stolen_token(stage: Stage, target: Target) -> None:
@@ -99,7 +102,7 @@ def replayed_request(stage: Stage, target: Target) -> None:
     asked = last_request(stage, target)
     message = decoded(asked.octets)
     assert message is not None  # noqa: S101 - _last took it because it is one
-    stage.note("The attacker on the path sends the app's last request again, as it was.")
+    stage.note(f"The attacker on the path sends the last request of {target.app.who} again, as it was.")
     again = send_again(stage, target, asked.octets)
     same = again is not None and any(
         again.octets == earlier.octets for earlier in stage.recorder.datagrams(target.who, target.app.who)[:-1]
@@ -136,7 +139,7 @@ def replayed_post(stage: Stage, target: Target, words: str = "") -> None:
     old = [_nonces(datagram) for datagram in stage.recorder.datagrams(target.who)]
     message = decoded(posted.octets)
     assert message is not None  # noqa: S101 - as above
-    stage.note("The attacker on the path sends the app's post to authz-info again.")
+    stage.note(f"The attacker on the path sends the post of {target.app.who} to authz-info again.")
     changed = posted.octets[:2] + ((message.mid or 0) ^ 0x3333).to_bytes(2, "big") + posted.octets[4:]
     again = send_again(stage, target, changed)
     answer = None if again is None else decoded(again.octets)
