@@ -16,7 +16,7 @@ ENTRY_POINT_GROUP = "holdfast.commands"
 SUMMARIES = {
     "server": "Run the authorization server: clients, resource servers, users, consent, tokens.",
     "device": "Provision and run a resource server, and inspect what it would accept.",
-    "sim": "See it all on this machine: the EKG and the test-tube story on a virtual clock.",
+    "sim": "See it all on this machine: the EKG and the test-tube story, with real processes.",
 }
 
 FIRST_STEPS = """\b
