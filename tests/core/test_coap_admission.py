@@ -1,4 +1,4 @@
-"""Floods: token buckets, what they let through, and that memory stays flat (ATTACKS 32, 33, 37, 39; RFC 8516)."""
+"""Floods: token buckets, what they let through, and that memory stays flat (RFC 8516)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Blockwise transfer: honest ones, and everything that attacks them (RFC 7959, RFC 9175; ATTACKS 36)."""
+"""Blockwise transfer: honest ones, and everything that attacks them (RFC 7959, RFC 9175)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Observing: registration, order, confirmation, every way it ends, and what abuses it (RFC 7641; ATTACKS 38)."""
+"""Observing: registration, order, confirmation, every way it ends, and what abuses it (RFC 7641)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""CoAP for any input: decoding is total and unique, and no datagrams make a live stack raise or grow (ATTACKS 40)."""
+"""CoAP for any input: decoding is total and unique, and no datagrams make a live stack raise or grow."""
 
 import hypothesis.strategies as st
 import pytest
