@@ -106,8 +106,9 @@ class Browser:
         return self.get(answer.headers["location"]) if answer.status_code == 303 else answer
 
     def consent_page(self, **changes):
-        """The consent page, for a doctor who has logged in for it."""
-        return self.log_in(self.authorize(**changes))
+        """The consent page, for a doctor who has logged in for it, or had before."""
+        page = self.authorize(**changes)
+        return self.log_in(page) if 'type="password"' in page.text else page
 
     def code(self, **changes):
         """The code that the app gets when the doctor allows everything, as text."""
@@ -118,11 +119,11 @@ class Browser:
         """POST /token as the doctor's app, by HTTP Basic unless auth says otherwise (None: the app; (): nobody)."""
         return self.web.runner.run(self.token_call(fields, auth, **more))
 
-    def token_call(self, fields, auth=None, url="/token", **more):
+    def token_call(self, fields, auth=None, url="/token", headers=None):
         """The coroutine of token()."""
         if auth is None:
             auth = (DOCTOR_APP, self.web.story.doctor_secret.reveal().decode())
-        return self.client.post(url, content=encoded(fields), headers=FORM, auth=auth or None, **more)
+        return self.client.post(url, content=encoded(fields), headers={**FORM, **(headers or {})}, auth=auth or None)
 
 
 class Form:
@@ -171,13 +172,13 @@ def query_of(url):
     return {name: value[0] for name, value in values.items()}
 
 
-def redeem_fields(code, **changes):
+def redeem_fields(the_code, **changes):
     """The form that redeems a code."""
     from testkit.authz import REDIRECT_URI, VERIFIER
 
     fields = {
         "grant_type": "authorization_code",
-        "code": code,
+        "code": the_code,
         "redirect_uri": REDIRECT_URI,
         "code_verifier": VERIFIER,
         "audience": EKG,
