@@ -86,6 +86,16 @@ class TestRfc8392Keys:
             decode_cose_key(cbor.decode(RFC8392["key_128_symmetric"])).es256()
 
 
+@pytest.mark.parametrize("value", [None, 1, True, b"", "", [], [1], 1.5])
+def test_not_a_map(value):
+    with pytest.raises(MalformedClaims, match="map"):
+        decode_cnf(value)
+    with pytest.raises(MalformedKey, match="map"):
+        decode_osc(value)
+    with pytest.raises(MalformedKey, match="map"):
+        decode_cose_key(value)
+
+
 class TestOsc:
     MS = bytes(range(16))
 

@@ -8,6 +8,7 @@ from vectors.gen import token_writer as w
 from vectors.gen.rows import malformed, ok, refused
 
 GOOD = s.claims()
+LONGEST = 1024  # bytes of a token that an RS takes
 CLEAR = s.claims({8: s.CNF_KID})  # what may travel in the clear
 HEADER = w.protected(10, b"as-e1", s.IV)
 SIGNED = w.tag(18, s.signed(GOOD))
@@ -35,6 +36,12 @@ def good():
     yield ok("good-signed", "8392 A.3", w.cwt(18, s.signed(CLEAR)), keys="signed")
     yield ok("good-mac", "8392 A.4", w.cwt(17, s.maced(CLEAR)), keys="mac")
     yield ok("good-mac-256-64", "8392 A.4", w.cwt(17, s.maced(CLEAR, s.MAC_SHORT)), keys="mac")
+    filler = s.claims(None, [(-9999, w.bstr(bytes(LONGEST - len(w.cwt(16, s.encrypted(GOOD))) - 7)))])
+    yield ok("good-longest", "8392 3", w.cwt(16, s.encrypted(filler)), keys="lean")
+    filler = s.claims(None, [(-9999, w.bstr(bytes(LONGEST - len(w.cwt(16, s.encrypted(GOOD))) - 6)))])
+    yield malformed(
+        "one-byte-too-long", "8392 3", "malformed-cose: too-long", w.cwt(16, s.encrypted(filler)), keys="lean"
+    )
     order = w.mapping((4, w.bstr(b"as-s1")), (1, w.integer(-7)))
     yield ok("good-header-order", "9052 3", w.cwt(18, s.signed(CLEAR, header=order)), keys="signed")
 
@@ -282,6 +289,8 @@ def nesting():
     yield refused("format-mac-where-signed", "9200 5.10.1.1", why, w.cwt(17, s.maced(CLEAR)), keys="signed")
     yield refused("format-signed-where-mac", "9200 5.10.1.1", why, w.cwt(18, s.signed(CLEAR)), keys="mac")
     yield refused("format-nested-where-signed", "9200 5.10.1.1", why, s.nested(), keys="signed")
+    unknown = s.encrypted(GOOD, s.ENC | {"kid": b"nobody"})
+    yield refused("format-encrypted-where-signed", "9200 5.10.1.1", why, w.cwt(16, unknown), keys="signed")
     mac_inside = s.encrypted(w.tag(17, s.maced(GOOD)))
     yield refused("nested-mac", "8392 7.1", why, w.cwt(16, mac_inside))
     yield malformed("nested-mac-where-any", "8392 7.2", "malformed-cbor: tag", w.cwt(16, mac_inside), keys="any")
