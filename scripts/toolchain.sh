@@ -21,7 +21,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   apt-get -qq update || { echo "toolchain: apt-get update failed: see its message above." >&2; exit 1; }
   apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" >/dev/null \
     || { echo "toolchain: apt-get could not install ${missing[*]}: see its message above." >&2; exit 1; }
-  exit 0
+  exec scripts/setup.sh  # which builds the C core now that it can
 fi
 echo "toolchain: the tests of the C core need ${missing[*]}; on Debian: sudo apt-get install ${missing[*]}" >&2
 exit 1

@@ -4,6 +4,7 @@ It never installs into an environment: the wheel is unpacked, and Python is star
 editable installation cannot lend it a file.
 """
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -49,6 +50,21 @@ def test_wheel_holds_every_file_of_the_packages_and_nothing_else(repo: Path, whe
     }
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert inside == wanted
+
+
+def test_one_wheel_serves_every_cpython_and_holds_the_core_in_c(wheel: Path) -> None:
+    assert "-cp311-abi3-linux_" in wheel.name
+    assert "holdfast_core/_native.abi3.so" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_without_a_compiler_the_wheel_is_pure_python_and_the_build_says_so(repo: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    nothing = dict(os.environ, CC="no-such-compiler")
+    done = subprocess.run(command, cwd=repo, capture_output=True, text=True, check=True, env=nothing)
+    assert "there is no C compiler no-such-compiler" in done.stdout + done.stderr
+    (built,) = tmp_path.glob("*.whl")
+    assert built.name.endswith("-py3-none-any.whl")
+    assert "holdfast_core/_native.abi3.so" not in zipfile.ZipFile(built).namelist()
 
 
 def test_wheel_carries_license_and_commands(wheel: Path) -> None:

@@ -1,8 +1,9 @@
 """The one door to cryptography: SHA-256, HMAC, HKDF, AES-CCM and ES256 verification.
 
 Takes every primitive from the `cryptography` package where it can be imported, and otherwise from
-what MicroPython carries (hashlib, cryptolib) plus our own arithmetic. Never draws randomness, never
-signs, and never holds keys beyond the Aead and Es256Key objects that its callers keep.
+what MicroPython carries (hashlib, cryptolib) plus our own arithmetic. Verifying signatures is for the
+C core where that was built: it handles public data only. Never draws randomness, never signs, and never
+holds keys beyond the Aead and Es256Key objects that its callers keep.
 
 SHA-256: FIPS 180-4. HMAC: RFC 2104. HKDF: RFC 5869. AES-CCM: RFC 3610 with the parameters of
 RFC 9053 section 4.2. ECDSA with P-256 and SHA-256 (ES256): RFC 9053 section 2.1.
@@ -19,6 +20,10 @@ else:
         from holdfast_core.crypto_cryptography import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
     except ImportError:
         from holdfast_core.crypto_micropython import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
+    try:
+        from holdfast_core.crypto_cpython_native import PROVIDER, Es256Key
+    except ImportError:
+        pass  # not built, or not CPython
 
 __all__ = (
     "PROVIDER",

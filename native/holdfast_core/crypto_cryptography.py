@@ -20,7 +20,7 @@ PROVIDER = "cryptography"
 _CURVE = ec.SECP256R1()
 _ES256 = ec.ECDSA(SHA256())
 _COORDINATE_LEN = 32
-_P = (0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF).to_bytes(_COORDINATE_LEN, "big")
+P_BYTES = (0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF).to_bytes(_COORDINATE_LEN, "big")
 
 
 def sha256(message: bytes) -> bytes:
@@ -97,7 +97,7 @@ class Es256Key:
     def __init__(self, x: bytes, y: bytes) -> None:
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
-        if x >= _P or y >= _P:  # OpenSSL takes them modulo p, so that one key would have several names
+        if x >= P_BYTES or y >= P_BYTES:  # OpenSSL takes them modulo p, so that one key would have several names
             raise MalformedKey("coordinate-range")
         numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), _CURVE)
         try:

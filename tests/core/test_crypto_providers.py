@@ -7,9 +7,12 @@ import random
 
 import pytest
 import test_crypto as dual
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from holdfast_core import crypto, crypto_cryptography, crypto_micropython
+from holdfast_core import crypto, crypto_cpython_native, crypto_cryptography, crypto_micropython
 from holdfast_core.errors import LocalError, NotAuthentic
 
 ECB, CBC = 1, 2
@@ -45,10 +48,52 @@ class TestEs256(dual.Es256):
     provider = crypto_micropython
 
 
-def test_cpython_takes_the_cryptography_provider():
-    assert crypto.PROVIDER == "cryptography"
+class TestEs256OfOpenssl(dual.Es256):
+    provider = crypto_cryptography
+
+
+class TestEs256OfTheCoreInC(dual.Es256):
+    provider = crypto_cpython_native
+
+
+class TestEs256OfTheCoreInCWithTables(dual.Es256):
+    """Every key has its table from its first use."""
+
+    provider = crypto_cpython_native
+
+    @pytest.fixture(autouse=True)
+    def _tables_at_once(self, monkeypatch):
+        monkeypatch.setattr(crypto_cpython_native, "TABLE_AFTER", -1)
+
+
+def test_cpython_takes_secrets_to_cryptography_and_signatures_to_the_core_in_c():
+    assert crypto.PROVIDER == "cryptography, and the C core for ES256"
     assert crypto.Aead is crypto_cryptography.Aead
+    assert crypto.hmac_sha256 is crypto_cryptography.hmac_sha256
+    assert crypto.Es256Key is crypto_cpython_native.Es256Key
     assert crypto_micropython.PROVIDER == "micropython"
+
+
+def test_a_key_gets_its_table_when_it_was_used_often():
+    key, message, signature = dual_signature()
+    for _ in range(crypto_cpython_native.TABLE_AFTER):
+        key.verify(message, signature)
+    assert key._table is None
+    key.verify(message, signature)
+    assert key._table is not None
+    key.verify(message, signature)
+    with pytest.raises(NotAuthentic):
+        key.verify(message + b"!", signature)
+
+
+def dual_signature():
+    """A key of the core in C, a message and its signature by OpenSSL."""
+    private = ec.derive_private_key(7, ec.SECP256R1())
+    numbers = private.public_key().public_numbers()
+    message = b"what is signed"
+    r, s = decode_dss_signature(private.sign(message, ec.ECDSA(SHA256())))
+    key = crypto_cpython_native.Es256Key(numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big"))
+    return key, message, r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 def test_no_aes_is_a_local_error(monkeypatch):
