@@ -6,12 +6,16 @@ server's own command.  CPython only (RFC 9200 section 6.3).
 
 import importlib.util
 import json
+import platform
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from holdfast_core.crypto import PROVIDER
 
 if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
@@ -45,6 +49,22 @@ def provision(name: str, server: Path, out: Path, force: bool) -> None:
     out.chmod(0o600)
     click.echo(f"Wrote {out} for {_identity(told)}. It holds keys: move it to the device and delete it here.")
     click.echo(f"Next: holdfast device run {out}")
+
+
+@group.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:
+    """Say what a device would run on here: the interpreter, and who does the cryptography."""
+    words = {
+        "holdfast": version("holdfast"),
+        "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
+        "crypto": PROVIDER,
+    }
+    if as_json:
+        click.echo(json.dumps(words, indent=2))
+        return
+    for name, value in words.items():
+        click.echo(f"{name:<11}  {value}")
 
 
 @group.command()

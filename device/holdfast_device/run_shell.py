@@ -10,7 +10,7 @@
     --no-clock            do not believe the system's time
     --trace               one JSON line for each datagram on standard output
 
-Prints {"ready": PORT} when bound.  An application is a file of a few lines: device/examples.  Never prints a secret.
+Prints {"ready": PORT, "crypto": WHOSE} when bound.  An application is a file of a few lines: device/examples.  Never prints a secret.
 """
 
 import json
@@ -19,6 +19,7 @@ import sys
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import response
+from holdfast_core.crypto import PROVIDER
 from holdfast_core.errors import HoldfastError, LocalError
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_core.trace import tracer
@@ -144,7 +145,7 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     else:
         setup(device, options)
     sock = bind(options.host, options.port)
-    _write(json.dumps({"ready": _port_of(sock, options.port)}) + "\n")
+    _write(json.dumps({"ready": _port_of(sock, options.port), "crypto": PROVIDER}) + "\n")
     UdpShell(device, sock, ticks, options.clock).run()
     del lock
 

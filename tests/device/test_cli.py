@@ -8,6 +8,7 @@ import stat
 import pytest
 from click.testing import CliRunner
 
+from holdfast_core.crypto import PROVIDER
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_device import cli
 from testkit.story import EKG_SECRET, ekg_provisioning, tube_provisioning
@@ -72,6 +73,12 @@ def test_show_shows_names_and_no_secret(tmp_path, make, as_json):
         shown = json.loads(done.output)
         assert shown["audiences"] == list(told.rs.audiences)
         assert len(shown["keys"]) == len(told.keys)
+
+
+def test_status_says_what_it_runs_on():
+    done = run("status", "--json")
+    assert json.loads(done.output)["crypto"] == PROVIDER
+    assert "CPython" in run("status").output
 
 
 def test_show_refuses_what_is_no_provisioning(tmp_path):

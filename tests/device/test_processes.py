@@ -11,6 +11,7 @@ import time
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.crypto import PROVIDER
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_device.client import AceClient, SessionLost
 from holdfast_device.endpoint import Endpoint
@@ -44,7 +45,9 @@ class Program:
         )
         line = self.process.stdout.readline()
         assert line, self.process.stderr.read()
-        self.port = json.loads(line)["ready"]
+        said = json.loads(line)
+        self.port = said["ready"]
+        self.crypto = said["crypto"]
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -116,6 +119,7 @@ def token():
 @pytest.mark.parametrize("kind", ["cpython", "micropython"])
 def test_read_restart_and_read_again(start, doctor, kind):
     tube = start(kind)
+    assert tube.crypto == {"cpython": PROVIDER, "micropython": "micropython"}[kind]
     peer = resolve("127.0.0.1", tube.port)
     access_token = token()
     session = doctor.run(doctor.client.open_session(peer, held(access_token, now_ms=doctor.now_ms())))
