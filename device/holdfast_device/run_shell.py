@@ -10,7 +10,8 @@
     --no-clock            do not believe the system's time
     --trace               one JSON line for each datagram on standard output
 
-Prints {"ready": PORT, "crypto": WHOSE} when bound.  An application is a file of a few lines: device/examples.  Never prints a secret.
+Prints {"ready": PORT, "crypto": WHOSE} when bound.  An application is a file of a few lines: device/examples.
+Never prints a secret.
 """
 
 import json
