@@ -1,6 +1,7 @@
 /* hf_p256.h: the portable form, and on x86-64 the choice at run time of the one that uses mulx and adx.
  *
  * HF_P256_LIMB_BITS may be set to 32 to build the small-core arithmetic anywhere; by default it follows the compiler.
+ * HF_P256_ASM is set by a build for a 32-bit core that also assembles that core's file in native/asm.
  */
 #include "hf_p256.h"
 
@@ -17,7 +18,11 @@
 #define HF_FIELD_HEADER "hf_p256_field64.h"
 #else
 #define HF_LIMBS_HEADER "hf_p256_limbs32.h"
+#if HF_P256_ASM
+#define HF_FIELD_HEADER "hf_p256_field_asm32.h"
+#else
 #define HF_FIELD_HEADER "hf_p256_field32.h"
+#endif
 #endif
 #define HF_P256_NAME(name) hf_portable_##name
 #include "hf_p256_curve.h"

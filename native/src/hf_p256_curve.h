@@ -104,8 +104,8 @@ static enum hf_status HF_P256_NAME(verify_fixed)(const uint8_t *table, size_t ta
 
 /* --- any key: u2 * Q by a window of signed odd digits, u1 * G by the generator's comb in the last doublings --- */
 
-#define HF_WINDOW 5
-#define HF_WINDOW_POINTS (1 << (HF_WINDOW - 2)) /* Q, 3Q, 5Q, .. 15Q */
+#define HF_WINDOW (HF_LIMB_BITS == 64 ? 5 : 4) /* a small core has no kilobyte of stack for 8 points */
+#define HF_WINDOW_POINTS (1 << (HF_WINDOW - 2)) /* Q, 3Q, 5Q, 7Q, .. */
 #define HF_MAX_DIGITS 257
 
 /* Digits of k, least significant first: each 0 or odd, |d| < 2^(HF_WINDOW - 1), with HF_WINDOW - 1 zeros after it. */

@@ -1,0 +1,46 @@
+/* What a freestanding image of hf_p256 needs besides it: the functions that a compiler may call by itself. */
+#include <stddef.h>
+#include <stdint.h>
+
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int value, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+void *memcpy(void *to, const void *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+    }
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t n)
+{
+    if ((uintptr_t)to <= (uintptr_t)from) {
+        return memcpy(to, from, n);
+    }
+    while (n-- > 0) {
+        ((uint8_t *)to)[n] = ((const uint8_t *)from)[n];
+    }
+    return to;
+}
+
+void *memset(void *to, int value, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ((uint8_t *)to)[i] = (uint8_t)value;
+    }
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int difference = ((const uint8_t *)a)[i] - ((const uint8_t *)b)[i];
+        if (difference != 0) {
+            return difference;
+        }
+    }
+    return 0;
+}
