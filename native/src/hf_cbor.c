@@ -484,7 +484,11 @@ bool hf_cbor_ceil(struct hf_cbor value, int64_t *number)
     int32_t exponent = split_float(&item, &negative);
     bool inexact = scale(&item, exponent);
     int64_t whole = number_of(item.hi, item.lo);
-    *number = negative ? -whole : whole + (inexact ? 1 : 0);
+    if (negative) {
+        *number = whole == INT64_MAX ? INT64_MIN : -whole; /* no float is 1 - 2^63 */
+    } else {
+        *number = whole + (inexact ? 1 : 0);
+    }
     return true;
 }
 
