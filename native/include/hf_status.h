@@ -14,6 +14,7 @@ enum hf_status {
     HF_MALFORMED_SCOPE,
     HF_MALFORMED_KEY,
     HF_MALFORMED_OSCORE,
+    HF_MALFORMED_COAP,
 
     /* 0x40: tokens that decode and are refused (RFC 9200 section 5.10.1.1) */
     HF_BAD_SIGNATURE = 0x40,
@@ -35,6 +36,7 @@ enum hf_status {
     HF_REPLAY_DETECTED = 0x60,
     HF_DECRYPTION_FAILED,
     HF_NOT_AUTHENTIC,
+    HF_UNKNOWN_CONTEXT,
 
     /* 0x70: requests without the right (RFC 9200 section 5.10.2) */
     HF_RESOURCE_FORBIDDEN = 0x70,
