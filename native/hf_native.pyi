@@ -1,0 +1,21 @@
+"""The C core as MicroPython sees it (native/bind/usermod/modhf_native.c).
+
+Every argument of bytes may be anything with the buffer protocol. Fixed lengths: point 64, digest 32, signature 64,
+nonce 13. ValueError: a fixed length, key or tag length that is another. Status: 0 for yes, else of enum hf_status.
+"""
+
+def sha256(message: bytes) -> bytes: ...
+def hmac_sha256(key: bytes, message: bytes) -> bytes: ...
+def equal(a: bytes | bytearray, b: bytes | bytearray) -> bool:
+    """Compare in a time that depends on the lengths only."""
+
+def ccm_seal(key: bytes, tag_len: int, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes | None:
+    """Ciphertext || tag; None when the plaintext is too long for the algorithm."""
+
+def ccm_open(key: bytes, tag_len: int, nonce: bytes, aad: bytes, ciphertext: bytes) -> bytes | None:
+    """The plaintext; None when it is not authentic."""
+
+def p256_check_point(point: bytes) -> int: ...
+def p256_verify(point: bytes, digest: bytes, signature: bytes) -> int: ...
+def p256_verify_fixed(table: bytes, digest: bytes, signature: bytes) -> int: ...
+def p256_table_check(table: bytes, point: bytes) -> int: ...
