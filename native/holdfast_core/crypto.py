@@ -1,7 +1,8 @@
 """The one door to cryptography: SHA-256, HMAC, HKDF, AES-CCM and ES256 verification.
 
-Takes every primitive from the `cryptography` package where it can be imported, and otherwise from
-what MicroPython carries (hashlib, cryptolib) plus our own arithmetic. Verifying signatures is for the
+Takes every primitive from the `cryptography` package where it can be imported; on MicroPython from
+`hf_native`, the C core, where the firmware or a .mpy file has it; and otherwise from what MicroPython
+carries (hashlib, cryptolib) plus our own arithmetic. Verifying signatures is for the
 C core where that was built: it handles public data only. Never draws randomness, never signs, and never
 holds keys beyond the Aead and Es256Key objects that its callers keep.
 
@@ -19,7 +20,10 @@ else:
     try:
         from holdfast_core.crypto_cryptography import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
     except ImportError:
-        from holdfast_core.crypto_micropython import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
+        try:
+            from holdfast_core.crypto_hf import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
+        except ImportError:
+            from holdfast_core.crypto_micropython import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
     try:
         from holdfast_core.crypto_cpython_native import PROVIDER, Es256Key
     except ImportError:

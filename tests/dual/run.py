@@ -82,6 +82,13 @@ def _run_file(stem, words):
     return passed, failed
 
 
+def _provider():
+    """Where the primitives come from."""
+    from holdfast_core import crypto
+
+    return crypto.PROVIDER
+
+
 def main(words):
     """Run what matches; return the exit code."""
     passed = failed = 0
@@ -90,7 +97,7 @@ def main(words):
             good, bad = _run_file(name[:-3], words)
             passed += good
             failed += bad
-    print(f"dual suite on {sys.implementation.name}")
+    print(f"dual suite on {sys.implementation.name}, cryptography from {_provider()}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

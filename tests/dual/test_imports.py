@@ -7,6 +7,8 @@ import os
 
 from minitest import MICROPYTHON, TestCase
 
+from holdfast_core import crypto
+
 HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 PACKAGES = (("native", "holdfast_core"), ("device", "holdfast_device"))
 CPYTHON_ONLY = ("cli.py", "config.py")  # and what says so in its name
@@ -15,7 +17,9 @@ CPYTHON_ONLY = ("cli.py", "config.py")  # and what says so in its name
 def for_this_interpreter(name):
     """Whether a file is meant for the interpreter that runs this: the same rule as in scripts/test.sh."""
     if not MICROPYTHON:
-        return "micropython" not in name
+        return "micropython" not in name and not name.endswith("_hf.py")
+    if name.endswith("_hf.py") and crypto.PROVIDER != "hf_native":
+        return False
     return name not in CPYTHON_ONLY and "cpython" not in name and not name.endswith("_cryptography.py")
 
 
