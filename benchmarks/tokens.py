@@ -1,4 +1,4 @@
-"""Token checks side by side in one run: ours, pycose, cbor2 and cryptography by hand, and OpenSSL's bare signature check.
+"""Token checks side by side in one run: ours, pycose, cbor2 and cryptography by hand, and the bare primitives.
 
     .venv/bin/python benchmarks/tokens.py [--json]
 
@@ -158,7 +158,7 @@ def by_hand(party: Party, *, nested: bool) -> Check:
 
 
 def by_pycose(party: Party, *, nested: bool) -> Check:
-    """pycose for COSE; cbor2 decodes for it, since its own decoder does not work with cbor2 6."""
+    """Pycose for COSE; cbor2 decodes for it, since its own decoder does not work with cbor2 6."""
     shared = SymmetricKey(k=party.shared.secret.reveal())
     public = EC2Key(crv="P_256", x=party.signer.x, y=party.signer.y)
 
@@ -244,7 +244,7 @@ def refuses(checks: dict[str, Check], token: bytes) -> None:
     for name, check in checks.items():
         try:
             check(changed)
-        except Exception:  # noqa: BLE001, S112 - each library refuses in its own words
+        except Exception:  # noqa: BLE001 - each library refuses in its own words
             continue
         raise SystemExit(f"{name} takes a changed token")
 
