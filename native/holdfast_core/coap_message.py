@@ -219,6 +219,7 @@ def decode_options(encoded: bytes, at: int = 0) -> "tuple[Options, bytes]":
     Raises MalformedCoap: reserved nibble, value beyond the end, number above 65535, marker without payload.
     """
     options: Options = []
+    payload = b""
     end = len(encoded)
     number = 0
     while at < end:
@@ -227,7 +228,8 @@ def decode_options(encoded: bytes, at: int = 0) -> "tuple[Options, bytes]":
         if first == _PAYLOAD_MARKER:
             if at == end:
                 raise MalformedCoap("empty-payload")
-            return options, encoded[at:]
+            payload = encoded[at:]
+            break
         delta = first >> 4
         length = first & 15
         if delta > 12:
@@ -242,7 +244,7 @@ def decode_options(encoded: bytes, at: int = 0) -> "tuple[Options, bytes]":
         at = stop
     if number > 0xFFFF:
         raise MalformedCoap("option-number")
-    return options, b""
+    return options, payload
 
 
 def _nibble(value: int) -> tuple[int, bytes]:
