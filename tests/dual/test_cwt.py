@@ -64,6 +64,12 @@ class Mutations(TestCase):
             return
         self.fail(name + " accepted " + row["token"])
 
+    def test_another_tag_in_place_of_61_is_malformed(self):
+        token = bytes.fromhex(TOKENS["good-nested"]["token"])
+        self.assertEqual(token[:2], cbor.encode_head(6, L.TAG_CWT))
+        for number in (L.TAG_COSE_ENCRYPT0, L.TAG_COSE_MAC0, L.TAG_COSE_SIGN1):
+            self.refuse("good-nested", cbor.encode_head(6, number) + token[2:], Malformed)
+
     def test_every_truncation_is_malformed(self):
         for name in CUT:
             token = bytes.fromhex(TOKENS[name]["token"])
