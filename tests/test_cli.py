@@ -1,9 +1,9 @@
 """The `holdfast` command itself: it teaches, and says in one sentence what is missing.
 
-It never runs a role's commands: their own tests do.
+It runs nothing of a role but its help: their own tests do.
 """
 
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 import pytest
@@ -25,6 +25,23 @@ def test_help_names_each_group_and_the_first_commands_without_importing_any(monk
     for word in ("server ", "sim ", "holdfast sim ekg", "holdfast sim tube", "holdfast server init"):
         assert word in done.output
     assert "device " not in done.output.split("Groups")[1].split("Try first")[0]
+
+
+def every_command(name, command):
+    """Yield (name, command) of a group and of all that is in it."""
+    yield name, command
+    for part, inside in getattr(command, "commands", {}).items():
+        yield from every_command(f"{name} {part}", inside)
+
+
+@pytest.mark.parametrize("role", ["server", "device", "sim"])
+def test_every_help_is_text_for_people(role) -> None:
+    [point] = entry_points(group=cli.ENTRY_POINT_GROUP, name=role)
+    for name, command in every_command(role, point.load()):
+        done = CliRunner().invoke(command, ["--help"])
+        assert done.exit_code == 0, name
+        assert command.help, name
+        assert not {"\\", "\b"} & set(done.output), name
 
 
 def test_version(monkeypatch) -> None:

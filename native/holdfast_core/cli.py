@@ -15,7 +15,7 @@ ENTRY_POINT_GROUP = "holdfast.commands"
 # What a group is for, known before it can be imported: --help must teach on a bare installation too.
 SUMMARIES = {
     "server": "Run the authorization server: clients, resource servers, users, consent, tokens.",
-    "device": "Provision and run a resource server, and inspect what it would accept.",
+    "device": "Provision and run devices: resource servers, and clients of other devices.",
     "sim": "See it all on this machine: the EKG and the test-tube story, with real processes.",
 }
 

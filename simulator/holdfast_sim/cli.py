@@ -20,11 +20,11 @@ keep_option = click.option("--keep", is_flag=True, help="Keep the run's director
 
 @click.group()
 def group() -> None:
-    r"""See it all on this machine: real server, real devices, real datagrams, and what must be refused.
+    """See it all on this machine: real server, real devices, real datagrams, and what must be refused.
 
     \b
     Exit codes: 0 everything held; 1 a check failed; 2 usage; 3 a part could not start or did not answer.
-    """
+    """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
 @group.command()
