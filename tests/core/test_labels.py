@@ -1,6 +1,7 @@
 """labels.py and names.py against the golden table: both directions, every registry, no number twice in one."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,13 @@ def test_private_numbers_are_in_the_private_range() -> None:
     assert private
     assert max(private) < -65536
     assert all(value >= -65536 for name, value in OURS.items() if not name.startswith("PRIV_"))
+
+
+def test_the_documented_table_of_private_numbers_is_ours(repo) -> None:
+    rows = re.findall(r"^\| (-\d+) \| `([^`]+)` \|", (repo / "server/README.md").read_text(), re.MULTILINE)
+    documented = {name.rpartition(":")[2].replace("-", "_"): int(number) for number, name in rows}
+    own = {name.removeprefix("PRIV_").removeprefix("GRANT_").lower(): OURS[name] for name in OURS if "PRIV_" in name}
+    assert documented == own
 
 
 TABLES = [
