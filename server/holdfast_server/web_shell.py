@@ -25,12 +25,35 @@ BACKLOG = 128
 
 
 class PromptProtocol(H11Protocol):
-    """A connection that must say within HEADER_TIMEOUT_S what it wants; uvicorn asks this of later requests only."""
+    """A connection that must say within HEADER_TIMEOUT_S what it wants; uvicorn waits for ever once it has begun to."""
+
+    _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Start the clock that uvicorn stops when a header is whole."""
+        """Give it time for its first header."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
+        self._be_patient()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when a header is whole, start it at the first octet of the next."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget_patience()
+        elif self._patience is None:
+            self._be_patient()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is to be waited for any more."""
+        self._forget_patience()
+        super().connection_lost(exc)
+
+    def _be_patient(self) -> None:
+        self._patience = self.loop.call_later(HEADER_TIMEOUT_S, self.transport.close)
+
+    def _forget_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 class WebServer(uvicorn.Server):
