@@ -1,4 +1,4 @@
-"""The token check in C as a filter (native/tests/token_program.c): records in, verdicts out, in the words of the vectors.
+"""The token check in C as a filter (native/tests/token_program.c): records in, verdicts out, in the vectors' words.
 
 For the tests only. Here too: the rules of token_rules.jsonl in the encoding of native/include/hf_token.h.
 """
@@ -9,8 +9,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from holdfast_core import cbor, errors
+from holdfast_core import cbor, crypto_cryptography, errors
+from holdfast_core.cwt import Trust, TrustedKey
 from testkit.native_build import CACHE, ROOT, STRICT, generator_include
+from testkit.token_rules import rules_from
 
 FORMATS = {"cwt-encrypted": 1, "cwt-nested": 2, "cwt-signed": 4, "cwt-mac": 8}
 ROLES = {"sign": 0, "mac": 1, "encrypt": 2}
@@ -23,7 +25,7 @@ TEETH, BLOCKS = 6, 1
 
 def program(name="token", flags=("-O2",)):
     """Path of the filter, built unless it is there already."""
-    sources = sorted((ROOT / "native/src").glob("hf_*.c")) + [ROOT / "native/tests/token_program.c"]
+    sources = [*sorted((ROOT / "native/src").glob("hf_*.c")), ROOT / "native/tests/token_program.c"]
     headers = sorted((ROOT / "native").glob("*/*.h"))
     include = generator_include(TEETH, BLOCKS)
     folders = [f"-I{folder}" for folder in (ROOT / "native/include", ROOT / "native/src", include)]
@@ -85,6 +87,18 @@ def encode_rules(row, tables=None):
             [[name, permissions] for name, permissions in row["scopes"].items()],
         ]
     )
+
+
+def openssl_rules(row):
+    """verifier.Rules of a row of token_rules.jsonl, with keys that verify by OpenSSL whatever crypto.py prefers."""
+    rules = rules_from(row)
+    keys = []
+    for key, given in zip(rules.trust.keys, row["trusted"], strict=True):
+        point = bytes.fromhex(given["key"])
+        by = crypto_cryptography.Es256Key(point[:32], point[32:]) if key.role == "sign" else key.key
+        keys.append(TrustedKey(key.role, key.kid, key.alg, key.issuer, by))
+    rules.trust = Trust(keys)
+    return rules
 
 
 def record(operation, *fields):

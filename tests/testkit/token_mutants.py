@@ -1,4 +1,4 @@
-"""Tokens that are nearly right, from a seed: each is protected anew after the change, so that it dies late or not at all.
+"""Tokens that are nearly right, from a seed: each is protected anew after the change, so it dies late or not at all.
 
 Changes go into claims, confirmation keys, headers, the nested message, the bytes of a payload before it is protected,
 and the bytes of the whole token after. What a token should lead to is not known here: two verifiers are compared on it.
@@ -96,7 +96,9 @@ class Mutants:
         rng = self.rng
         name = rng.choice(NAMES)
         token = self._token(name)
-        now_s = s.NOW if rng.random() < 0.85 else rng.choice((s.NOW - 5000, s.NOW + 3600, s.NOW + 3610, s.NOW + 3630, None))
+        now_s = (
+            s.NOW if rng.random() < 0.85 else rng.choice((s.NOW - 5000, s.NOW + 3600, s.NOW + 3610, s.NOW + 3630, None))
+        )
         exi_floor = rng.choice((None, -1, 0, 4, 5, (1 << 64) - 1))
         cnonces = rng.choice((None, [FRESH], [FRESH], [], [b"x", FRESH]))
         return name, token, now_s, rng.random() < 0.2, exi_floor, cnonces
@@ -221,7 +223,9 @@ class Mutants:
         if rng.random() < 0.3:
             osc[rng.randrange(8)] = odd_value(rng, 1)
         if rng.random() < 0.2:
-            osc[4] = rng.choice((10, 11, 30, 31, 1, "AES-CCM-16-64-256", "AES-CCM-16-128-128", "AES-CCM-16-128-256", "A"))
+            osc[4] = rng.choice(
+                (10, 11, 30, 31, 1, "AES-CCM-16-64-256", "AES-CCM-16-128-128", "AES-CCM-16-128-256", "A")
+            )
         if rng.random() < 0.1:
             osc[2] = bytes(rng.choice((0, 15, 16, 64, 65)))
         return osc

@@ -1,0 +1,66 @@
+"""The headers of the C core against the Python core: labels, the statuses, and the details."""
+
+import ast
+import re
+import sys
+
+from holdfast_core import errors, labels
+from testkit import native_token as kit
+from testkit.native_build import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from gen_labels import LABELS, header
+
+INCLUDE = ROOT / "native" / "include"
+
+
+def test_header_of_labels_is_up_to_date():
+    """When this fails: python scripts/gen_labels.py > native/include/hf_labels.h."""
+    text = (INCLUDE / "hf_labels.h").read_text()
+    assert text == header(LABELS.read_text())
+    defined = {name: int(value.strip("()"), 0) for name, value in re.findall(r"#define HF_L_(\w+) (\S+)", text)}
+    assert defined == {name: value for name, value in vars(labels).items() if name.isupper()}
+    assert header("# --- X (1:2) ---\nCLAIM_A = const(-7)\n").count("#define HF_L_CLAIM_A (-7)") == 1
+
+
+def subclasses(kind):
+    return {kind} | {below for one in kind.__subclasses__() for below in subclasses(one)}
+
+
+def test_every_status_is_an_error_and_back():
+    named = kit.statuses()
+    assert named.pop(0) == "OK"
+    classes = [kit.error_class(name) for name in named.values()]
+    assert len(set(classes)) == len(classes) > 20
+    # What verify_token can raise: all of these but Revoked, which only the introspection and the TRL know.
+    elsewhere = (errors.MalformedCoap, errors.MalformedRequest, errors.MalformedProvisioning, errors.Revoked)
+    wanted = (subclasses(errors.Malformed) | subclasses(errors.TokenRejected)) - {
+        errors.Malformed,
+        errors.TokenRejected,
+    }
+    assert wanted - set(elsewhere) <= set(classes)
+    for number, name in named.items():
+        kind = kit.error_class(name)
+        assert issubclass(kind, errors.Malformed) == (0x10 <= number < 0x40), name
+        assert issubclass(kind, errors.TokenRejected) == (0x40 <= number < 0x60), name
+        assert issubclass(kind, errors.LocalError) == (number >= 0x80), name
+
+
+def details_of_python():
+    """Every detail that a file of the token path gives an error, and every name it hands on to become one."""
+    found = set()
+    for name in ("cbor", "cose", "cwt", "claims", "cnf", "cose_key", "scope", "verifier", "crypto_cryptography"):
+        tree = ast.parse((ROOT / "native" / "holdfast_core" / f"{name}.py").read_text())
+        found |= {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+    return found
+
+
+def test_every_detail_is_one_of_pythons():
+    listed = re.findall(r'D\((\w+), "([^"]*)"\)', (INCLUDE / "hf_verdict.h").read_text())
+    texts = [text for _, text in listed]
+    assert len(set(texts)) == len(texts) > 70
+    ours = {"", "rules", "table", "scratch"}
+    assert set(texts) - ours <= details_of_python()
+    assert all(text.upper().replace("-", "_") == name for name, text in listed if text)
