@@ -6,6 +6,7 @@
 #   HOLDFAST_MICROPYTHON=PATH   use this interpreter (unix port, 1.25 or newer) instead of fetching one
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/trixie.sh
 DEST=.cache/micropython
 VERSION=1.25.0+ds-1  # pinned; its libraries are not, because point releases move them
 PACKAGES="micropython=$VERSION libc6 libmbedtls21 libmbedcrypto16 libmbedx509-7 libffi8 libgcc-s1"
@@ -32,47 +33,12 @@ fi
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null \
   || die "the tests need MicroPython >= 1.25 (unix port): this script fetches it with apt, which is not here; install it yourself and set HOLDFAST_MICROPYTHON to its path."
 
-# The Debian mirrors that apt already uses, one URI a line: apt's own view first, which knows both file formats,
-# then the files themselves for an apt too old or too restricted to tell.
-mirrors() {
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null || true
-  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null \
-    | sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' || true
-  cat /etc/apt/sources.list.d/*.sources 2>/dev/null | sed -n 's/^URIs: *\([^ ]*\).*/\1/p' || true
-}
-MIRROR=${HOLDFAST_DEBIAN_MIRROR:-$(mirrors | grep -m1 '/debian/\?$' || true)}
-[ -n "$MIRROR" ] \
-  || die "apt has no Debian mirror configured; set HOLDFAST_DEBIAN_MIRROR to one, or HOLDFAST_MICROPYTHON to an interpreter."
-
 WORK=$PWD/.cache/micropython.new
 rm -rf "$WORK"
-mkdir -p "$WORK/root" "$WORK/apt/parts" "$WORK/apt/lists/partial" "$WORK/apt/cache/archives/partial"
+mkdir -p "$WORK/root"
 trap 'rm -rf "$WORK"' EXIT
-KEYRING=$(sed -n 's/^Signed-By: *\(\/.*debian-archive.*\)/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -1)
-[ -f "$KEYRING" ] || KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-{
-  printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\n' "$MIRROR"
-  # Without the keyring file, apt trusts the keys that it has by other means; it never goes unsigned.
-  if [ -f "$KEYRING" ]; then echo "Signed-By: $KEYRING"; fi
-} > "$WORK/apt/parts/trixie.sources"
-
-# apt's own configuration (proxies, certificates) less its hooks and sources, plus folders of our own. Docker images
-# have a hook that empties the system's archive folder, which is none of our business.
-{
-  apt-config dump | grep -v 'Invoke\|^Dir::\|^Dir "'
-  cat <<EOF
-Dir::Etc::main "/dev/null";
-Dir::Etc::parts "/dev/null";
-Dir::Etc::sourcelist "/dev/null";
-Dir::Etc::sourceparts "$WORK/apt/parts";
-Dir::State::lists "$WORK/apt/lists";
-Dir::Cache "$WORK/apt/cache";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::Retries "2";
-EOF
-} > "$WORK/apt/apt.conf"
-private_apt() { APT_CONFIG="$WORK/apt/apt.conf" apt-get -qq "$@"; }
+trixie_apt "$WORK/apt" deb \
+  || die "apt has no Debian mirror configured; set HOLDFAST_DEBIAN_MIRROR to one, or HOLDFAST_MICROPYTHON to an interpreter."
 fetch() { private_apt update && (cd "$WORK" && private_apt download $PACKAGES); }
 
 echo "micropython: fetching MicroPython $VERSION with apt"
