@@ -1,28 +1,36 @@
 """The EKG story with aiocoap as the client: our server and device as real processes, every byte of the client theirs.
 
 aiocoap's OSCORE asks our AS for a token, posts it to our EKG, derives the session with cbor2 and aiocoap alone, reads,
-observes, and is refused where it must be.
+observes, and is refused where it must be. Once for a client of its own, once with a doctor's consent.
 """
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import aiocoap
 import cbor2
+import httpx
 import pytest
 from aiocoap import oscore
 
 from holdfast_core.provisioning import decode_provisioning
+from holdfast_sim.pages import forms_of
 from testkit import aiocoap_peer
 
 EKG = "ekg_device_ABC"
 MONITOR = "ward_monitor"
+APP = "doctor_app"
+REDIRECT_URI = "http://127.0.0.1:9/back"
 ACE_CBOR = 19
 STARTS_IN_S = 20
 HOLDFAST = Path(sys.executable).with_name("holdfast")
@@ -56,7 +64,7 @@ class Program:
 
 @pytest.fixture
 def ward(tmp_path, repo):
-    """A server with one EKG and one client, both running; yields (state, AS port, EKG port, the client's record)."""
+    """A server with one EKG, both running, a client of its own and a doctor with an app; yields what a test needs."""
     state, coap = tmp_path / "state", free_port()
     at = ("--state", state)
     holdfast("server", "init", "--http", "127.0.0.1:0", "--coap", f"127.0.0.1:{coap}", *at)
@@ -66,6 +74,9 @@ def ward(tmp_path, repo):
     allow = ("--allow", f"{EKG}=read_ekg")
     monitor = ("--grant", "client_credentials", "--oscore", tmp_path / "monitor.prov")
     holdfast("server", "client", "add", MONITOR, *monitor, *allow, *at)
+    app = ("--grant", "authorization_code", "--redirect-uri", REDIRECT_URI, "--oscore", tmp_path / "app.prov")
+    holdfast("server", "client", "add", APP, *app, *allow, *at)
+    doctor = json.loads(holdfast("server", "user", "add", "doctor", "--generate", "--json", *allow, *at))
     holdfast("server", "rs", "export", EKG, "--out", tmp_path / "ekg.prov", *at)
     peer = f"connected_tube_123=127.0.0.1:{coap}"
     with contextlib.ExitStack() as running:
@@ -74,7 +85,35 @@ def ward(tmp_path, repo):
         example = repo / "device/examples/ekg.py"
         ekg = Program(sys.executable, example, tmp_path / "ekg.prov", "--port", 0, "--peer", peer)
         running.callback(ekg.stop)
-        yield state, coap, ekg.ready, decode_provisioning((tmp_path / "monitor.prov").read_bytes())
+        yield SimpleNamespace(
+            state=state,
+            web=f"http://127.0.0.1:{server.ready['http']}",
+            as_uri=f"coap://127.0.0.1:{coap}",
+            ekg_uri=f"coap://127.0.0.1:{ekg.ready}",
+            monitor=context_in(tmp_path / "monitor.prov"),
+            app=context_in(tmp_path / "app.prov"),
+            password=doctor["password"],
+        )
+
+
+def context_in(record):
+    """aiocoap's end of the OSCORE context between the AS and the client of this provisioning record."""
+    told = decode_provisioning(record.read_bytes()).as_context
+    return aiocoap_peer.MemoryContext(told.master_secret.reveal(), told.master_salt, told.sender_id, told.recipient_id)
+
+
+def code_for(ward, verifier):
+    """The one-time code that the doctor's browser brings back from the real pages."""
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    query = {"response_type": "code", "client_id": APP, "redirect_uri": REDIRECT_URI, "scope": "read_ekg"}
+    query |= {"audience": EKG, "code_challenge": challenge, "code_challenge_method": "S256"}
+    with httpx.Client(base_url=ward.web, trust_env=False) as browser:
+        [login] = [form for form in forms_of(browser.get("/authorize", params=query).text) if form.blanks]
+        fields = dict(login.fields) | {"username": "doctor", "password": ward.password}
+        page = browser.post(login.action, data=fields, follow_redirects=True)
+        [consent] = [form for form in forms_of(page.text) if ("decision", "allow") in form.buttons]
+        back = browser.post(consent.action, data=dict([*consent.fields, ("decision", "allow")]))
+    return base64.urlsafe_b64decode(parse_qs(urlsplit(back.headers["location"]).query)["code"][0] + "=")
 
 
 def ace(code, uri, fields=None):
@@ -112,15 +151,10 @@ async def ask(client, method, uri, context=None):
 
 
 def test_the_whole_story_with_aiocoap_as_the_client(ward):
-    state, as_port, ekg_port, monitor = ward
-    as_uri, ekg_uri = f"coap://127.0.0.1:{as_port}", f"coap://127.0.0.1:{ekg_port}"
-    told = monitor.as_context
-    as_context = aiocoap_peer.MemoryContext(
-        told.master_secret.reveal(), told.master_salt, told.sender_id, told.recipient_id
-    )
+    as_uri, ekg_uri = ward.as_uri, ward.ekg_uri
 
     async def story():
-        async with aiocoap_peer.client(as_uri, as_context) as client:
+        async with aiocoap_peer.client(as_uri, ward.monitor) as client:
             plain = await ask(client, aiocoap.GET, ekg_uri + "/ekg")
             assert plain.code == aiocoap.UNAUTHORIZED
 
@@ -148,7 +182,7 @@ def test_the_whole_story_with_aiocoap_as_the_client(ward):
             again = await ask(client, aiocoap.GET, ekg_uri + "/ekg", session)
             assert again.code == aiocoap.CONTENT, "the owner's session lives on"
 
-            holdfast("server", "token", "revoke", 1, "--state", state)
+            holdfast("server", "token", "revoke", 1, "--state", ward.state)
             code, _ = await open_session(client, ekg_uri, token[1], osc)
             assert code == aiocoap.BAD_REQUEST, "a revoked token (RFC 9200 section 5.10.1.1)"
 
@@ -167,3 +201,30 @@ async def beats(client, uri, session, count):
                 break
     request.observation.cancel()
     return lengths
+
+
+def test_the_doctors_app_redeems_its_code_over_coap(ward):
+    verifier = "v" * 43
+    code = code_for(ward, verifier)
+
+    async def redeem(client, verifier):
+        fields = {33: 1, 29: code, 27: REDIRECT_URI, -65543: verifier}
+        return await get_token(client, ward.as_uri, **{str(key): value for key, value in fields.items()})
+
+    async def story():
+        async with aiocoap_peer.client(ward.as_uri, ward.app) as client:
+            answer = await redeem(client, "w" * 43)
+            assert answer == (aiocoap.BAD_REQUEST, {30: 3, 31: answer[1][31]}), "another verifier: invalid_grant"
+            answer, token = await redeem(client, verifier)
+            assert answer == aiocoap.CREATED
+            answer, session = await open_session(client, ward.ekg_uri, token[1], token[8][4])
+            assert answer == aiocoap.CREATED
+            read = await ask(client, aiocoap.GET, ward.ekg_uri + "/ekg", session)
+            assert (read.code, len(read.payload)) == (aiocoap.CONTENT, 16)
+
+            answer, _ = await redeem(client, verifier)
+            assert answer == aiocoap.BAD_REQUEST, "a second time, so it has leaked"
+            answer, _ = await open_session(client, ward.ekg_uri, token[1], token[8][4])
+            assert answer == aiocoap.BAD_REQUEST, "and what it gave is withdrawn"
+
+    asyncio.run(story())
