@@ -39,12 +39,20 @@ mpy_cross() {
 }
 # The limit is many times what it takes: a hang ends as a failure.
 dual_on_micropython() { MICROPYPATH=native:device timeout 600 $MICROPYTHON -X heapsize=4M tests/dual/run.py; }
+# The same with the C core as a native module, and proof that it was used.
+dual_with_native_core() {
+  local path=native:device:.cache/natmod/x64
+  MICROPYPATH=$path $MICROPYTHON -c 'from holdfast_core import crypto; assert crypto.PROVIDER == "hf_native", crypto.PROVIDER' \
+    && MICROPYPATH=$path timeout 600 $MICROPYTHON -X heapsize=4M tests/dual/run.py
+}
 
 gate "ruff format" $BIN/ruff format --check --quiet .
 gate "ruff check" $BIN/ruff check --quiet .
 gate "mypy --strict" $BIN/mypy
 gate "mpy-cross" mpy_cross
 gate "dual suite on MicroPython" dual_on_micropython
+gate "native module" scripts/natmod.sh
+gate "dual suite on MicroPython with the native core" dual_with_native_core
 # Last, so that its closing line (N passed) closes the run: unit, dual on CPython, interop, simulator.
 gate "pytest" $BIN/python -m pytest -q
 echo "=== all gates good in $SECONDS s: ${PASSED[*]%,}"
