@@ -72,16 +72,5 @@ class Grant:
         self.format = token_format
         self.token_hash = token_hash
 
-    def expires_at_s(self, accepted_at_s: "int | None") -> "int | None":
-        """Return the second at which the grant is over: the earlier of exp and acceptance plus exi.
-
-        accepted_at_s: when this token was first accepted, on any clock of whole seconds; None when there is no clock.
-        None comes back when only exi limits it and there is no clock: then the caller counts exi down by itself.
-        """
-        if self.exi is None or accepted_at_s is None:
-            return self.exp
-        over = accepted_at_s + self.exi
-        return over if self.exp is None else min(self.exp, over)
-
     def __repr__(self) -> str:
         return f"Grant({self.format}, aud={self.aud!r}, scope={self.scope!r}, exp={self.exp}, exi={self.exi})"

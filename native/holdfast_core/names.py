@@ -2,7 +2,7 @@
 
 CBOR uses the integers of labels.py and never these names (RFC 9200 section 5.8.4.3); JSON uses these names
 and never the integers. Holds no behaviour. Sources: RFC 9200 tables 3 to 5 and section 8.7.1; RFC 6749;
-RFC 8628; RFC 8693.
+RFC 8693.
 """
 
 from holdfast_core import labels as L
@@ -19,7 +19,6 @@ ERROR_NAMES = {
 }
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
-DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 GRANT_NAMES = {
     L.GRANT_PASSWORD: "password",
@@ -40,10 +39,8 @@ PROFILE_NAMES = {
     L.PROFILE_MQTT_TLS: "mqtt_tls",
 }
 
-# Token type identifiers of token exchange (RFC 8693 section 3).
+# Token type identifier of token exchange (RFC 8693 section 3).
 ACCESS_TOKEN_URN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, no secret
-REFRESH_TOKEN_URN = "urn:ietf:params:oauth:token-type:refresh_token"  # noqa: S105 - a name, no secret
-JWT_URN = "urn:ietf:params:oauth:token-type:jwt"
 
 # Parameters of application/ace+json (RFC 9200 table 5, RFC 9201, RFC 9203), and those that Holdfast numbers
 # itself.

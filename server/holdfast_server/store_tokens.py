@@ -144,10 +144,6 @@ class TokenRows(Rows):
         )
         return row is not None
 
-    def pop_key_exists(self, pop_kid: bytes) -> bool:
-        """Tell whether any token binds a key of this id."""
-        return self._one("SELECT 1 FROM tokens WHERE pop_kid = ?", (pop_kid,)) is not None
-
     def revoke_token(self, token_id: int, now_s: int) -> list[int]:
         """Revoke a token and all that was exchanged for it, to any depth; returns the ids newly revoked."""
         rows = self._all(
