@@ -111,8 +111,7 @@ def unknown(kind: str, party_id: str) -> Problem:
 
 
 def sentence_of(text: str) -> str:
-    """The text with a capital letter and a full stop."""
-    text = text[:1].upper() + text[1:]
+    """The text with a full stop; names of keys and options stay as they are written."""
     return text if text.endswith((".", "!", "?")) else text + "."
 
 

@@ -151,6 +151,7 @@ bind = {_quoted(coap)}
 """
 
 
+_NOT_IN_URLS = frozenset(' "<>\\^`{|}@')  # RFC 3986 section 2, and no user names
 _NO_TLS = """# certificate = "tls.crt"
 # key = "tls.key\""""
 
@@ -174,6 +175,8 @@ def _check_issuer(issuer: str) -> None:
         parts = urlsplit(issuer)
     except ValueError:
         raise ConfigError("issuer is not a URL.") from None
+    if not issuer.isascii() or not issuer.isprintable() or set(issuer) & _NOT_IN_URLS:
+        raise ConfigError("issuer has a character that no URL has.")
     loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise ConfigError(

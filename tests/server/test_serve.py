@@ -132,7 +132,7 @@ def test_a_second_server_on_the_directory_is_one_sentence_and_commands_still_wor
     with serving(state) as process:
         second = process_of("serve", "--state", state)
         assert second.returncode == 2
-        assert second.stderr == f"Error: Another holdfast server uses this state directory: {state}.\n"
+        assert second.stderr == f"Error: another holdfast server uses this state directory: {state}.\n"
         assert second.stdout == ""
         assert holdfast("restored", "--state", state).returncode == 2
         for command in (["check"], ["rs", "list"], ["key", "rotate"], ["audit"], ["token", "list"], ["user", "list"]):

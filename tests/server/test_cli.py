@@ -1,0 +1,418 @@
+"""`holdfast server` on the command line: it teaches, keeps secrets, and says in a sentence what is wrong."""
+
+import json
+import os
+import shutil
+import stat
+
+import pytest
+
+from holdfast_core.provisioning import decode_provisioning
+from holdfast_server.store_sqlite import Store
+from testkit.serve import holdfast, init, process
+
+GROUPS = {
+    "client": {"add", "disable", "enable", "list", "new-secret", "remove", "show"},
+    "rs": {"add", "disable", "enable", "export", "list", "remove", "show"},
+    "user": {"add", "disable", "enable", "list", "password", "remove", "show"},
+    "token": {"introspect", "list", "revoke"},
+    "key": {"list", "rotate"},
+}
+ALONE = {"init", "serve", "check", "audit", "restored"}
+RS = ["rs", "add", "ekg", "--scope", "read_ekg=GET,FETCH:/ekg", "--format", "reference"]
+CLIENT = ["client", "add", "app", "--grant", "authorization_code", "--redirect-uri", "https://app.example/cb"]
+
+
+@pytest.fixture(scope="module")
+def new_state(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "state"
+    init(path)
+    return path
+
+
+@pytest.fixture
+def state(tmp_path, new_state):
+    """A directory as init has just made it."""
+    return shutil.copytree(new_state, tmp_path / "state")
+
+
+@pytest.fixture
+def run(state):
+    """Run a command on the state directory; it must succeed unless code says otherwise."""
+
+    def command(*argv, code=0, stdin=""):
+        done = holdfast(*argv, "--state", state, stdin=stdin)
+        assert done.returncode == code, (argv, done.stdout, done.stderr)
+        return done
+
+    return command
+
+
+def tell(done):
+    return json.loads(done.stdout)
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# --- help ---
+
+
+@pytest.mark.parametrize(
+    "path",
+    [[], *([name] for name in ALONE | set(GROUPS)), *([group, name] for group in GROUPS for name in GROUPS[group])],
+)
+def test_help_says_what_every_command_does(path):
+    done = holdfast(*path, "--help")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Usage: ")
+    assert lines[2].strip().endswith((".", ",")) or len(lines[2]) > 40
+    assert "\\b" not in done.stdout
+
+
+def test_the_first_help_shows_every_group_and_a_server_from_nothing():
+    text = " ".join(holdfast("--help").stdout.split())
+    for word in [*GROUPS, *ALONE, "holdfast server init", "holdfast server user add doctor", "Exit codes"]:
+        assert word in text, word
+    for group, names in GROUPS.items():
+        listed = holdfast(group, "--help").stdout.split("Commands:")[1]
+        assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "} == names
+
+
+def test_what_is_no_command_is_a_usage_error():
+    for argv in (["nonsense"], ["client", "nonsense"], ["client", "add"], ["token", "revoke", "x"], ["check", "--x"]):
+        done = holdfast(*argv)
+        assert done.returncode == 2
+        assert "Usage: " in done.stderr
+
+
+# --- init ---
+
+
+def test_init_makes_everything_private_and_says_what_to_do_next(tmp_path):
+    state = tmp_path / "deep" / "state"
+    done = holdfast("init", "--state", state)
+    assert done.returncode == 0
+    assert mode_of(state) == 0o700
+    assert {path.name: mode_of(path) for path in state.iterdir()} == {
+        "server.toml": 0o600,
+        "holdfast.db": 0o600,
+        "lock": 0o600,
+    }
+    commands = [line.strip() for line in done.stdout.splitlines() if line.startswith("  holdfast server ")]
+    assert len(commands) == 3
+    assert commands[-1] == f"holdfast server serve --state {state}"
+    assert all(command.endswith(f"--state {state}") for command in commands)
+    assert holdfast("check", "--state", state).returncode == 0
+
+
+def test_init_makes_an_administrator_with_a_password_of_its_own_that_is_shown_once(tmp_path):
+    passwords = set()
+    for name in ("a", "b"):
+        _, _, told = init(tmp_path / name, "--admin", "root")
+        assert told["admin"]["user_id"] == "root"
+        passwords.add(told["admin"]["password"])
+        assert len(told["admin"]["password"]) >= 24
+        for path in (tmp_path / name).iterdir():
+            assert told["admin"]["password"].encode() not in path.read_bytes()
+        with Store(tmp_path / name) as store:
+            (user,) = store.users()
+            assert user.scopes == {"holdfast:server": ("admin",)}
+            assert user.password_hash.startswith("$argon2id$")
+    assert len(passwords) == 2
+
+
+def test_init_again_changes_nothing(state, run):
+    before = {path.name: path.read_bytes() for path in state.iterdir()}
+    done = run("init", code=2)
+    assert "already has a server" in done.stderr
+    assert {path.name: path.read_bytes() for path in state.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--issuer", "http://as.example"], "must be an https URL"),
+        (["--issuer", "https://as.example/path"], "without path"),
+        (["--issuer", 'https://as.example"'], "a character"),
+        (["--issuer", "https://as.example@evil.example"], "a character"),
+        (["--issuer", "https://[as"], "issuer is not a URL"),
+        (["--issuer", "https://as\x7f.example"], "a character"),
+        (["--http", "8080"], "http.bind must look like"),
+        (["--http", "0.0.0.0:8080", "--issuer", "https://as.example"], "set http.certificate"),
+        (["--coap", "localhost:coap"], "coap.bind must look like"),
+        (["--certificate", "a.crt"], "go together"),
+    ],
+)
+def test_init_with_what_cannot_be_makes_nothing(tmp_path, argv, says):
+    state = tmp_path / "state"
+    done = holdfast("init", "--state", state, *argv)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not state.exists()
+
+
+# --- what goes wrong ---
+
+
+def test_a_directory_without_a_server_says_what_to_run(tmp_path):
+    for command in (["check"], ["serve"], ["client", "list"], RS, ["audit"], ["key", "rotate"]):
+        done = holdfast(*command, "--state", tmp_path / "nowhere")
+        assert done.returncode == 2
+        assert "run `holdfast server init --state" in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_without_its_database_nothing_starts_and_none_is_made(state, run):
+    (state / "holdfast.db").unlink()
+    for command in ("check", "serve"):
+        assert "bring it back from a backup" in run(command, code=2).stderr
+    assert not (state / "holdfast.db").exists()
+
+
+def test_what_is_no_database_is_one_sentence(state, run):
+    (state / "holdfast.db").write_bytes(b"this is no database, but long enough to look like one" * 50)
+    assert "The database cannot be used: file is not a database." in run("check", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("issuer = ", "is not TOML"), ("", "issuer is missing"), ('issuer = "https://a"\ntypo = 1', "typo is not a key")],
+)
+def test_a_configuration_that_cannot_be_used_is_one_sentence(state, run, text, says):
+    (state / "server.toml").write_text(text)
+    done = run("check", code=2)
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_where_a_directory_should_be_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "state"):
+        done = holdfast("init", "--state", path)
+        assert done.returncode == 2
+        assert "Error: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([*CLIENT, "--allow", "ekg"], "--allow must look like"),
+        ([*CLIENT, "--allow", "=read"], "--allow must look like"),
+        ([*CLIENT, "--allow", "ekg=a,,b"], "--allow must look like"),
+        (["rs", "add", "x", "--scope", "read"], "--scope must look like"),
+        (["rs", "add", "x", "--scope", "read=GET:ekg"], "--scope must look like"),
+        (["rs", "add", "x", "--scope", "read=LOOK:/ekg"], "--scope must look like"),
+        (["rs", "add", "x", "--scope", "read=GET:/ekg", "--lifetime", "0"], "lifetimes must be positive."),
+        (["rs", "add", "x", "--scope", "a b=GET:/ekg"], "scope map has a bad name"),
+        ([*RS, "--exi", "60"], "exi is for self-contained tokens only"),
+        ([*RS, "--client", "nobody"], "There is no client nobody"),
+        ([*RS, "--audience", "holdfast:server"], "this server's own audience"),
+        (["client", "add", "x", "--grant", "authorization_code", "--redirect-uri", "/cb"], "redirect_uri is not"),
+        (["client", "add", "", "--grant", "authorization_code"], "client_id is empty."),
+        (["user", "add", "", "--generate"], "printable characters"),
+        (["user", "add", "a\tb", "--generate"], "printable characters"),
+        (["client", "show", "nobody"], "There is no client nobody"),
+        (["client", "remove", "nobody"], "There is no client nobody"),
+        (["client", "disable", "nobody"], "There is no client nobody"),
+        (["client", "new-secret", "nobody"], "no such client."),
+        (["rs", "show", "nobody"], "There is no resource server nobody"),
+        (["rs", "remove", "nobody"], "There is no resource server nobody"),
+        (["rs", "export", "nobody", "--out", "never"], "no such resource server."),
+        (["user", "show", "nobody"], "There is no user nobody"),
+        (["user", "remove", "nobody"], "There is no user nobody"),
+        (["user", "password", "nobody", "--generate"], "There is no user nobody"),
+        (["key", "rotate", "--rs", "nobody"], "no such resource server."),
+        (["token", "revoke", "99"], "There is no live token 99"),
+    ],
+)
+def test_a_likely_mistake_is_one_sentence_and_changes_nothing(state, run, argv, says):
+    before = run("audit", "--json").stdout
+    done = run(*argv, code=2)
+    assert says in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert run("audit", "--json").stdout == before
+
+
+def test_what_exists_already_is_not_replaced(run):
+    run(*RS)
+    run(*CLIENT, "--allow", "ekg=read_ekg")
+    run("user", "add", "doctor", "--generate")
+    for argv, says in ((RS, "exists"), (CLIENT, "exists"), (["user", "add", "doctor", "--generate"], "already")):
+        assert says in run(*argv, code=2).stderr
+
+
+# --- the cycle of each ---
+
+
+def test_a_client_from_its_secret_to_its_end(run):
+    run(*RS)
+    secret = tell(run(*CLIENT, "--allow", "ekg=read_ekg", "--json"))["secret"]
+    assert len(secret) == 43
+    shown = tell(run("client", "show", "app", "--json"))
+    assert shown == {
+        "client_id": "app",
+        "grants": ["authorization_code"],
+        "allowed": {"ekg": ["read_ekg"]},
+        "redirect_uris": ["https://app.example/cb"],
+        "secret": True,
+        "disabled": False,
+    }
+    assert tell(run("client", "list", "--json")) == [shown]
+    run("client", "disable", "app")
+    assert tell(run("client", "show", "app", "--json"))["disabled"] is True
+    run("client", "enable", "app")
+    new = tell(run("client", "new-secret", "app", "--json"))["secret"]
+    assert new != secret
+    everything = "".join(run(*command).stdout for command in (["client", "list"], ["client", "show", "app"], ["audit"]))
+    assert secret not in everything
+    assert new not in everything
+    run("client", "remove", "app")
+    assert run("client", "list").stdout == "No clients yet.\n"
+
+
+def test_a_client_for_coap_gets_a_private_file_or_is_not_registered(tmp_path, run):
+    out = tmp_path / "app.prov"
+    done = run("client", "add", "meter", "--grant", "client_credentials", "--no-secret", "--oscore", out)
+    assert "secret     -" in done.stdout
+    assert mode_of(out) == 0o600
+    made = decode_provisioning(out.read_bytes())
+    assert made.client_id == "meter"
+    assert made.as_context.master_secret.reveal().hex() not in done.stdout + done.stderr
+    again = run("client", "add", "other", "--grant", "client_credentials", "--oscore", out, code=2)
+    assert "exists" in again.stderr
+    assert [row["client_id"] for row in tell(run("client", "list", "--json"))] == ["meter"]
+    run("client", "add", "third", "--grant", "client_credentials", "--oscore", tmp_path / "no" / "dir", code=2)
+    assert "third" not in run("client", "list").stdout
+
+
+def test_a_resource_server_from_its_export_to_its_end(tmp_path, run):
+    added = tell(run(*RS, "--audience", "ekg_device_ABC", "--json"))
+    assert (added["audiences"], added["scopes"]) == (["ekg_device_ABC"], {"read_ekg": "GET/FETCH /ekg"})
+    assert added["connected"] is True
+    out = tmp_path / "ekg.prov"
+    done = run("rs", "export", "ekg", "--out", out)
+    assert mode_of(out) == 0o600
+    made = decode_provisioning(out.read_bytes())
+    printed = (done.stdout + done.stderr).encode()
+    for secret in (made.seed, made.as_context.master_secret):
+        for form in (secret.reveal(), secret.reveal().hex().encode()):
+            assert form not in printed
+    assert "exists" in run("rs", "export", "ekg", "--out", out, code=2).stderr
+    run("rs", "export", "ekg", "--out", out, "--force")
+    assert decode_provisioning(out.read_bytes()).as_context.master_secret != made.as_context.master_secret
+    assert not list(tmp_path.glob("*.part"))
+    run("rs", "disable", "ekg")
+    assert tell(run("rs", "show", "ekg", "--json"))["disabled"] is True
+    run("rs", "enable", "ekg")
+    run("rs", "remove", "ekg")
+    assert run("rs", "list").stdout == "No resource servers yet.\n"
+
+
+def test_a_tube_that_is_never_connected_has_its_own_keys_and_no_context(tmp_path, run):
+    run("rs", "add", "tube", "--scope", "read_result=GET:/result")
+    run("rs", "export", "tube", "--out", tmp_path / "tube.prov")
+    made = decode_provisioning((tmp_path / "tube.prov").read_bytes())
+    assert made.as_context is None
+    assert sorted(key.role for key in made.keys) == ["encrypt", "encrypt", "sign", "sign"]
+
+
+def test_a_user_from_the_password_to_the_end(run):
+    password = tell(run("user", "add", "doctor", "--allow", "ekg=a,b", "--allow", "ekg=c", "--generate", "--json"))
+    assert len(password["password"]) == 24
+    shown = tell(run("user", "show", "doctor", "--json"))
+    assert shown == {"user_id": "doctor", "allowed": {"ekg": ["a", "b", "c"]}, "disabled": False}
+    run("user", "disable", "doctor")
+    run("user", "enable", "doctor")
+    run("user", "password", "doctor", stdin="a long enough password\n")
+    everything = "".join(run(*command).stdout for command in (["user", "list"], ["user", "show", "doctor"], ["audit"]))
+    assert password["password"] not in everything
+    assert "$argon2" not in everything
+    run("user", "remove", "doctor")
+    assert "doctor" not in run("user", "list").stdout
+
+
+def test_a_password_comes_from_standard_input_and_is_long_enough(run):
+    assert tell(run("user", "add", "nurse", "--json", stdin="twelve chars\n")) == {"user_id": "nurse", "password": None}
+    for stdin in ("", "\n", "short\n", "x" * 600 + "\n"):
+        assert "A password has 12 to 512 characters" in run("user", "add", "other", code=2, stdin=stdin).stderr
+
+
+def test_an_administrator_is_a_user_with_the_right(run):
+    run("user", "add", "chief", "--admin", "--generate")
+    assert tell(run("user", "show", "chief", "--json"))["allowed"] == {"holdfast:server": ["admin"]}
+
+
+def test_keys_move_along_and_are_never_shown(run):
+    run("rs", "add", "tube", "--scope", "read_result=GET:/result")
+    before = tell(run("key", "list", "--json"))
+    assert sorted((key["role"], key["state"]) for key in before) == [
+        ("encrypt", "current"),
+        ("encrypt", "next"),
+        ("sign", "current"),
+        ("sign", "next"),
+    ]
+    run("key", "rotate")
+    run("key", "rotate", "--rs", "tube")
+    after = {key["kid"]: key["state"] for key in tell(run("key", "list", "--json"))}
+    for key in before:
+        assert after[key["kid"]] == {"current": "retired", "next": "current"}[key["state"]]
+    assert sorted(after.values()) == ["current"] * 2 + ["next"] * 2 + ["retired"] * 2
+
+
+def test_a_token_that_nobody_issued_is_not_found(run):
+    assert "did not issue that token" in run("token", "introspect", "AAAA", code=1).stderr
+    assert "did not issue that token" in run("token", "introspect", "-", code=1, stdin="AAAA\n").stderr
+    assert run("token", "list").stdout == "No tokens yet.\n"
+
+
+def test_after_a_restore_counters_go_on_and_it_is_audited(state, run):
+    run(*RS)
+    with Store(state) as store:
+        before = store.oscore_party(rs_id="ekg").sequence_reserved
+    assert "Revoke again" in run("restored").stdout
+    with Store(state) as store:
+        assert store.oscore_party(rs_id="ekg").sequence_reserved > before + 1_000_000
+    assert tell(run("audit", "--json"))[0]["event"] == "restored"
+
+
+# --- check ---
+
+
+def test_check_finds_what_is_wrong(state, run):
+    findings = {finding["check"]: finding for finding in tell(run("check", "--json"))}
+    assert all(finding["ok"] for finding in findings.values())
+    os.chmod(state / "holdfast.db", 0o644)
+    run("check")  # opening it mends the mode
+    assert mode_of(state / "holdfast.db") == 0o600
+    with Store(state) as store:
+        store._execute("DELETE FROM keys WHERE state = 'next'")
+    findings = {finding["check"]: finding for finding in tell(run("check", "--json", code=1))}
+    assert findings["signing keys"]["ok"] is False
+    assert findings["configuration"]["ok"] is True
+
+
+def test_check_tries_the_certificate(state, run):
+    text = (state / "server.toml").read_text()
+    (state / "server.toml").write_text(text.replace('# certificate = "tls.crt"\n# key', 'certificate = "tls.crt"\nkey'))
+    done = run("check", code=1)
+    assert "tls.crt or" in done.stdout
+    assert "does not exist" in done.stdout
+
+
+# --- as a process ---
+
+
+def test_as_a_process_it_is_the_same(tmp_path):
+    done = process("init", "--state", tmp_path / "state", "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert set(told) == {"state", "config", "signing_kids", "admin"}
+    assert process("check", "--state", tmp_path / "state").returncode == 0
+    missing = process("check", "--state", tmp_path / "other")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith("Error: There is no ")
