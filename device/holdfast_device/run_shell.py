@@ -21,7 +21,7 @@ import sys
 from holdfast_core import labels as L
 from holdfast_core.coap_message import response
 from holdfast_core.crypto import PROVIDER
-from holdfast_core.errors import HoldfastError, LocalError
+from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_core.trace import tracer
 from holdfast_device.device import Device
@@ -47,6 +47,12 @@ class BadArgument(LocalError):
     """The command line is wrong."""
 
     reason = "command line"
+
+
+class CannotRun(LocalError):
+    """Something that the device needs on this machine is not as it must be."""
+
+    reason = "cannot run"
 
 
 class Options:
@@ -130,8 +136,7 @@ def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
 
 def run(options: Options, setup: "Setup | None" = None) -> None:
     """Read, bind, say that it is ready, serve."""
-    with open(options.file, "rb") as file:
-        provisioning = decode_provisioning(file.read())
+    provisioning = _provisioning_in(options.file)
     _make_directory(options.state)
     lock = _lock(options.state)
     ticks = Ticks()
@@ -145,10 +150,22 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
         serve_scopes(device, provisioning)
     else:
         setup(device, options)
-    sock = bind(options.host, options.port)
+    try:
+        sock = bind(options.host, options.port)
+    except OSError as error:
+        raise CannotRun(options.host + " port " + str(options.port) + ": " + str(error))
     _write(json.dumps({"ready": _port_of(sock, options.port), "crypto": PROVIDER}) + "\n")
     UdpShell(device, sock, ticks, options.clock).run()
     del lock
+
+
+def _provisioning_in(path: str) -> "Provisioning":
+    with open(path, "rb") as file:
+        record = file.read()
+    try:
+        return decode_provisioning(record)
+    except MalformedProvisioning as error:
+        raise CannotRun(path + " is no provisioning file (" + str(error) + ")")
 
 
 def _name(provisioning: "Provisioning") -> str:
@@ -207,7 +224,7 @@ def _lock(directory: str) -> object:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise LocalError("another process runs with the state in " + directory) from None
+        raise CannotRun("another process runs with the state in " + directory) from None
     return lock
 
 

@@ -160,6 +160,26 @@ def test_two_processes_on_one_state_are_refused(start):
     assert b"another process" in second.stderr
 
 
+def test_a_busy_port_and_a_file_of_something_else_are_named(start, tmp_path):
+    tube = start("cpython")
+    (tmp_path / "holiday.jpg").write_bytes(b"\xff\xd8\xff")
+    for arguments, said in (
+        ([tube.arguments[0], "--state", tmp_path / "other", "--port", tube.port], f"127.0.0.1 port {tube.port}: "),
+        ([tmp_path / "holiday.jpg"], "holiday.jpg is no provisioning file"),
+    ):
+        done = subprocess.run(
+            [*tube.command, *map(str, arguments)],
+            env=tube.environment,
+            capture_output=True,
+            text=True,
+            timeout=STARTS_IN_S,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["--port"], ["--port", "x"], ["--port", "70000"], ["a", "b"], ["--what"]])
 def test_wrong_arguments_are_one_line(repo, arguments):
     done = subprocess.run(
