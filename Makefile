@@ -1,11 +1,12 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    see the two stories, EKG and test tube, on this machine (makes .venv first)"
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make lint    only format, lint and types"
+	@echo "make bench   signature checks side by side with other libraries, and on small cores"
 	@echo "make clean   remove everything that these targets made"
 
 demo:
@@ -25,6 +26,11 @@ lint:
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+
+bench:
+	@scripts/setup.sh
+	@scripts/toolchain.sh
+	@PYTHONPATH=tests .venv/bin/python benchmarks/p256.py
 
 clean:
 	rm -rf .venv .venv-cwt .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
