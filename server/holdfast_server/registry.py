@@ -277,6 +277,7 @@ def check_client(client: Client) -> None:
     """Raise RegistryError when a client's record cannot be."""
     if not client.client_id:
         raise RegistryError("client_id is empty")
+    _check_printable("client_id", client.client_id)
     if not set(client.grant_types) <= set(GRANT_NAMES):
         raise RegistryError("grant type is unknown")
     for uri in client.redirect_uris:
@@ -289,8 +290,10 @@ def check_client(client: Client) -> None:
 
 def check_resource_server(rs: ResourceServer) -> None:
     """Raise RegistryError when an RS's record cannot be."""
-    if not rs.rs_id or not rs.audiences:
+    if not rs.rs_id or not rs.audiences or not all(rs.audiences):
         raise RegistryError("rs_id or audiences are empty")
+    _check_printable("rs_id", rs.rs_id)
+    _check_printable("audience", *rs.audiences)
     if rs.token_format not in FORMATS:
         raise RegistryError("token format is unknown")
     if not rs.token_lifetime_s > 0 or rs.exi_lifetime_s < 0:
@@ -305,6 +308,12 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError("scope map has a bad name, path or method mask") from None
     if rs.public_key is not None:
         _check_public_key(rs.public_key)
+
+
+def _check_printable(what: str, *names: str) -> None:
+    """Refuse what a terminal, a log or a list could take for something else."""
+    if not all(name.isprintable() for name in names):
+        raise RegistryError(f"{what} has a character that cannot be printed")
 
 
 def _check_public_key(encoded: bytes) -> None:

@@ -7,8 +7,9 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_server import grants, policy
 from holdfast_server.caller import Caller
-from holdfast_server.errors import CodeReplayed, OAuthError, ServiceUnavailable
+from holdfast_server.errors import CodeReplayed, InvalidClient, OAuthError, ServiceUnavailable
 from holdfast_server.registry import Client, ResourceServer
+from holdfast_server.token_request import TokenRequest
 from testkit.authz import (
     DOCTOR,
     DOCTOR_APP,
@@ -62,6 +63,12 @@ def test_no_grant_helps_a_locked_client(story, grant_type):
     assert refused(story, params, caller) == L.ERR_INVALID_CLIENT
     change_client(story, caller.client_id, disabled=False)
     assert story.server.token(params, caller, NOW_S)["access_token"]
+
+
+def test_the_decision_refuses_a_client_that_was_locked_after_it_was_admitted(story):
+    client = dataclasses.replace(story.store.client(DOCTOR_APP), disabled=True)
+    with pytest.raises(InvalidClient):
+        policy.decide(TokenRequest(), client, policy.Authority(sub=DOCTOR), story.store, NOW_S)
 
 
 @pytest.mark.parametrize("grant_type", [L.GRANT_AUTHORIZATION_CODE, L.PRIV_GRANT_TOKEN_EXCHANGE])

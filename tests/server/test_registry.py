@@ -21,6 +21,8 @@ SCOPES = {"read": (("/temp", L.METHOD_GET),)}
     "client",
     [
         Client("", (), {}),
+        Client("c\n2026-11-24  disabled", (), {}),
+        Client("\x1b[2Jc", (), {}),
         Client("c", (77,), {}),
         Client("c", (), {}, redirect_uris=("callback",)),
         Client("c", (), {}, redirect_uris=("//host/callback",)),
@@ -50,6 +52,9 @@ def test_redirect_uris_of_all_usual_kinds_are_taken(story, uri):
     [
         ResourceServer("", ("a",), SCOPES),
         ResourceServer("r", (), SCOPES),
+        ResourceServer("r\r\n", ("a",), SCOPES),
+        ResourceServer("r", ("a", "b\0"), SCOPES),
+        ResourceServer("r", ("a", ""), SCOPES),
         ResourceServer("r", ("a",), SCOPES, "jwt"),
         ResourceServer("r", ("a",), SCOPES, "cwt-nested", token_lifetime_s=0),
         ResourceServer("r", ("a",), SCOPES, "cwt-nested", exi_lifetime_s=-1),
