@@ -343,7 +343,7 @@ static bool enter(struct hf_cbor *r, enum hf_cbor_kind kind, uint32_t *count)
 {
     struct hf_cbor_item item;
     *count = 0;
-    if (hf_cbor_next(r, &item) != HF_OK || item.kind != kind) {
+    if (hf_cbor_next(r, &item) != HF_OK || item.kind != kind || exceeds(&item, left(r))) {
         r->p = r->end;
         return false;
     }

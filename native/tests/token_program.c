@@ -8,6 +8,7 @@
  *      RS hands out client-nonces, and then those that are fresh
  *   P  code (1 byte), path                          hf_permissions_check of the last T
  *   S  as T, with a scratch of exi_floor bytes
+ *   W  encoded                                      every reader on bytes that were never checked; 0 when all end inside
  * A line: status, detail, and after an accepted T the grant as name=hex or name=number.
  */
 #include <inttypes.h>
@@ -176,6 +177,28 @@ static void token(struct record *record, const struct hf_rules *rules, uint8_t *
     printf("\n");
 }
 
+/* Whether every reader leaves its place inside the bytes. */
+static bool walks(struct hf_slice encoded)
+{
+    struct hf_cbor start = hf_cbor_at(encoded);
+    struct hf_cbor skipped = start;
+    struct hf_cbor array = start;
+    struct hf_cbor map = start;
+    struct hf_slice content;
+    uint32_t count;
+    int64_t number_of_any;
+    hf_cbor_skip(&skipped);
+    (void)hf_cbor_array(&array, &count);
+    (void)hf_cbor_map(&map, &count);
+    (void)hf_cbor_kind_at(hf_cbor_get(start, 1));
+    (void)hf_cbor_kind_at(hf_cbor_get(start, 2));
+    (void)hf_cbor_bytes(start, &content);
+    (void)hf_cbor_text(start, &content);
+    (void)hf_cbor_ceil(start, &number_of_any);
+    return skipped.p <= start.end && array.p <= start.end && map.p <= start.end &&
+           *hf_detail_text(HF_DETAIL_COUNT) == '\0';
+}
+
 int main(void)
 {
     struct record record;
@@ -189,6 +212,8 @@ int main(void)
     while (read_record(&record)) {
         if (record.operation == 'C') {
             verdict(hf_cbor_check(slice(&record, 1), record.field[0][0], record.field[0][1]));
+        } else if (record.operation == 'W') {
+            verdict(walks(slice(&record, 0)) ? HF_OK : HF_VERDICT(HF_LOCAL, NONE));
         } else if (record.operation == 'P') {
             verdict((hf_verdict_t)hf_permissions_check(&grant, &rules, slice(&record, 1), record.field[0][0]));
         } else if (record.operation == 'R') {
