@@ -235,6 +235,9 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     with opened(state) as admin, admin.store.transaction():
         if ADMIN_AUDIENCE in record.audiences:
             raise Problem(f"{ADMIN_AUDIENCE} is this server's own audience: choose another name.")
+        for audience in record.audiences:
+            for other in admin.store.members_of(audience):  # a group takes signed tokens only (RFC 9200 section 6.1)
+                raise Problem(f"{audience} is the audience of {other.rs_id} already: choose another name.")
         if client_id is not None and admin.store.client(client_id) is None:
             raise Problem(f"There is no client {client_id}: add it first.")
         if client_id is not None and admin.store.oscore_party(client_id=client_id) is not None:

@@ -283,6 +283,8 @@ def test_a_client_for_coap_gets_a_private_file_or_is_not_registered(tmp_path, ru
     made = decode_provisioning(out.read_bytes())
     assert made.client_id == "meter"
     assert made.as_context.master_secret.reveal().hex() not in done.stdout + done.stderr
+    assert "meter has an OSCORE context already" in run(*RS, "--client", "meter", code=2).stderr
+    assert run("rs", "list").stdout == "No resource servers yet.\n"
     again = run("client", "add", "other", "--grant", "client_credentials", "--oscore", out, code=2)
     assert "exists" in again.stderr
     assert [row["client_id"] for row in tell(run("client", "list", "--json"))] == ["meter"]
@@ -368,6 +370,13 @@ def test_a_token_that_nobody_issued_is_not_found(run):
     assert "did not issue that token" in run("token", "introspect", "AAAA", code=1).stderr
     assert "did not issue that token" in run("token", "introspect", "-", code=1, stdin="AAAA\n").stderr
     assert run("token", "list").stdout == "No tokens yet.\n"
+
+
+def test_an_audience_belongs_to_one_resource_server(run):
+    run(*RS)
+    second = run("rs", "add", "spare", "--audience", "ekg", "--scope", "read=GET:/ekg", code=2)
+    assert "ekg is the audience of ekg already" in second.stderr
+    assert "spare" not in run("rs", "list").stdout
 
 
 def test_after_a_restore_counters_go_on_and_it_is_audited(state, run):
