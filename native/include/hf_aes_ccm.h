@@ -36,7 +36,7 @@ void hf_aes_ccm_wipe(struct hf_aes_ccm *ccm);
  *   in:  nonce[13], never used twice with this key; aad[aad_len], NULL iff empty; text[text_len], secret, NULL iff empty
  *   out: sealed[text_len + tag_len], ciphertext || tag; may be text itself, overlaps nothing otherwise
  *   ret: HF_OK | HF_LOCAL (text_len above HF_AES_CCM_MAX_TEXT_LEN, aad_len above 2^32 - 1); then sealed is untouched
- *   stack: <= 0.7 KB
+ *   stack: <= 0.5 KB
  */
 enum hf_status hf_aes_ccm_seal(const struct hf_aes_ccm *ccm, const uint8_t nonce[HF_AES_CCM_NONCE_LEN],
                                const uint8_t *aad, size_t aad_len, const uint8_t *text, size_t text_len,
@@ -46,7 +46,7 @@ enum hf_status hf_aes_ccm_seal(const struct hf_aes_ccm *ccm, const uint8_t nonce
  *   in:  nonce[13], aad[aad_len], sealed[sealed_len] = ciphertext || tag, all public
  *   out: text[sealed_len - tag_len]; may be sealed itself, overlaps nothing otherwise; all zeros if not authentic
  *   ret: HF_OK | HF_NOT_AUTHENTIC (also an impossible sealed_len; then text is untouched) | HF_LOCAL (aad_len)
- *   stack: <= 0.7 KB
+ *   stack: <= 0.5 KB
  */
 enum hf_status hf_aes_ccm_open(const struct hf_aes_ccm *ccm, const uint8_t nonce[HF_AES_CCM_NONCE_LEN],
                                const uint8_t *aad, size_t aad_len, const uint8_t *sealed, size_t sealed_len,
