@@ -1,4 +1,4 @@
-"""`holdfast server` on the command line: it teaches, keeps secrets, and says in a sentence what is wrong."""
+"""`holdfast server` on the command line: it keeps secrets, and says in a sentence what is wrong."""
 
 import json
 import os
@@ -9,16 +9,8 @@ import pytest
 
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_server.store_sqlite import Store
-from testkit.serve import holdfast, init, process
+from testkit.serve import holdfast, init
 
-GROUPS = {
-    "client": {"add", "disable", "enable", "list", "new-secret", "remove", "show"},
-    "rs": {"add", "disable", "enable", "export", "list", "remove", "show"},
-    "user": {"add", "disable", "enable", "list", "password", "remove", "show"},
-    "token": {"introspect", "list", "revoke"},
-    "key": {"list", "rotate"},
-}
-ALONE = {"init", "serve", "check", "audit", "restored"}
 RS = ["rs", "add", "ekg", "--scope", "read_ekg=GET,FETCH:/ekg", "--format", "reference"]
 CLIENT = ["client", "add", "app", "--grant", "authorization_code", "--redirect-uri", "https://app.example/cb"]
 
@@ -54,38 +46,6 @@ def tell(done):
 
 def mode_of(path):
     return stat.S_IMODE(path.stat().st_mode)
-
-
-# --- help ---
-
-
-@pytest.mark.parametrize(
-    "path",
-    [[], *([name] for name in ALONE | set(GROUPS)), *([group, name] for group in GROUPS for name in GROUPS[group])],
-)
-def test_help_says_what_every_command_does(path):
-    done = holdfast(*path, "--help")
-    assert done.returncode == 0
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("Usage: ")
-    assert lines[2].strip().endswith((".", ",")) or len(lines[2]) > 40
-    assert "\\b" not in done.stdout
-
-
-def test_the_first_help_shows_every_group_and_a_server_from_nothing():
-    text = " ".join(holdfast("--help").stdout.split())
-    for word in [*GROUPS, *ALONE, "holdfast server init", "holdfast server user add doctor", "Exit codes"]:
-        assert word in text, word
-    for group, names in GROUPS.items():
-        listed = holdfast(group, "--help").stdout.split("Commands:")[1]
-        assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "} == names
-
-
-def test_what_is_no_command_is_a_usage_error():
-    for argv in (["nonsense"], ["client", "nonsense"], ["client", "add"], ["token", "revoke", "x"], ["check", "--x"]):
-        done = holdfast(*argv)
-        assert done.returncode == 2
-        assert "Usage: " in done.stderr
 
 
 # --- init ---
@@ -242,8 +202,9 @@ def test_what_exists_already_is_not_replaced(run):
     run(*RS)
     run(*CLIENT, "--allow", "ekg=read_ekg")
     run("user", "add", "doctor", "--generate")
-    for argv, says in ((RS, "exists"), (CLIENT, "exists"), (["user", "add", "doctor", "--generate"], "already")):
-        assert says in run(*argv, code=2).stderr
+    for argv in (RS, CLIENT, ["user", "add", "doctor", "--generate"]):
+        done = run(*argv, code=2)
+        assert "already" in done.stderr or "exists" in done.stderr
 
 
 # --- the cycle of each ---
@@ -403,25 +364,3 @@ def test_check_finds_what_is_wrong(state, run):
     findings = {finding["check"]: finding for finding in tell(run("check", "--json", code=1))}
     assert findings["signing keys"]["ok"] is False
     assert findings["configuration"]["ok"] is True
-
-
-def test_check_tries_the_certificate(state, run):
-    text = (state / "server.toml").read_text()
-    (state / "server.toml").write_text(text.replace('# certificate = "tls.crt"\n# key', 'certificate = "tls.crt"\nkey'))
-    done = run("check", code=1)
-    assert "tls.crt or" in done.stdout
-    assert "does not exist" in done.stdout
-
-
-# --- as a process ---
-
-
-def test_as_a_process_it_is_the_same(tmp_path):
-    done = process("init", "--state", tmp_path / "state", "--json")
-    assert done.returncode == 0
-    told = json.loads(done.stdout)
-    assert set(told) == {"state", "config", "signing_kids", "admin"}
-    assert process("check", "--state", tmp_path / "state").returncode == 0
-    missing = process("check", "--state", tmp_path / "other")
-    assert (missing.returncode, missing.stdout) == (2, "")
-    assert missing.stderr.startswith("Error: There is no ")

@@ -1,0 +1,43 @@
+"""`holdfast server --help`, for every command: it teaches."""
+
+import pytest
+
+from testkit.serve import holdfast
+
+GROUPS = {
+    "client": {"add", "disable", "enable", "list", "new-secret", "remove", "show"},
+    "rs": {"add", "disable", "enable", "export", "list", "remove", "show"},
+    "user": {"add", "disable", "enable", "list", "password", "remove", "show"},
+    "token": {"introspect", "list", "revoke"},
+    "key": {"list", "rotate"},
+}
+ALONE = {"init", "serve", "check", "audit", "restored"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [[], *([name] for name in ALONE | set(GROUPS)), *([group, name] for group in GROUPS for name in GROUPS[group])],
+)
+def test_help_says_what_every_command_does(path):
+    done = holdfast(*path, "--help")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Usage: ")
+    assert lines[2].strip().endswith((".", ",")) or len(lines[2]) > 40
+    assert "\\b" not in done.stdout
+
+
+def test_the_first_help_shows_every_group_and_a_server_from_nothing():
+    text = " ".join(holdfast("--help").stdout.split())
+    for word in [*GROUPS, *ALONE, "holdfast server init", "holdfast server user add doctor", "Exit codes"]:
+        assert word in text, word
+    for group, names in GROUPS.items():
+        listed = holdfast(group, "--help").stdout.split("Commands:")[1]
+        assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "} == names
+
+
+def test_what_is_no_command_is_a_usage_error():
+    for argv in (["nonsense"], ["client", "nonsense"], ["client", "add"], ["token", "revoke", "x"], ["check", "--x"]):
+        done = holdfast(*argv)
+        assert done.returncode == 2
+        assert "Usage: " in done.stderr
