@@ -34,6 +34,8 @@ ARCHS = {
     "armv7emsp": (ARM, "-O2 -mthumb -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard", "FLOAT"),
     "rv32imc": (RISCV, "-O2 -march=rv32imac -mabi=ilp32 -mno-relax -specs=picolibc.specs", "NONE"),
 }
+# Where the field of P-256 is in assembly.
+ASSEMBLY = {"armv6m": ("asm/hf_p256_armv6m.S",), "armv7emsp": ("asm/hf_p256_armv7em.S",)}
 COMMON = (
     "-std=c99 -Wall -Wextra -Werror -Wno-unused-parameter -DNDEBUG -fpic -fno-common -ffreestanding "
     "-fno-tree-loop-distribute-patterns -U_FORTIFY_SOURCE -fno-asynchronous-unwind-tables -fno-unwind-tables"
@@ -102,7 +104,10 @@ class Natmod:
             f"-I{self.micropython}",
         ]
         objects = [self.compile(BINDING, binding_flags)]
-        objects += [self.compile(NATIVE / f"src/{stem}.c") for stem in CORE]
+        assembly = ASSEMBLY.get(self.arch, ())
+        core_flags = ["-DHF_P256_ASM=1"] if assembly else []
+        objects += [self.compile(NATIVE / f"src/{stem}.c", core_flags) for stem in CORE]
+        objects += [self.compile(NATIVE / source) for source in assembly]
         objects += [self.compile(NATIVE / "port/hf_port_bare.c")]
         self.check(objects)
         module = self.out / "hf_native.mpy"
