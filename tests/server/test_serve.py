@@ -1,8 +1,10 @@
 """`holdfast server serve` as a process: ready, stopped, killed and started again, and never two on one directory."""
 
 import asyncio
+import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -219,15 +221,16 @@ def test_a_certificate_is_served_and_a_wrong_one_is_one_sentence(tmp_path):
         assert answer.json()["issuer"] == f"https://127.0.0.1:{http}"
         assert "strict-transport-security" in answer.headers
     key.write_text("not a key")
-    for command, code in (("serve", 2), ("check", 1)):
-        done = process_of(command, "--state", tmp_path / "state")
-        assert done.returncode == code
-        assert "are not a certificate and its key" in done.stderr + done.stdout
+    done = process_of("serve", "--state", tmp_path / "state")
+    assert done.returncode == 2
+    assert "are not a certificate and its key" in done.stderr
+    key.unlink()
+    done = holdfast("check", "--state", tmp_path / "state")
+    assert done.returncode == 1
+    assert f"{key} does not exist" in done.stdout
 
 
 def _trusting(certificate):
-    import ssl
-
     return ssl.create_default_context(cafile=str(certificate))
 
 
@@ -244,8 +247,6 @@ def test_the_clock_that_was_never_set_is_no_reason_to_stop_but_not_ready(state):
         text=True,
     )
     try:
-        import json
-
         http = json.loads(process.stdout.readline())["ready"]["http"]
         with httpx.Client() as client:
             assert client.get(f"http://127.0.0.1:{http}/readyz").status_code == 503
@@ -253,3 +254,14 @@ def test_the_clock_that_was_never_set_is_no_reason_to_stop_but_not_ready(state):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_as_a_process_it_is_the_same(tmp_path):
+    done = process_of("init", "--state", tmp_path / "state", "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert set(told) == {"state", "config", "signing_kids", "admin"}
+    assert process_of("check", "--state", tmp_path / "state").returncode == 0
+    missing = process_of("check", "--state", tmp_path / "other")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith("Error: There is no ")
