@@ -178,6 +178,26 @@ def test_whichever_write_of_an_issuance_fails_nothing_of_it_stays(tmp_path, monk
     assert len(story.store.tokens()) == 1
 
 
+def issue_many(story):
+    for _ in range(1000):
+        story.doctor_token()
+
+
+def test_on_a_full_disk_each_issuance_is_whole_or_not_there_and_with_room_it_goes_on(story):
+    """SQLite itself says here that there is no room, and has by then rolled back more than it was asked to."""
+    pages = story.store._one("PRAGMA page_count")[0]
+    story.store._execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        issue_many(story)
+    tokens = story.store.tokens(limit=1000)
+    assert 0 < len(tokens) < 1000
+    assert [row.token_id for row in story.store.audit_rows(10_000) if row.event == "token-issued"] == [
+        token.token_id for token in tokens
+    ]
+    story.store._execute(f"PRAGMA max_page_count = {2 * pages + 100}")
+    assert story.doctor_token()["access_token"]
+
+
 def test_a_batch_in_one_transaction_keeps_the_good_and_the_audit_of_the_bad(story):
     """What a shell does that answers many datagrams with one fsync."""
     codes = [story.code() for _ in range(3)]
