@@ -12,9 +12,9 @@ FRAMES = 4
 
 
 def start_logging() -> None:
-    """Write our lines, and the warnings of the web server, to standard error."""
+    """Write our lines, and the errors of the web server, to standard error; its warnings are other people's noise."""
     logging.basicConfig(level=logging.INFO, format="level=%(levelname)s logger=%(name)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 def log_bug(error: BaseException, event: str = "bug") -> None:
