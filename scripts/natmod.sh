@@ -38,7 +38,7 @@ import pathlib, sys, tarfile
 work = pathlib.Path(sys.argv[1])
 for archive in work.glob("*.orig.tar.*"):
     with tarfile.open(archive) as tar:
-        tar.extractall(work, filter="data")
+        tar.extractall(work, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # 3.11.2 has none
 (source,) = work.glob("micropython-*")
 source.rename(work / "source")
 PYTHON
