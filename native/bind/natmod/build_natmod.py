@@ -145,8 +145,8 @@ class Natmod:
         return run(self.cross + "gcc", *self.flags, "--print-libgcc-file-name").strip()
 
     def mpy_ld(self, *arguments: object) -> None:
-        """MicroPython's linker."""
-        run(sys.executable, self.micropython / "tools/mpy_ld.py", "--arch", self.arch, *arguments)
+        """MicroPython's linker, which leaves a cache where it runs."""
+        run(sys.executable, self.micropython / "tools/mpy_ld.py", "--arch", self.arch, *arguments, cwd=self.out)
 
 
 def refuse_writable(object_name: str, section: Section) -> None:
@@ -156,10 +156,11 @@ def refuse_writable(object_name: str, section: Section) -> None:
         raise Refused(f"{object_name}: {section.name} has {section['sh_size']} bytes of writable data: pass them in")
 
 
-def run(*command: object) -> str:
+def run(*command: object, cwd: "Path | None" = None) -> str:
     """Run a program; returns what it printed. Raises Refused with what it complained about."""
     try:
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)  # noqa: S603
+        words = [str(word) for word in command]
+        done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError:
         raise Refused(f"{command[0]} is not installed") from None
     if done.returncode:
