@@ -1,10 +1,11 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-cores lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    see the two stories, EKG and test tube, on this machine (makes .venv first)"
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
+	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make lint    only format, lint and types"
 	@echo "make bench   signature checks side by side with other libraries, and on small cores"
 	@echo "make clean   remove everything that these targets made"
@@ -20,6 +21,11 @@ test:
 	@scripts/toolchain.sh
 	@scripts/micropython.sh
 	@scripts/test.sh
+
+test-cores:
+	@scripts/setup.sh
+	@scripts/toolchain.sh cores
+	@.venv/bin/python -m pytest -q -m cores
 
 lint:
 	@scripts/setup.sh

@@ -2,6 +2,7 @@
 # See that what builds and examines the C core is there: a C compiler, libc's and Python's headers, and valgrind, which
 # proves constant time. As root on Debian it installs what is missing; otherwise it says what to install. Safe to run
 # again. Call it after scripts/setup.sh.
+#   scripts/toolchain.sh cores    also what the emulated cores want: compilers for Arm and RISC-V, and qemu
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,6 +14,11 @@ command -v "${CC:-gcc}" >/dev/null || missing+=(gcc)
 compiles || missing+=(libc6-dev)
 [ -e "$(python_include)/Python.h" ] || missing+=(python3-dev)
 command -v valgrind >/dev/null || missing+=(valgrind)
+if [ "${1:-}" = cores ]; then
+  command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
+  command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)
+  command -v qemu-arm >/dev/null || missing+=(qemu-user)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -10,6 +10,8 @@ from testkit import p256_cores as cores
 from testkit import p256_native as kit
 from testkit.native_build import ROOT
 
+pytestmark = pytest.mark.cores
+
 P = kit.P
 INVERSE = pow(2**256, -1, P)
 M4 = ("cortex-m4", "cortex-m4, portable C")
