@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ import pytest
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
+from holdfast_core.coap_message import encode, request
 from holdfast_core.provisioning import decode_provisioning
 from testkit.as_peer import Peer, context_of, partial_ivs
 from testkit.serve import ended, holdfast, init, serving
@@ -193,6 +195,38 @@ def test_a_stop_waits_for_who_is_being_answered(state):
         client.sendall(b"a=b")
         assert client.recv(4096).startswith(b"HTTP/1.1 401")
         assert ended(process)[0] == 0
+
+
+def test_when_the_disk_is_full_it_ends_with_a_sentence_and_goes_on_once_there_is_room(state, tmp_path):
+    out = tmp_path / "meter.prov"
+    added = holdfast("client", "add", "meter", "--grant", "client_credentials", "--oscore", out, "--state", state)
+    assert added.returncode == 0, added.stderr
+    context = context_of(decode_provisioning(out.read_bytes()).as_context)
+    refused = request(L.CODE_POST, "/token", cbor.encode({L.ACE_AUDIENCE: "x"}), L.CF_ACE_CBOR)
+
+    async def play(process):
+        async with Peer(("127.0.0.1", process.ready["coap"])) as peer:
+            assert (await peer.ask(refused, context)).code == L.CODE_BAD_REQUEST
+            full = (state / "holdfast.db-wal").stat().st_size + 20_000
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (full, full))
+            for number in range(400):  # each is audited
+                outer, _ = context.protect_request(refused)
+                outer.mtype, outer.mid, outer.token = L.TYPE_NON, 5000 + number, b"n"
+                peer.throw(encode(outer))
+
+    with serving(state) as process:
+        asyncio.run(play(process))
+        code, _, logged = ended(process)
+    assert code == 1
+    assert "event=fault kind=OperationalError" in logged
+    assert logged.endswith("Error: The CoAP side stopped: OperationalError.\n")
+    with serving(state) as process:
+
+        async def again():
+            async with Peer(("127.0.0.1", process.ready["coap"])) as peer:
+                return await peer.ask(refused, context)
+
+        assert asyncio.run(again()).code == L.CODE_BAD_REQUEST
 
 
 def test_a_trace_shows_sizes_and_codes_and_no_content(state, tmp_path):
