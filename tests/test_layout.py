@@ -4,6 +4,7 @@ Every rule is also shown a planted violation: a checker that finds nothing in a 
 """
 
 import ast
+import re
 import shutil
 import subprocess
 import tomllib
@@ -114,6 +115,13 @@ def test_nothing_private_is_committed(repo: Path) -> None:
     assert len(files) > 10
     found = [s for path in files for s in private_names(str(path.relative_to(repo)), path.read_text(errors="replace"))]
     assert found == []
+
+
+def test_every_link_in_a_readme_leads_somewhere(repo: Path) -> None:
+    pages = [path for path in tracked_files(repo) if path.suffix == ".md"]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
+    assert len(links) > 40
+    assert [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize(
