@@ -38,44 +38,67 @@ static inline void store_be(uint8_t b[4], uint32_t x)
     b[3] = (uint8_t)x;
 }
 
-/* The message schedule keeps the last 16 words only: the word of round i, 16 <= i < 64, replaces that of i - 16. */
-static inline uint32_t schedule(uint32_t w[16], unsigned i)
+/* The eight variables of FIPS 180-4 section 6.2.2: b c d are a, and f g h are e, of the three rounds before. So a round
+ * moves nothing: it reads the pairs of the four rounds before and writes its own behind them. */
+struct pair {
+    uint32_t a;
+    uint32_t e;
+};
+
+/* Words 16 to 31 from words 0 to 15. */
+static void schedule(uint32_t *w)
 {
-    uint32_t early = w[(i + 1) & 15];
-    uint32_t late = w[(i + 14) & 15];
-    uint32_t sigma0 = rotr(early, 7) ^ rotr(early, 18) ^ early >> 3;
-    uint32_t sigma1 = rotr(late, 17) ^ rotr(late, 19) ^ late >> 10;
-    return w[i & 15] += sigma0 + w[(i + 9) & 15] + sigma1;
+    for (unsigned i = 0; i < 16; i++, w++) {
+        uint32_t early = w[1];
+        uint32_t late = w[14];
+        uint32_t sigma0 = rotr(rotr(early, 11) ^ early, 7) ^ early >> 3; /* turned by 7 and 18 */
+        uint32_t sigma1 = rotr(rotr(late, 2) ^ late, 17) ^ late >> 10;   /* turned by 17 and 19 */
+        w[16] = sigma1 + w[9] + sigma0 + w[0];
+    }
+}
+
+/* Sixteen rounds from past[0..3] to past[16..19]. */
+static void rounds(struct pair *past, const uint32_t *w, const uint32_t *constant)
+{
+    for (const uint32_t *end = w + 16; w != end; past++) {
+        uint32_t e = past[3].e;
+        uint32_t t = rotr(rotr(rotr(e, 14) ^ e, 5) ^ e, 6); /* turned by 6, 11 and 25 */
+        t += past[1].e ^ (e & (past[2].e ^ past[1].e));
+        t += past[0].e + *constant++ + *w++;
+        past[4].e = past[0].a + t;
+        uint32_t a = past[3].a;
+        uint32_t b = past[2].a;
+        t += (a & b) | (past[1].a & (a | b));
+        past[4].a = t + rotr(rotr(rotr(a, 9) ^ a, 11) ^ a, 2); /* turned by 2, 13 and 22 */
+    }
 }
 
 /* FIPS 180-4 section 6.2.2 */
 static void compress(uint32_t state[8], const uint8_t block[HF_SHA256_BLOCK_LEN])
 {
-    uint32_t w[16];
-    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
-    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-    for (unsigned i = 0; i < 64; i++) {
-        uint32_t word = i < 16 ? (w[i] = load_be(block + 4 * i)) : schedule(w, i);
-        uint32_t t1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + ROUND[i] + word;
-        uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));
-        h = g;
-        g = f;
-        f = e;
-        e = d + t1;
-        d = c;
-        c = b;
-        b = a;
-        a = t1 + t2;
+    uint32_t w[32];
+    struct pair past[4 + 16];
+    for (unsigned i = 0; i < 16; i++) {
+        w[i] = load_be(block + 4 * i);
     }
-    state[0] += a;
-    state[1] += b;
-    state[2] += c;
-    state[3] += d;
-    state[4] += e;
-    state[5] += f;
-    state[6] += g;
-    state[7] += h;
+    for (unsigned i = 0; i < 4; i++) {
+        past[16 + i].a = state[3 - i];
+        past[16 + i].e = state[7 - i];
+    }
+    for (unsigned i = 0; i < 64; i += 16) {
+        hf_memcpy(past, past + 16, 4 * sizeof past[0]);
+        rounds(past, w, ROUND + i);
+        if (i < 48) {
+            schedule(w);
+            hf_memcpy(w, w + 16, 16 * sizeof w[0]);
+        }
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        state[3 - i] += past[16 + i].a;
+        state[7 - i] += past[16 + i].e;
+    }
     hf_wipe(w, sizeof w);
+    hf_wipe(past, sizeof past);
 }
 
 void hf_sha256_init(struct hf_sha256 *hash)
