@@ -267,13 +267,7 @@ class Server:
     def _answer(self, incoming: Incoming, message: Message, now_ms: int, with_piv: bool = False) -> None:
         """Protect and send: on the ACK while that is possible, else as a message of its own."""
         incoming.answered = True
-        inner = None
-        if incoming.context is None:
-            outer = Message(message.code, message.payload, message.options)
-        else:
-            inner = message
-            outer = incoming.context.protect_response(message, incoming.state, with_piv)  # type: ignore[arg-type]
-        outer.token = incoming.message.token
+        outer, inner = _protected(incoming, message, with_piv)
         if incoming.mtype == L.TYPE_CON and not incoming.acknowledged:
             outer.mtype = L.TYPE_ACK
             outer.mid = incoming.mid
@@ -362,18 +356,23 @@ class Server:
         observation: "Observation | None",
         now_ms: int,
     ) -> None:
-        inner = None
-        if incoming.context is None:
-            outer = Message(message.code, message.payload, message.options)
-        else:
-            inner = message
-            outer = incoming.context.protect_response(message, incoming.state, True)  # type: ignore[arg-type]
-        outer.token = incoming.message.token
+        outer, inner = _protected(incoming, message, with_piv=True)
         outer.mtype = L.TYPE_CON if confirmable else L.TYPE_NON
         outgoing = Outgoing(incoming.peer, outer, inner, observation)
         if observation is not None:
             observation.outgoing = outgoing
         self._messages.send(outgoing, now_ms)
+
+
+def _protected(incoming: Incoming, message: Message, with_piv: bool) -> "tuple[Message, Message | None]":
+    """Return what goes out in answer to a request, with its token, and what is inside it; None without OSCORE."""
+    if incoming.context is None:
+        outer, inner = Message(message.code, message.payload, message.options), None
+    else:
+        outer = incoming.context.protect_response(message, incoming.state, with_piv)  # type: ignore[arg-type]
+        inner = message
+    outer.token = incoming.message.token
+    return outer, inner
 
 
 class _UnsupportedOption(PeerError):
