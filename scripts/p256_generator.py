@@ -56,7 +56,8 @@ def header(teeth: int, blocks: int) -> str:
     return (
         f"/* Made by scripts/p256_generator.py {teeth} {blocks}: the comb table of the generator. */\n"
         "#ifndef HF_P256_GENERATOR_H\n#define HF_P256_GENERATOR_H\n\n"
-        f"static const uint8_t hf_p256_generator[{len(octets)}] = {{\n    {rows}}};\n\n#endif\n"
+        f"static const uint8_t hf_p256_generator[{len(octets)}] __attribute__((aligned(8))) =\n"
+        f"    {{{rows}}};\n\n#endif\n"
     )
 
 

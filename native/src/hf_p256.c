@@ -29,9 +29,20 @@
 
 #if HF_P256_X86
 #include "hf_p256_x86.h"
-#define HF_CHOOSE(name, ...)                                                             \
-    ((__builtin_cpu_supports("adx") && __builtin_cpu_supports("bmi2")) ? hf_p256_x86_##name(__VA_ARGS__) \
-                                                                       : hf_portable_##name(__VA_ARGS__))
+#include <cpuid.h>
+
+/* Whether the processor has BMI2 and ADX. gcc's runtime keeps the answer; older clangs do not know the name "adx". */
+static int hf_p256_x86_can_run(void)
+{
+#if defined(__clang__)
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 8 & 1) && (b >> 19 & 1);
+#else
+    return __builtin_cpu_supports("adx") && __builtin_cpu_supports("bmi2");
+#endif
+}
+#define HF_CHOOSE(name, ...) \
+    (hf_p256_x86_can_run() ? hf_p256_x86_##name(__VA_ARGS__) : hf_portable_##name(__VA_ARGS__))
 #else
 #define HF_CHOOSE(name, ...) hf_portable_##name(__VA_ARGS__)
 #endif

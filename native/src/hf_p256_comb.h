@@ -11,10 +11,13 @@
 #ifndef HF_P256_COMB_H
 #define HF_P256_COMB_H
 
+/* L is at most 256 and what rounding the spacing up may add, less than MAX_TEETH * MAX_BLOCKS. */
+#define HF_COMB_LIMBS (320 / HF_LIMB_BITS)
+
 typedef struct {
     const uint8_t *entries;
     unsigned teeth, blocks, spacing;
-    hf_u256_t digits; /* bit i is d_i, for i < L - 1 */
+    hf_limb_t digits[HF_COMB_LIMBS]; /* bit i is d_i, for i < L */
     int negative;
     int idle; /* the multiplier is zero */
 } hf_comb_t;
@@ -48,18 +51,17 @@ static void hf_comb_set(hf_comb_t *c, const hf_u256_t *k)
     if (c->negative) {
         hf_u256_sub(&odd, &HF_N, k);
     }
-    for (int i = 0; i < HF_LIMBS; i++) {
-        hf_limb_t above = i + 1 < HF_LIMBS ? odd.v[i + 1] << (HF_LIMB_BITS - 1) : 0;
-        c->digits.v[i] = (odd.v[i] >> 1) | above;
+    for (int i = 0; i < HF_COMB_LIMBS; i++) {
+        hf_limb_t limb = i < HF_LIMBS ? odd.v[i] : 0, above = i + 1 < HF_LIMBS ? odd.v[i + 1] : 0;
+        c->digits[i] = (limb >> 1) | (above << (HF_LIMB_BITS - 1));
     }
+    unsigned last = c->teeth * c->blocks * c->spacing - 1;
+    c->digits[last / HF_LIMB_BITS] |= (hf_limb_t)1 << (last % HF_LIMB_BITS);
 }
 
-static unsigned hf_comb_digit(const hf_comb_t *c, unsigned i)
+static inline unsigned hf_comb_digit(const hf_comb_t *c, unsigned i)
 {
-    if (i + 1 == c->teeth * c->blocks * c->spacing) {
-        return 1;
-    }
-    return i < 256 ? hf_u256_bit(&c->digits, i) : 0;
+    return (unsigned)(c->digits[i / HF_LIMB_BITS] >> (i % HF_LIMB_BITS)) & 1u;
 }
 
 static void hf_comb_entry(hf_affine_t *r, const hf_comb_t *c, unsigned block, unsigned index)
@@ -75,13 +77,15 @@ static void hf_comb_add_column(hf_point_t *a, const hf_comb_t *c, unsigned s)
     if (c->idle || s >= c->spacing) {
         return;
     }
+    unsigned at = s;
     for (unsigned block = 0; block < c->blocks; block++) {
-        unsigned at = block * c->teeth * c->spacing + s;
         unsigned index = 0;
         for (unsigned t = 0; t + 1 < c->teeth; t++) {
-            index |= hf_comb_digit(c, at + t * c->spacing) << t;
+            index |= hf_comb_digit(c, at) << t;
+            at += c->spacing;
         }
-        unsigned top = hf_comb_digit(c, at + (c->teeth - 1) * c->spacing);
+        unsigned top = hf_comb_digit(c, at);
+        at += c->spacing;
         if (!top) {
             index ^= (1u << (c->teeth - 1)) - 1;
         }

@@ -79,9 +79,20 @@ static inline void hf_u256_from_be(hf_u256_t *r, const uint8_t bytes[32])
     }
 }
 
+/* Bytes in the order of the core's own memory are read a limb at a time where they lie on a limb's address. */
+typedef hf_limb_t __attribute__((may_alias)) hf_aliasing_limb_t;
+
 static inline void hf_u256_from_le(hf_u256_t *r, const uint8_t bytes[32])
 {
     const int step = HF_LIMB_BITS / 8;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if ((uintptr_t)bytes % sizeof(hf_limb_t) == 0) {
+        for (int i = 0; i < HF_LIMBS; i++) {
+            r->v[i] = ((const hf_aliasing_limb_t *)(const void *)bytes)[i];
+        }
+        return;
+    }
+#endif
     for (int i = 0; i < HF_LIMBS; i++) {
         hf_limb_t limb = 0;
         for (int j = step - 1; j >= 0; j--) {

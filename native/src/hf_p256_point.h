@@ -69,8 +69,8 @@ static void hf_point_double(hf_point_t *a)
     hf_fe_mul(&a->zzz, &a->zzz, &w);
 }
 
-/* The rest of an addition: p = U2 - U1 and rr = S2 - S1, not both zero; u1, s1 as in the formulas. a gets X3 and Y3,
- * and its zz and zzz are multiplied by p^2 and p^3. */
+/* The rest of an addition: p = U2 - U1 and rr = S2 - S1, not both zero; u1, s1 as in the formulas; they may be
+ * a's x and y. a gets X3 and Y3, and its zz and zzz are multiplied by p^2 and p^3. */
 static void hf_point_add_tail(hf_point_t *a, const hf_u256_t *p, const hf_u256_t *rr, const hf_u256_t *u1,
                               const hf_u256_t *s1)
 {
@@ -110,8 +110,7 @@ static void hf_point_add_affine(hf_point_t *a, const hf_affine_t *b)
         }
         return;
     }
-    hf_u256_t x1 = a->x, y1 = a->y;
-    hf_point_add_tail(a, &p, &rr, &x1, &y1);
+    hf_point_add_tail(a, &p, &rr, &a->x, &a->y);
 }
 
 /* a = a + b, or a - b when negative; b may not be a */
