@@ -1,4 +1,7 @@
-/* hf_sha256.h: rolled loops, for size; bytes are loaded one by one, so any alignment will do. */
+/* hf_sha256.h: rolled loops, for size; bytes are loaded one by one, so any alignment will do.
+ *
+ * On x86-64, where HF_P256_X86 asks for what is chosen at run time, the processor's own instructions if it has them.
+ */
 #include "hf_sha256.h"
 
 #include "hf_port.h"
@@ -19,6 +22,11 @@ static const uint32_t ROUND[64] = {
 static const uint32_t INITIAL[8] = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
+
+#if defined(HF_P256_X86) && HF_P256_X86 && !defined(__clang__) /* whose __builtin_cpu_supports does not know "sha" */
+#define HF_SHA256_X86 1
+#include "hf_sha256_x86.h"
+#endif
 
 static inline uint32_t rotr(uint32_t x, unsigned n)
 {
@@ -78,6 +86,12 @@ static void compress(uint32_t state[8], const uint8_t block[HF_SHA256_BLOCK_LEN]
 {
     uint32_t w[32];
     struct pair past[4 + 16];
+#if defined(HF_SHA256_X86)
+    if (hf_sha256_x86_is_here()) {
+        hf_sha256_x86_compress(state, block);
+        return;
+    }
+#endif
     for (unsigned i = 0; i < 16; i++) {
         w[i] = load_be(block + 4 * i);
     }

@@ -3,6 +3,8 @@
 import ctypes
 import functools
 import os
+import platform
+import shutil
 from ctypes import (
     POINTER,
     Structure,
@@ -35,10 +37,17 @@ SOURCES = tuple(f"native/src/hf_{name}.c" for name in NAMES)
 BARE = ("native/port/hf_port_bare.c",)
 BARE_FLAGS = ("-ffreestanding", "-fno-tree-loop-distribute-patterns", "-Os", "-Wl,-Bsymbolic")
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
-# The last is for a process of its own: tests/native/test_sanitized.py starts it.
-BUILDS = {"speed": (SOURCES, ("-O3",)), "size": (SOURCES + BARE, BARE_FLAGS), "sanitized": (SOURCES, SANITIZE)}
+# The last but one is for a process of its own: tests/native/test_sanitized.py starts it.
+BUILDS = {
+    "speed": (SOURCES, ("-O3",), "gcc"),
+    "size": (SOURCES + BARE, BARE_FLAGS, "gcc"),
+    "sanitized": (SOURCES, SANITIZE, "gcc"),
+    "clang": (SOURCES, ("-O2",), "clang"),
+    "x86": (SOURCES, ("-O3", "-DHF_P256_X86=1"), "gcc"),
+}
 ONLY = os.environ.get("HOLDFAST_NATIVE_BUILD")
-NAMES_TO_TEST = (ONLY,) if ONLY else ("speed", "size")
+OPTIONAL = {"clang": shutil.which("clang") is not None, "x86": platform.machine() in ("x86_64", "AMD64")}
+NAMES_TO_TEST = (ONLY,) if ONLY else ("speed", "size", *(name for name, present in OPTIONAL.items() if present))
 GUARD = b"\xa5" * 8
 
 
@@ -88,8 +97,8 @@ class Ids(Structure):
 
 @functools.cache
 def library(build):
-    sources, flags = BUILDS[build]
-    lib = native_build.load(f"symmetric-{build}", sources, flags)
+    sources, flags, compiler = BUILDS[build]
+    lib = native_build.load(f"symmetric-{build}", sources, flags, compiler=compiler)
     sizes = (c_size_t,) * 2
     lib.hf_sha256.argtypes = (c_char_p, c_size_t, c_char_p)
     lib.hf_hmac_sha256.argtypes = (c_char_p, c_size_t, c_char_p, c_size_t, c_char_p)
