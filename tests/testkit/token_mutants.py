@@ -109,7 +109,7 @@ class Mutants:
         wanted = rng.choice(rules["formats"]) if rng.random() < 0.97 else rng.choice(list(TAGS))
         tag, role = TAGS[wanted]
         key = rng.choice([key for key in rules["keys"] if key["role"] == role] or [s.ENC])
-        payload = self._payload()
+        payload = self.payload()
         if wanted == "cwt-nested":
             payload = self._nested(rules, payload)
         tag = rng.choice((16, 17, 18, 61, 98)) if rng.random() < 0.02 else tag
@@ -163,7 +163,7 @@ class Mutants:
 
     # --- claims ---
 
-    def _payload(self):
+    def payload(self):
         rng = self.rng
         claims = {1: s.ISSUER, 2: "doctor", 3: s.TUBE, 4: s.NOW + 3600, 6: s.NOW - 10, 7: b"\x11\x22"}
         claims |= {8: self._cnf(), 9: rng.choice(SCOPES) if rng.random() < 0.3 else "read_result"}

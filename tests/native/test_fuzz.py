@@ -1,0 +1,33 @@
+"""The fuzz targets on seeds made from the vectors and on ten thousand changes of them, under sanitizers.
+
+The long run, with libFuzzer: tests/tools/fuzz_native.py.
+"""
+
+import os
+import subprocess
+
+import pytest
+
+from testkit import native_fuzz as kit
+
+COUNT = int(os.environ.get("HOLDFAST_FUZZ_COUNT", "10000"))
+
+
+@pytest.mark.parametrize("target", kit.TARGETS)
+def test_fuzz(target, tmp_path):
+    program = kit.build(target, tmp_path)
+    seeds = kit.write_seeds(target, tmp_path / "seeds")
+    assert len(seeds) > 100
+    done = subprocess.run([program, str(COUNT), *seeds], capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_broken_promise_stops_the_target(tmp_path, monkeypatch):
+    """A target that never fails would find nothing: here are rules that do not decode."""
+    header = kit.rules_header()
+    monkeypatch.setattr(kit, "rules_header", lambda: header.replace("FUZZ_RULES {", "FUZZ_RULES {0, "))
+    program = kit.build("token", tmp_path)
+    (seed, *_) = kit.write_seeds("token", tmp_path / "seeds")
+    done = subprocess.run([program, "0", seed], capture_output=True, text=True, timeout=60, check=False)
+    assert "hf_rules_read" in done.stderr
+    assert done.returncode != 0
