@@ -10,6 +10,7 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import decode, is_request
+from holdfast_core.oscore_option import encode_option
 from holdfast_core.replay_window import ReplayWindow
 from holdfast_core.sender_sequence import MAX_SEQUENCE
 from testkit import native_build
@@ -165,6 +166,38 @@ def test_lost_window_and_echo(lib):
     assert ends.hear(ends.ask(20, REQUEST)[0])[0] == "replay-detected"
 
 
+def test_accepted_late(lib):
+    """The window has come alive between an unproven request and its Echo check."""
+    ends = Ends(lib)
+    ends.python_peer.replay = ReplayWindow(initialised=False)
+    ends.native_peer.ctx.window.initialised = 0
+    heard = [ends.hear(ends.ask(number, REQUEST)[0])[1:] for number in (40, 41, 80, 40)]
+    verdicts = []
+    for result, mine in heard:
+        said = outcome(lambda result=result: ends.python_peer.accept(result.state) or (decode(REQUEST), None))[0]
+        assert ends.native_peer.accept(mine) == said
+        ends.same_window()
+        verdicts.append(said)
+    assert verdicts == ["ok", "ok", "ok", "replay-detected"]
+
+
+def test_names_of_others(lib):
+    """Another kid, another kid context, one where there is none; and a request without a kid, or without a number."""
+    option = encode_option
+    for id_context in (None, b"ctx"):
+        for value, verdict in (
+            (option(b"\1", b"\x0d", id_context), "unknown-context"),
+            (option(b"\1", MINE, b"other"), "unknown-context"),
+            (option(b"\1", MINE, b""), "unknown-context"),
+            (option(b"\1", MINE, id_context), "decryption-failed"),
+            (option(b"\1", MINE), "decryption-failed"),
+            (option(b"\1", None, id_context), "malformed-oscore"),
+            (option(b"", MINE, id_context), "malformed-oscore"),
+        ):
+            ends = Ends(lib, id_context)
+            assert ends.hear(message(L.CODE_POST, [(L.OPT_OSCORE, value)], bytes(16)))[0] == verdict
+
+
 def test_observations(lib):
     for register in (b"", b"\0", b"\1"):
         ends = Ends(lib)
@@ -202,6 +235,29 @@ def test_local_mistakes(lib):
     assert ends.answer(opened.state, heard, message(L.CODE_CONTENT, [(L.OPT_OBSERVE, b"\1")])) is None
     ours = ends.ask(2, REQUEST)[2]
     assert ends.native.protect_response(ours, CONTENT, 3)[0] == "local", "it was we who asked"
+    assert ends.native_peer.protect_response(heard, CONTENT[:7], 3) == ("local", CONTENT[:7]), "ends with a marker"
+    assert ends.native_peer.protect_response(heard, CONTENT, room=9) == ("local", CONTENT), "no room"
+    assert heard.nonce_free, "nothing was sent"
+    assert ends.native_peer.protect_response(heard, CONTENT, room=99)[0] == "ok"
+
+
+def test_a_buffer_shorter_than_its_message(lib):
+    ends = Ends(lib)
+    length = kit.c_size_t(len(REQUEST))
+    function = lib.hf_oscore_protect_request
+    exchange = kit.Exchange()
+    args = (kit.byref(ends.native.ctx), kit.c_uint64(1), REQUEST, kit.byref(length), kit.c_size_t(len(REQUEST) - 1))
+    assert function(*args, kit.byref(exchange)) == 0x80
+
+
+def test_observe_twice_inside(lib):
+    """The first one counts."""
+    ends = Ends(lib)
+    outer, state, _ = ends.ask(1, REQUEST)
+    parsed = decode(outer)
+    sealed = ends.python._sealer.seal(state.nonce, state.aad, b"\x01\x60\x01\x01")
+    said, result, exchange = ends.hear(message(parsed.code, parsed.options, sealed))
+    assert (said, exchange.observe, len(result.message.get_all(L.OPT_OBSERVE))) == ("ok", 1, 2)
 
 
 def test_exactly_the_room_it_takes(lib):

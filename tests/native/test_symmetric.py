@@ -213,6 +213,15 @@ def test_ccm_refuses_every_flip_and_truncation(lib):
         assert kit.Aead(lib, key, 24 - tag_len).open(nonce, aad, sealed)[0] == NOT_AUTHENTIC
 
 
+def test_ccm_associated_data_beyond_its_length_field(lib):
+    """2^32 bytes and more; refused before any is read, and hardly to be had otherwise."""
+    aead = kit.Aead(lib, bytes(16), 8)
+    out = create_string_buffer(b"x" * 16, 16)
+    for function in (lib.hf_aes_ccm_seal, lib.hf_aes_ccm_open):
+        assert function(byref(aead.ccm), bytes(13), b"", c_size_t(1 << 32), bytes(8), c_size_t(8), out) == LOCAL
+    assert out.raw == b"x" * 16
+
+
 def test_ccm_takes_four_algorithms_only(lib):
     for key_len in range(40):
         for tag_len in range(20):
