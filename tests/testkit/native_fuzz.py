@@ -12,7 +12,7 @@ from testkit.token_mutants import Mutants
 from vectors.gen import story as s
 from vectors.gen import token_writer as w
 
-TARGETS = ("cbor", "token")
+TARGETS = ("cbor", "token", "oscore")
 LIBFUZZER = ("clang", ("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"), ())
 PLAIN = ("gcc", ("-fsanitize=address,undefined", "-fno-sanitize-recover"), ("native/tests/fuzz_main.c",))
 RAW, MAC, ENCRYPT = range(3)
@@ -59,9 +59,22 @@ def cbor_seeds():
     return [bytes((ALL_TAGS_AT_ANY_DEPTH,)) + bytes.fromhex(row["encoded"]) for name in files for row in vectors(name)]
 
 
+def oscore_seeds():
+    """Datagrams from outside, outer options with a plaintext, and messages of our own; see fuzz_oscore.c."""
+    messages = vectors("rfc8613_messages")
+    seeds = [bytes(1) + bytes.fromhex(row["protected"]) for row in messages]
+    seeds += [b"\2" + bytes.fromhex(row["plain"]) for row in messages]
+    seeds += [b"\1\x34host\xff" + bytes.fromhex(row["plaintext"]) for row in messages]
+    for row in vectors("coap_messages"):
+        datagram = bytes.fromhex(row["datagram"])
+        inner = datagram[1:2] + datagram[4 + datagram[0] % 16 :] if datagram else b""
+        seeds += [bytes(1) + datagram, b"\2" + datagram, b"\1\x34tube\xd4\x17coap\xff" + inner]
+    return seeds
+
+
 def write_seeds(target, folder):
     """Write the seeds of a target, a file each; returns their paths."""
-    seeds = token_seeds() if target == "token" else cbor_seeds()
+    seeds = {"token": token_seeds, "cbor": cbor_seeds, "oscore": oscore_seeds}[target]()
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / hashlib.sha256(seed).hexdigest()[:16] for seed in seeds]
     for path, seed in zip(paths, seeds, strict=True):
