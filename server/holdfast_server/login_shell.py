@@ -102,7 +102,7 @@ class Door:
     async def opened(self, request: Request, step: str, repeats: str = "") -> Post:
         """The form that was posted; only the field `repeats` may come more than once. Raises BadPost.
 
-        The step "login" is for visitors, every other one for somebody who has logged in.
+        A form token says who is logged in, so a visitor's form fits no user and a user's no visitor.
         """
         try:
             pairs = read_fields(await request.body())
@@ -114,11 +114,7 @@ class Door:
             raise BadPost("This form cannot be read", "Go back to the app and start again.", 400)
         about = fields.get("request", "")
         session = self.session(request)
-        if (
-            session is None
-            or session.logged_in == (step == "login")
-            or not self._sessions.form_token_fits(fields.get("form_token", ""), session, step, about)
-        ):
+        if session is None or not self._sessions.form_token_fits(fields.get("form_token", ""), session, step, about):
             raise BadPost("This page is too old", "It was open for too long, or in another tab.", 403, about)
         return Post(fields, [value for name, value in pairs if name == repeats], about, session)
 

@@ -202,6 +202,20 @@ def test_a_login_ends_after_half_an_hour(web):
     assert "Log in" in browser.authorize().text
 
 
+def test_the_half_hour_begins_at_the_login_and_every_login_is_another_session(web):
+    browser = web.browser()
+    page = browser.authorize()
+    web.wait(LOGIN_LIFETIME_S - 1)
+    assert "Allow access?" in browser.log_in(page).text
+    first = session_cookie(browser)
+    web.wait(2)
+    assert "Allow access?" in browser.authorize().text
+    browser.submit(browser.authorize(), "/authorize/logout")
+    web.wait(-2)
+    browser.log_in(browser.authorize())
+    assert session_cookie(browser) != first
+
+
 def test_somebody_else_may_log_in_instead(web):
     browser = web.browser()
     page = browser.consent_page()
@@ -278,6 +292,15 @@ def test_a_form_that_was_open_for_too_long_says_so_and_offers_to_start_again(web
     answer = browser.submit(page, username=DOCTOR, password=PASSWORD)
     assert answer.status_code == 403
     assert 'href="/authorize?response_type=code&amp;' in answer.text
+
+
+def test_a_field_that_comes_twice_is_refused(web):
+    browser = web.browser()
+    form = form_of(browser.authorize().text)
+    who = [("username", DOCTOR), ("password", PASSWORD)]
+    for twice in (("username", "admin"), ("password", PASSWORD), form.hidden[0], form.hidden[1]):
+        assert browser.post(form.action, [*form.hidden, *who, twice]).status_code == 400
+    assert browser.post(form.action, [*form.hidden, *who]).status_code == 303
 
 
 def test_consent_is_not_given_by_a_browser_that_has_no_session(web):
