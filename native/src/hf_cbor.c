@@ -460,12 +460,12 @@ static int32_t split_float(struct hf_cbor_item *item, bool *negative)
 static bool scale(struct hf_cbor_item *item, int32_t exponent)
 {
     bool inexact = false;
-    for (; exponent > 0 && item->hi <= INT32_MAX && (item->hi | item->lo) != 0; exponent--) {
+    for (; exponent > 0 && item->hi <= INT32_MAX; exponent--) { /* never zero: its exponent is the least */
         item->hi = item->hi << 1 | item->lo >> 31;
         item->lo <<= 1;
     }
     for (; exponent < 0 && (item->hi | item->lo) != 0; exponent++) {
-        inexact = inexact || (item->lo & 1) != 0;
+        inexact |= (item->lo & 1) != 0;
         item->lo = item->lo >> 1 | item->hi << 31;
         item->hi >>= 1;
     }

@@ -119,15 +119,17 @@ static void check_grant(const struct hf_grant *grant, const struct hf_rules *rul
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len)
 {
+    static struct hf_rules rules; /* read once: their keys are points to check */
     const struct hf_slice encoded = {rules_bytes, sizeof rules_bytes};
-    struct hf_rules rules;
     struct hf_grant grant;
     struct out token = {{0}, 0};
     if (input_len == 0 || input_len > MAX_INPUT) {
         return 0;
     }
     struct hf_moment moment = {NOW, 5, input[0] & 4 ? is_fresh : NULL, NULL, (input[0] >> 3) % 3, (input[0] >> 5) % 3};
-    FUZZ_ASSERT(hf_rules_read(encoded, &rules) == HF_OK);
+    if (rules.formats == 0) {
+        FUZZ_ASSERT(hf_rules_read(encoded, &rules) == HF_OK);
+    }
     if ((input[0] & 3) == 0) {
         put(&token, input + 1, input_len - 1);
     } else if ((input[0] & 3) == 1) {

@@ -156,6 +156,7 @@ def test_room_for_an_encrypted_key_in_an_encrypted_token(build):
 
 BAD_RULES = [
     (lambda r: r.__setitem__(0, 2), "local: rules"),
+    (lambda r: r.__setitem__(0, 0), "local: rules"),
     (lambda r: r.append(0), "local: rules"),
     (lambda r: r.__setitem__(1, 16), "local: rules"),
     (lambda r: r.__setitem__(1, -1), "local: rules"),
