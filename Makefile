@@ -6,6 +6,7 @@ help:
 	@echo "make demo    see the two stories, EKG and test tube, on this machine (makes .venv first)"
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
+	@echo "make test-boards  the native core in MicroPython on emulated Cortex-M3, M4 and RV32; the same compilers"
 	@echo "make lint    only format, lint and types"
 	@echo "make bench   signature checks side by side with other libraries, and on small cores"
 	@echo "make clean   remove everything that these targets made"
@@ -26,6 +27,11 @@ test-cores:
 	@scripts/setup.sh
 	@scripts/toolchain.sh cores
 	@.venv/bin/python -m pytest -q -m cores
+
+test-boards:
+	@scripts/setup.sh
+	@scripts/toolchain.sh boards
+	@scripts/boards.sh
 
 lint:
 	@scripts/setup.sh

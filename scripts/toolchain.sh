@@ -3,6 +3,7 @@
 # proves constant time. As root on Debian it installs what is missing; otherwise it says what to install. Safe to run
 # again. Call it after scripts/setup.sh.
 #   scripts/toolchain.sh cores    also what the emulated cores want: compilers for Arm and RISC-V, and qemu
+#   scripts/toolchain.sh boards   also what MicroPython on emulated boards wants: the same, libraries, and whole machines
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,14 @@ if [ "${1:-}" = cores ]; then
   command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
   command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)
   command -v qemu-arm >/dev/null || missing+=(qemu-user)
+fi
+if [ "${1:-}" = boards ]; then
+  command -v make >/dev/null || missing+=(make)
+  command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
+  command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)
+  [ -e /usr/lib/picolibc/riscv64-unknown-elf ] || missing+=(picolibc-riscv64-unknown-elf)
+  command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
+  command -v qemu-system-riscv32 >/dev/null || missing+=(qemu-system-misc)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
