@@ -36,6 +36,13 @@ def test_no_secret_shows(optimise, compiler):
     assert watch(driver(optimise, compiler=compiler)) == (0, CASES)
 
 
+def test_no_key_shows_in_cose():
+    """Tokens under secret keys: COSE_Mac0 and COSE_Encrypt0, good and damaged."""
+    own = [f"native/src/hf_{name}.c" for name in ("cose", "cbor", "verdict")]
+    sources = ("native/tests/ct_cose.c", *own, *SOURCES)
+    assert watch(kit.program("ct-cose", sources, ("-DHF_CT_TEST", "-O2"))) == (0, ["cose"])
+
+
 @pytest.mark.parametrize("leak", ["leak-index", "leak-branch", "leak-status"])
 def test_planted_leaks_are_caught(leak):
     assert watch(driver("-O2"), leak) == (CAUGHT, [leak])
