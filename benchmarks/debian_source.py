@@ -3,6 +3,7 @@
 Nothing of it enters the repository. Needs apt-get and a keyring of Debian; no root.
 """
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -13,12 +14,14 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def mirror() -> str:
-    """The Debian mirror that this system is configured with."""
+    """The Debian mirror that HOLDFAST_DEBIAN_MIRROR or this system's apt names."""
+    if "HOLDFAST_DEBIAN_MIRROR" in os.environ:
+        return os.environ["HOLDFAST_DEBIAN_MIRROR"].rstrip("/")
     for path in [*Path("/etc/apt").glob("sources.list.d/*.sources"), *Path("/etc/apt").glob("sources.list*")]:
         found = re.search(r"https?://\S*/debian/?(?=\s)", path.read_text()) if path.is_file() else None
         if found:
             return found.group().rstrip("/")
-    return "http://deb.debian.org/debian"
+    raise SystemExit("apt has no Debian mirror configured; set HOLDFAST_DEBIAN_MIRROR to one.")
 
 
 def _apt(*arguments: str) -> None:
