@@ -8,7 +8,7 @@ help:
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  the native core in MicroPython on emulated Cortex-M3, M4 and RV32; the same compilers"
 	@echo "make lint    only format, lint and types"
-	@echo "make bench   signature checks side by side with other libraries, and on small cores"
+	@echo "make bench   signature and token checks side by side with other libraries, and on small cores"
 	@echo "make clean   remove everything that these targets made"
 
 demo:
@@ -43,6 +43,7 @@ bench:
 	@scripts/setup.sh
 	@scripts/toolchain.sh
 	@PYTHONPATH=tests .venv/bin/python benchmarks/p256.py
+	@.venv/bin/python benchmarks/tokens.py
 
 clean:
 	rm -rf .venv .venv-cwt .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
