@@ -14,6 +14,7 @@ __all__ = ("PROVIDER", "Aead", "Es256Key", "equal", "hmac_sha256", "sha256")
 PROVIDER = "hf_native"
 
 _COORDINATE_LEN = 32
+_TEETH, _BLOCKS = 6, 1
 
 
 class Aead:
@@ -67,15 +68,18 @@ class Es256Key:
     """A P-256 public key that verifies ECDSA signatures over SHA-256 (RFC 9053 section 2.1).
 
     x, y: 32 bytes each, big-endian. Raises MalformedKey unless they are the affine coordinates, both
-    below p, of a point on the curve.
+    below p, of a point on the curve. A key that is used again gets a table of its multiples, 2 kB, and
+    then verifies more than twice as fast: keep the object.
     """
 
-    __slots__ = ("_point",)
+    __slots__ = ("_point", "_table", "_used")
 
     def __init__(self, x: bytes, y: bytes) -> None:
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
         self._point = x + y
+        self._table: bytearray | None = None
+        self._used = False
         if hf_native.p256_check_point(self._point):
             raise MalformedKey("not-on-curve")
 
@@ -83,5 +87,13 @@ class Es256Key:
         """Return if signature (r || s, 64 bytes) is this key's over message. Raises NotAuthentic."""
         if len(signature) != 2 * _COORDINATE_LEN:
             raise NotAuthentic("signature-length")
-        if hf_native.p256_verify(self._point, sha256(message), signature):
+        digest = sha256(message)
+        if self._table is None and self._used:
+            self._table = hf_native.p256_table_make(self._point, _TEETH, _BLOCKS)
+        self._used = True
+        if self._table is None:
+            refused = hf_native.p256_verify(self._point, digest, signature)
+        else:
+            refused = hf_native.p256_verify_fixed(self._table, digest, signature)
+        if refused:
             raise NotAuthentic("signature")

@@ -26,6 +26,7 @@ class Tables(TestCase):
             point, table = unhex(case["point"]), unhex(case["table"])
             digest, signature = hf_native.sha256(unhex(case["msg"])), unhex(case["sig"])
             self.assertEqual(hf_native.p256_table_check(table, point), 0)
+            self.assertEqual(hf_native.p256_table_make(point, table[1], table[2]), table)
             self.assertEqual(hf_native.p256_verify(point, digest, signature), 0)
             self.assertEqual(hf_native.p256_verify_fixed(table, digest, signature), 0)
             for at in (0, 31, 32, 63):
@@ -63,6 +64,19 @@ class Arguments(TestCase):
                 with self.assertRaises(ValueError):
                     function(*arguments)
 
+    def test_tables_that_cannot_be_made(self):
+        for point, teeth, blocks in (
+            (G, 2, 1),
+            (G, 9, 1),
+            (G, 6, 0),
+            (G, 6, 9),
+            (G, -6, 1),
+            (G[1:], 6, 1),
+            (bytes(64), 6, 1),
+        ):
+            with self.assertRaises(ValueError):
+                hf_native.p256_table_make(point, teeth, blocks)
+
     def test_aes_ccm_lengths(self):
         for seal_or_open in (hf_native.ccm_seal, hf_native.ccm_open):
             for key_len, tag_len, nonce_len in ((15, 8, 13), (24, 8, 13), (16, 4, 13), (16, 0, 13), (16, 8, 12)):
@@ -82,6 +96,7 @@ class Arguments(TestCase):
             (hf_native.p256_check_point, (None,)),
             (hf_native.sha256, ()),
             (hf_native.ccm_open, (bytes(16), 8, bytes(13), b"")),
+            (hf_native.p256_table_make, (G, "6", 1)),
         ):
             with self.assertRaises(TypeError):
                 function(*arguments)

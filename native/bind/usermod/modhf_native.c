@@ -137,6 +137,23 @@ static mp_obj_t p256_table_check(mp_obj_t table, mp_obj_t point)
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(p256_table_check_obj, p256_table_check);
 
+static mp_obj_t p256_table_make(mp_obj_t point, mp_obj_t teeth, mp_obj_t blocks)
+{
+    const uint8_t *p = fixed(point, HF_P256_POINT_LEN);
+    mp_int_t t = mp_obj_get_int(teeth);
+    mp_int_t b = mp_obj_get_int(blocks);
+    if (t < HF_P256_MIN_TEETH || t > HF_P256_MAX_TEETH || b < 1 || b > HF_P256_MAX_BLOCKS) {
+        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+    }
+    size_t table_len = HF_P256_TABLE_LEN(t, b);
+    uint8_t *table = m_malloc(table_len);
+    if (hf_p256_table_make(p, (unsigned)t, (unsigned)b, table, table_len) != HF_OK) {
+        mp_raise_ValueError(MP_ERROR_TEXT("point"));
+    }
+    return mp_obj_new_bytearray_by_ref(table_len, table);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
+
 /* Both forms list the module's functions from here. The names are spelled out: what collects them reads this text. */
 #define HF_NATIVE_FUNCTIONS(EXPORT)                             \
     EXPORT(MP_QSTR_sha256, sha256_obj)                          \
@@ -147,7 +164,8 @@ static MP_DEFINE_CONST_FUN_OBJ_2(p256_table_check_obj, p256_table_check);
     EXPORT(MP_QSTR_p256_check_point, p256_check_point_obj)      \
     EXPORT(MP_QSTR_p256_verify, p256_verify_obj)                \
     EXPORT(MP_QSTR_p256_verify_fixed, p256_verify_fixed_obj)    \
-    EXPORT(MP_QSTR_p256_table_check, p256_table_check_obj)
+    EXPORT(MP_QSTR_p256_table_check, p256_table_check_obj)      \
+    EXPORT(MP_QSTR_p256_table_make, p256_table_make_obj)
 
 #if defined(HF_NATMOD)
 #define HF_STORE(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
