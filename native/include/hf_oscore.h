@@ -92,7 +92,7 @@ struct hf_oscore_ids {
  *   in:  input: alg AES-CCM-16-{64,128}-{128,256}; different IDs of 0..7 bytes; ID Context of 0..32 bytes
  *   out: *ctx, window empty and initialised; untouched on failure
  *   ret: HF_OK | HF_UNSUPPORTED_ALG | HF_LOCAL (the IDs)
- *   stack: <= 1 KB on cores of 32 bits (checked)
+ *   stack: <= 1.2 KB on cores of 32 bits (checked)
  */
 enum hf_status hf_oscore_derive(struct hf_oscore_ctx *ctx, const struct hf_oscore_input *input);
 
@@ -111,7 +111,7 @@ enum hf_status hf_oscore_read_ids(const uint8_t *message, size_t message_len, st
  *        HF_OSCORE_NUMBER_END, never used before with this context
  *   out: message, *message_len; *exchange, for its responses. All untouched on failure.
  *   ret: HF_OK | HF_LOCAL (no request, an option that cannot be protected, Observe twice, number, size)
- *   stack: <= 1 KB on cores of 32 bits, like all below (checked)
+ *   stack: <= 1.2 KB on cores of 32 bits, like all below (checked)
  */
 enum hf_status hf_oscore_protect_request(const struct hf_oscore_ctx *ctx, uint64_t number, uint8_t *message,
                                          size_t *message_len, size_t size, struct hf_oscore_exchange *exchange);

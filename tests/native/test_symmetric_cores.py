@@ -15,6 +15,8 @@ from testkit import p256_cores
 from testkit.native_build import ROOT
 from testkit.symmetric_native import BARE, SOURCES
 
+pytestmark = pytest.mark.cores
+
 RAM = p256_cores.RAM
 ENTRIES = ("hf_sha256", "hf_hmac_sha256", "hf_core_ccm", "hf_core_protect_request", "hf_core_protect_response")
 ENTRIES += ("hf_oscore_derive", "hf_oscore_unprotect_request", "hf_oscore_unprotect_response")
