@@ -15,6 +15,8 @@ PROVIDER = "hf_native"
 
 _COORDINATE_LEN = 32
 _TEETH, _BLOCKS = 6, 1
+# Making a table costs four verifications and saves most of each later one: for keys that were used so often already.
+_TABLE_AFTER = 4
 
 
 class Aead:
@@ -68,18 +70,18 @@ class Es256Key:
     """A P-256 public key that verifies ECDSA signatures over SHA-256 (RFC 9053 section 2.1).
 
     x, y: 32 bytes each, big-endian. Raises MalformedKey unless they are the affine coordinates, both
-    below p, of a point on the curve. A key that is used again gets a table of its multiples, 2 kB, and
+    below p, of a point on the curve. A key that is used often gets a table of its multiples, 2 kB, and
     then verifies more than twice as fast: keep the object.
     """
 
-    __slots__ = ("_point", "_table", "_used")
+    __slots__ = ("_point", "_table", "_uses")
 
     def __init__(self, x: bytes, y: bytes) -> None:
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
         self._point = x + y
         self._table: bytearray | None = None
-        self._used = False
+        self._uses = 0
         if hf_native.p256_check_point(self._point):
             raise MalformedKey("not-on-curve")
 
@@ -88,9 +90,9 @@ class Es256Key:
         if len(signature) != 2 * _COORDINATE_LEN:
             raise NotAuthentic("signature-length")
         digest = sha256(message)
-        if self._table is None and self._used:
+        if self._table is None and self._uses >= _TABLE_AFTER:
             self._table = hf_native.p256_table_make(self._point, _TEETH, _BLOCKS)
-        self._used = True
+        self._uses += 1
         if self._table is None:
             refused = hf_native.p256_verify(self._point, digest, signature)
         else:
