@@ -38,7 +38,8 @@ def test_every_status_is_an_error_and_back():
         errors.Malformed,
         errors.TokenRejected,
     }
-    assert wanted - set(elsewhere) <= set(classes)
+    core = {kind for kind in wanted if kind.__module__ == errors.__name__}  # others may have loaded the device's own
+    assert core - set(elsewhere) <= set(classes)
     for number, name in named.items():
         kind = kit.error_class(name)
         assert issubclass(kind, errors.Malformed) == (0x10 <= number < 0x40), name
