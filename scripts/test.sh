@@ -38,12 +38,12 @@ mpy_cross() {
   [ "$files" -gt 0 ]
 }
 # The limit is many times what it takes: a hang ends as a failure.
-dual_on_micropython() { MICROPYPATH=native:device timeout 600 $MICROPYTHON -X heapsize=4M tests/dual/run.py; }
+dual_on_micropython() { MICROPYPATH=native:device timeout 600 $MICROPYTHON -X heapsize=16M tests/dual/run.py; }
 # The same with the C core as a native module, and proof that it was used.
 dual_with_native_core() {
   local path=native:device:.cache/natmod/x64
   MICROPYPATH=$path $MICROPYTHON -c 'from holdfast_core import crypto; assert crypto.PROVIDER == "hf_native", crypto.PROVIDER' \
-    && MICROPYPATH=$path timeout 600 $MICROPYTHON -X heapsize=4M tests/dual/run.py
+    && MICROPYPATH=$path timeout 600 $MICROPYTHON -X heapsize=16M tests/dual/run.py
 }
 
 gate "ruff format" $BIN/ruff format --check --quiet .
