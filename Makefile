@@ -41,7 +41,7 @@ lint:
 
 bench:
 	@scripts/setup.sh
-	@scripts/toolchain.sh
+	@scripts/toolchain.sh cores
 	@PYTHONPATH=tests .venv/bin/python benchmarks/p256.py
 	@.venv/bin/python benchmarks/tokens.py
 

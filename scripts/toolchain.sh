@@ -2,7 +2,8 @@
 # See that what builds and examines the C core is there: a C compiler, libc's and Python's headers, and valgrind, which
 # proves constant time. As root on Debian it installs what is missing; otherwise it says what to install. Safe to run
 # again. Call it after scripts/setup.sh.
-#   scripts/toolchain.sh cores    also what the emulated cores want: compilers for Arm and RISC-V, and qemu
+#   scripts/toolchain.sh cores    also what the emulated cores and the benchmarks want: compilers for Arm and RISC-V,
+#                                 qemu, and OpenSSL to measure against
 #   scripts/toolchain.sh boards   also what MicroPython on emulated boards wants: the same, libraries, and whole machines
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,6 +20,7 @@ if [ "${1:-}" = cores ]; then
   command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
   command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)
   command -v qemu-arm >/dev/null || missing+=(qemu-user)
+  echo '#include <openssl/evp.h>' | "${CC:-gcc}" -x c -fsyntax-only - 2>/dev/null || missing+=(libssl-dev)
 fi
 if [ "${1:-}" = boards ]; then
   command -v make >/dev/null || missing+=(make)

@@ -66,7 +66,9 @@ def build(out_dir: Path) -> Path:
             raise CannotBuild(f"there is no C compiler {compiler[0]} (on Debian: apt-get install gcc)") from None
         except subprocess.CalledProcessError as failed:
             raise CannotBuild(f"the C compiler refused: {failed.stderr.strip().splitlines()[0]}") from failed
-        target.write_bytes(built.read_bytes())
+        beside = target.with_name(target.name + ".part")
+        beside.write_bytes(built.read_bytes())
+        beside.replace(target)  # never under a process that has it mapped
     return target
 
 
