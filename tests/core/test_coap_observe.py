@@ -7,31 +7,9 @@ from holdfast_core.coap_limits import Limits
 from holdfast_core.coap_message import decode, request, response
 from holdfast_core.coap_stack import ObservationEnded
 from testkit.coap import Server, contexts, datagram, secured, table
+from testkit.coap_observe import REGISTER, ack, notify, register, watched
 
-REGISTER = [(L.OPT_OBSERVE, L.OBSERVE_REGISTER)]
 DEREGISTER = [(L.OPT_OBSERVE, L.OBSERVE_DEREGISTER)]
-
-
-def watched(limits=None, held=None):
-    server = Server(limits, held)
-    server.observe = True
-    return server
-
-
-def register(server, peer="peer", mid=1, token=b"t", options=REGISTER, code=L.CODE_GET, path="/a"):
-    """Register and return (reply, incoming)."""
-    (reply,) = server.feed(datagram(code, path, mid, token=token, options=options), peer)
-    return reply, server.requests[-1]
-
-
-def notify(server, incoming, body=b"new", peer="peer"):
-    """Notify and return (still observing, the decoded datagrams)."""
-    alive = server.stack.notify(incoming, response(L.CODE_CONTENT, body), server.now_ms)
-    return alive, [decode(out) for out in server.sent(peer)]
-
-
-def ack(server, message, peer="peer", mtype=L.TYPE_ACK):
-    return server.feed(datagram(L.CODE_EMPTY, mtype=mtype, mid=message.mid, token=b""), peer)
 
 
 def reasons(server):
