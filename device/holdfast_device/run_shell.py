@@ -25,9 +25,10 @@ from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisionin
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_core.trace import tracer
 from holdfast_device.device import Device
+from holdfast_device.loop_shell import Loop
 from holdfast_device.store_flash import FileFlash
 from holdfast_device.ticks_shell import Ticks
-from holdfast_device.udp_shell import UdpShell, bind, peer_text, resolve
+from holdfast_device.udp_shell import UdpLink, bind, peer_text, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     except OSError as error:
         raise CannotRun(options.host + " port " + str(options.port) + ": " + str(error))
     _write(json.dumps({"ready": _port_of(sock, options.port), "crypto": PROVIDER}) + "\n")
-    UdpShell(device, sock, ticks, options.clock).run()
+    Loop(device, UdpLink(sock), ticks, options.clock).run()
     del lock
 
 

@@ -1,4 +1,4 @@
-"""The loop that joins a device to a UDP socket, on CPython and on MicroPython; it moves bytes and decides nothing.
+"""UDP as a link, on CPython and on MicroPython; it moves datagrams and decides nothing.
 
 An address is what the stack uses as peer: (host, port) where the port's socket module speaks so, and (host bytes,
 packed address) on the unix port of MicroPython, whose addresses are opaque bytes.
@@ -7,18 +7,13 @@ packed address) on the unix port of MicroPython, whose addresses are opaque byte
 import select
 import socket
 
-from holdfast_device.ticks_shell import Ticks, wall_s
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from holdfast_device.device import Device
-
 MAX_DATAGRAM_LEN = 1500
-MAX_WAIT_MS = 5000  # so often, at least, ticks are unwrapped and the clock is looked at
-MAX_BATCH = 16  # datagrams taken before time passes and answers go out
 _EAGAIN = 11
+_MAX_ERRORS = 16  # in a row; then other things have their turn
 
 
 def resolve(host: str, port: int) -> "Any":
@@ -54,58 +49,35 @@ def _address(peer: "Any") -> "Any":
     return peer[1] if isinstance(peer[0], bytes) else peer
 
 
-class UdpShell:
-    """device: what runs; sock: from bind(); ticks: Ticks; has_clock: whether the system's time may be believed."""
+class UdpLink:
+    """A UDP socket as a link (loop_shell.py); sock: from bind()."""
 
-    __slots__ = ("_clock_due_ms", "_device", "_has_clock", "_poll", "_sock", "_ticks")
+    __slots__ = ("_poll", "_sock")
 
-    def __init__(self, device: "Device", sock: "Any", ticks: Ticks, has_clock: bool = True) -> None:
-        self._device = device
+    def __init__(self, sock: "Any") -> None:
         self._sock = sock
-        self._ticks = ticks
-        self._has_clock = has_clock
-        self._clock_due_ms = 0
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
-    def run(self) -> None:
-        """Serve until the process ends."""
-        while True:
-            self.step()
+    def wait(self, timeout_ms: int) -> bool:
+        """Return whether something came, after timeout_ms at the latest."""
+        return bool(self._poll.poll(timeout_ms))
 
-    def step(self) -> None:
-        """Wait for a datagram or a deadline, at most MAX_WAIT_MS, and do what is due."""
-        self._send()
-        if self._poll.poll(self._wait_ms()):
-            self._receive()
-        now_ms = self._ticks.now_ms()
-        if self._has_clock and now_ms >= self._clock_due_ms:
-            self._clock_due_ms = now_ms + MAX_WAIT_MS
-            self._device.set_time(wall_s(), now_ms)
-        deadline_ms = self._device.next_deadline_ms()
-        if deadline_ms is not None and deadline_ms <= now_ms:
-            self._device.tick(now_ms)
-        self._send()
-
-    def _wait_ms(self) -> int:
-        deadline_ms = self._device.next_deadline_ms()
-        if deadline_ms is None:
-            return MAX_WAIT_MS
-        return max(0, min(MAX_WAIT_MS, deadline_ms - self._ticks.now_ms()))
-
-    def _receive(self) -> None:
-        for _ in range(MAX_BATCH):
+    def receive(self) -> "tuple[bytes, Any] | None":
+        """Return the next (datagram, peer), None when there is none now."""
+        for _ in range(_MAX_ERRORS):
             try:
                 datagram, address = self._sock.recvfrom(MAX_DATAGRAM_LEN)
             except OSError as error:
                 if error.args and error.args[0] == _EAGAIN:
-                    return
+                    return None
                 continue  # an ICMP error of something sent before: the stack's timers see to it
-            self._device.feed(datagram, _peer(address), self._ticks.now_ms())
+            return datagram, _peer(address)
+        return None
 
-    def _send(self) -> None:
-        for datagram, peer in self._device.take_datagrams():
-            try:
-                self._sock.sendto(datagram, _address(peer))
-            except OSError:
-                continue  # unreachable for now; what matters is sent again
+    def send(self, datagram: bytes, peer: "Any") -> None:
+        """Send; what is unreachable for now is lost, and what matters is sent again."""
+        try:
+            self._sock.sendto(datagram, _address(peer))
+        except OSError:
+            return

@@ -15,8 +15,9 @@ from holdfast_core.crypto import PROVIDER
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_device.client import AceClient, SessionLost
 from holdfast_device.endpoint import Endpoint
+from holdfast_device.loop_shell import Loop
 from holdfast_device.ticks_shell import Ticks
-from holdfast_device.udp_shell import UdpShell, bind, resolve
+from holdfast_device.udp_shell import UdpLink, bind, resolve
 from testkit import mint
 from testkit.story import AS_URI, TUBE, get, held, tube_provisioning
 
@@ -64,7 +65,7 @@ class Doctor:
         self.endpoint = Endpoint(os.urandom)
         self.client = AceClient(self.endpoint, os.urandom, AS_URI)
         self.sock = bind("127.0.0.1", 0)
-        self.shell = UdpShell(self.endpoint, self.sock, self.ticks, has_clock=False)
+        self.shell = Loop(self.endpoint, UdpLink(self.sock), self.ticks, has_clock=False)
 
     def run(self, steps):
         ended = []

@@ -1,0 +1,79 @@
+"""The loop that joins a device to a link and to the clock; it moves datagrams and decides nothing.
+
+A link is anything with three methods: udp_shell.py and serial_shell.py have one each.  A link that goes away loses
+datagrams, as every network does; the timers of the CoAP stack see to the rest.
+"""
+
+from holdfast_device.ticks_shell import Ticks, wall_s
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Protocol
+
+    from holdfast_device.device import Device
+
+    class Link(Protocol):
+        """Moves datagrams.  A peer is a tuple whose first item is the host."""
+
+        def wait(self, timeout_ms: int) -> bool:
+            """Return whether something came, after timeout_ms at the latest."""
+
+        def receive(self) -> "tuple[bytes, Hashable] | None":
+            """Return (datagram, peer), None when there is no more for now; never waits."""
+
+        def send(self, datagram: bytes, peer: "Hashable") -> None:
+            """Send, or lose it without a word."""
+
+
+MAX_WAIT_MS = 5000  # so often, at least, ticks are unwrapped and the clock is looked at
+MAX_BATCH = 16  # datagrams taken before time passes and answers go out
+
+
+class Loop:
+    """device: what runs; link; ticks: Ticks; has_clock: whether the system's time may be believed."""
+
+    __slots__ = ("_clock_due_ms", "_device", "_has_clock", "_link", "_ticks")
+
+    def __init__(self, device: "Device", link: "Link", ticks: Ticks, has_clock: bool = True) -> None:
+        self._device = device
+        self._link = link
+        self._ticks = ticks
+        self._has_clock = has_clock
+        self._clock_due_ms = 0
+
+    def run(self) -> None:
+        """Serve until the program ends."""
+        while True:
+            self.step()
+
+    def step(self, max_wait_ms: int = MAX_WAIT_MS) -> None:
+        """Wait for a datagram or a deadline, at most max_wait_ms, and do what is due."""
+        self._send()
+        if self._link.wait(self._wait_ms(max_wait_ms)):
+            self._receive()
+        now_ms = self._ticks.now_ms()
+        if self._has_clock and now_ms >= self._clock_due_ms:
+            self._clock_due_ms = now_ms + MAX_WAIT_MS
+            self._device.set_time(wall_s(), now_ms)
+        deadline_ms = self._device.next_deadline_ms()
+        if deadline_ms is not None and deadline_ms <= now_ms:
+            self._device.tick(now_ms)
+        self._send()
+
+    def _wait_ms(self, max_wait_ms: int) -> int:
+        deadline_ms = self._device.next_deadline_ms()
+        if deadline_ms is None:
+            return max_wait_ms
+        return max(0, min(max_wait_ms, deadline_ms - self._ticks.now_ms()))
+
+    def _receive(self) -> None:
+        for _ in range(MAX_BATCH):
+            received = self._link.receive()
+            if received is None:
+                return
+            self._device.feed(received[0], received[1], self._ticks.now_ms())
+
+    def _send(self) -> None:
+        for datagram, peer in self._device.take_datagrams():
+            self._link.send(datagram, peer)
