@@ -2,7 +2,7 @@
 
 Sans-IO: feed datagrams, tick, send what take_datagrams returns.  The random numbers of everything come from one DRBG
 that is seeded with the provisioned secret, the boot counter, which is persisted before the first byte is drawn, and the
-board's own generator, so that a weak generator alone can repeat nothing (RFC 9203 section 7).
+board's own generator, so that a weak generator alone can repeat nothing (RFC 9203 section 7); a broken one stops it.
 """
 
 from holdfast_core.coap_admission import TokenBucket
@@ -18,6 +18,7 @@ from holdfast_core.verifier import REFERENCE, Rules
 from holdfast_device.authz_info import AuthzInfo
 from holdfast_device.cnonces import Cnonces
 from holdfast_device.endpoint import Endpoint
+from holdfast_device.entropy import gather
 from holdfast_device.hints import Hints, encode_hints
 from holdfast_device.resource_server import ResourceServer
 from holdfast_device.sessions import MAX_PENDING
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from holdfast_device.slots import Flash
     from holdfast_device.tasks import Steps, Task
 
-ENTROPY_LEN = 32
 # Posts to authz-info a second and at once, by one address and by all: a verification may take a Cortex-M0 a second,
 # and an honest client posts once per token and once per restart.
 POST_RATE, POST_BURST = 1, 4
@@ -48,8 +48,9 @@ MAX_ADDRESSES = 16
 
 
 class Device:
-    """provisioning, flash: what it was told and where it remembers; board_rng: n -> n bytes, of any quality.
+    """provisioning, flash: what it was told and where it remembers.
 
+    board_rng: n -> n bytes; NoEntropy when it is None or broken (entropy.py).
     as_peer: address of the AS for the stack, as the shell resolved it; limits, trace: of the CoAP stack.
     rs: ResourceServer, None when provisioning has none.  client: AceClient, None when it has no
     OSCORE context with an AS; a tube does not even load it.
@@ -61,7 +62,7 @@ class Device:
         self,
         provisioning: "Provisioning",
         flash: "Flash",
-        board_rng: "Callable[[int], bytes]",
+        board_rng: "Callable[[int], bytes] | None",
         now_ms: int = 0,
         as_peer: "Hashable | None" = None,
         limits: "Limits" = DEVICE_LIMITS,
@@ -159,9 +160,9 @@ class Device:
 
 
 def _generator(
-    provisioning: "Provisioning", state: State, board_rng: "Callable[[int], bytes]"
+    provisioning: "Provisioning", state: State, board_rng: "Callable[[int], bytes] | None"
 ) -> "Callable[[int], bytes]":
-    entropy = provisioning.seed.reveal() + board_rng(ENTROPY_LEN)
+    entropy = provisioning.seed.reveal() + gather(board_rng)
     return HmacDrbg(entropy, state.boot.to_bytes(8, "big"), b"holdfast device").generate
 
 

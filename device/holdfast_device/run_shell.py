@@ -144,7 +144,7 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     trace = tracer(_name(provisioning), _write, peer_text) if options.trace else None
     as_peer = None if provisioning.as_peer is None else resolve(*provisioning.as_peer)
     flash = FileFlash(options.state)
-    device = Device(provisioning, flash, os.urandom, ticks.now_ms(), as_peer, trace=trace)
+    device = Device(provisioning, flash, getattr(os, "urandom", None), ticks.now_ms(), as_peer, trace=trace)
     if device.rs is not None and options.recheck_ms is not None:
         device.rs.recheck_ms = options.recheck_ms
     if setup is None:
