@@ -2,6 +2,7 @@
 # Build the C core as a native module of MicroPython, .cache/natmod/ARCH/hf_native.mpy. Safe to run again: it builds only
 # what changed. Call it after scripts/setup.sh and scripts/toolchain.sh.
 #   natmod.sh [ARCH...]     x64 when none is named; armv6m armv7m armv7emsp rv32imc need the compilers for boards
+#   natmod.sh source        only MicroPython's source
 # What it needs beside a compiler it puts into .cache: MicroPython's source, by an apt of our own from Debian trixie, and
 # the tools that MicroPython's linker imports, from the Python package index.
 #   HOLDFAST_DEBIAN_MIRROR=URI  use this Debian mirror instead of the one that apt is configured with
@@ -77,6 +78,7 @@ compiler_of() {
 }
 
 if [ -n "${HOLDFAST_MICROPYTHON_SOURCE:-}" ]; then SOURCE=$HOLDFAST_MICROPYTHON_SOURCE; else fetch_source; fi
+[ "${1:-}" != source ] || exit 0
 fetch_tools
 for arch in "${@:-x64}"; do
   stamp=$(inputs "$(compiler_of "$arch")")

@@ -3,7 +3,6 @@
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request, response
 from holdfast_device.exchange import Exchange
-from holdfast_device.run_shell import main
 
 WAVE = bytes((10, 11, 12, 11, 10, 8, 60, 120, 2, 9, 10, 12, 14, 12, 10, 10))  # one beat, millivolts / 20 + 10
 
@@ -17,4 +16,6 @@ def setup(device, options):
 
 
 if __name__ == "__main__":
+    from holdfast_device.run_shell import main
+
     main(setup)

@@ -2,7 +2,6 @@
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import response
-from holdfast_device.run_shell import main
 
 
 def setup(device, options):
@@ -12,4 +11,6 @@ def setup(device, options):
 
 
 if __name__ == "__main__":
+    from holdfast_device.run_shell import main
+
     main(setup)

@@ -14,16 +14,14 @@ Prints {"ready": PORT, "crypto": WHOSE} when bound.  An application is a file of
 Never prints a secret.
 """
 
-import json
 import os
 import sys
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import response
-from holdfast_core.crypto import PROVIDER
-from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
-from holdfast_core.provisioning import decode_provisioning
+from holdfast_core.errors import HoldfastError, LocalError
 from holdfast_core.trace import tracer
+from holdfast_device.board_shell import CannotRun, announce, name_of, read_provisioning, write
 from holdfast_device.device import Device
 from holdfast_device.loop_shell import Loop
 from holdfast_device.store_flash import FileFlash
@@ -48,12 +46,6 @@ class BadArgument(LocalError):
     """The command line is wrong."""
 
     reason = "command line"
-
-
-class CannotRun(LocalError):
-    """Something that the device needs on this machine is not as it must be."""
-
-    reason = "cannot run"
 
 
 class Options:
@@ -137,11 +129,11 @@ def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
 
 def run(options: Options, setup: "Setup | None" = None) -> None:
     """Read, bind, say that it is ready, serve."""
-    provisioning = _provisioning_in(options.file)
+    provisioning = read_provisioning(options.file)
     _make_directory(options.state)
     lock = _lock(options.state)
     ticks = Ticks()
-    trace = tracer(_name(provisioning), _write, peer_text) if options.trace else None
+    trace = tracer(name_of(provisioning), write, peer_text) if options.trace else None
     as_peer = None if provisioning.as_peer is None else resolve(*provisioning.as_peer)
     flash = FileFlash(options.state)
     device = Device(provisioning, flash, getattr(os, "urandom", None), ticks.now_ms(), as_peer, trace=trace)
@@ -155,22 +147,9 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
         sock = bind(options.host, options.port)
     except OSError as error:
         raise CannotRun(options.host + " port " + str(options.port) + ": " + str(error))
-    _write(json.dumps({"ready": _port_of(sock, options.port), "crypto": PROVIDER}) + "\n")
+    announce(_port_of(sock, options.port))
     Loop(device, UdpLink(sock), ticks, options.clock).run()
     del lock
-
-
-def _provisioning_in(path: str) -> "Provisioning":
-    with open(path, "rb") as file:
-        record = file.read()
-    try:
-        return decode_provisioning(record)
-    except MalformedProvisioning as error:
-        raise CannotRun(path + " is no provisioning file (" + str(error) + ")")
-
-
-def _name(provisioning: "Provisioning") -> str:
-    return provisioning.client_id or "device" if provisioning.rs is None else provisioning.rs.audiences[0]
 
 
 def _port_of(sock: "Any", asked: int) -> int:
@@ -197,12 +176,6 @@ def serve_scopes(device: Device, provisioning: "Provisioning") -> None:
 
 def _named(text: bytes) -> "Callable[[object], Message]":
     return lambda _request: response(L.CODE_CONTENT, text, L.CF_TEXT_PLAIN)
-
-
-def _write(line: str) -> None:
-    sys.stdout.write(line)
-    if hasattr(sys.stdout, "flush"):
-        sys.stdout.flush()
 
 
 def _make_directory(path: str) -> None:

@@ -3,7 +3,9 @@
 include boards/MPS2_AN385/mpconfigboard.mk
 QEMU_MACHINE = mps2-an386
 
-CFLAGS := $(filter-out -mcpu=% -mfloat-abi=% -DMICROPY_HW_MCU_NAME=%,$(CFLAGS))
+# Recursive, as the port's is: what it adds later is expanded later.
+CORTEX_M3_CFLAGS := $(CFLAGS)
+CFLAGS = $(filter-out -mcpu=cortex-m3 -mfloat-abi=soft -DMICROPY_HW_MCU_NAME=%,$(CORTEX_M3_CFLAGS))
 CFLAGS += -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard
 CFLAGS += -DMICROPY_HW_MCU_NAME='"Cortex-M4"'
 LDFLAGS += -Wl,--wrap=uart_init

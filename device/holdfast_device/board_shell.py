@@ -1,0 +1,94 @@
+"""Run a device on a board: what its main.py calls.  Everything that it needs is in one directory of the file system.
+
+    provisioning        what the device was told; written once by whoever provisions it
+    state.0, state.1    what it remembers over a power cut (state.py)
+
+The board's own parts come from main.py: the link, the generator of randomness, the application.  Prints one line of
+JSON when it serves and another when it cannot; never a secret.  Examples: device/examples.
+"""
+
+import json
+import sys
+
+from holdfast_core.crypto import PROVIDER
+from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
+from holdfast_core.provisioning import decode_provisioning
+from holdfast_core.trace import tracer
+from holdfast_device.device import Device
+from holdfast_device.loop_shell import Loop
+from holdfast_device.store_flash import FileFlash
+from holdfast_device.ticks_shell import Ticks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from holdfast_core.provisioning import Provisioning
+    from holdfast_device.loop_shell import Link
+
+    Setup = Callable[[Device, Any], None]
+
+DIRECTORY = "/holdfast"
+PROVISIONING_NAME = "provisioning"
+
+
+class CannotRun(LocalError):
+    """Something that the device needs is not there or not as it must be."""
+
+    reason = "cannot run"
+
+
+def run(
+    setup: "Setup",
+    link: "Link",
+    board_rng: "Callable[[int], bytes] | None",
+    options: object = None,
+    directory: str = DIRECTORY,
+    has_clock: bool = False,
+    peer_text: "Callable[[Any], str] | None" = None,
+) -> None:
+    """Serve until the power goes, or until something is wrong: then one line says what.
+
+    setup(device, options) adds resources and tasks.  has_clock: whether the board's time may be believed.
+    peer_text: how to write an address; with it, each datagram is one line of JSON.
+    """
+    try:
+        provisioning = read_provisioning(directory + "/" + PROVISIONING_NAME)
+        ticks = Ticks()
+        trace = None if peer_text is None else tracer(name_of(provisioning), write, peer_text)
+        device = Device(provisioning, FileFlash(directory), board_rng, ticks.now_ms(), trace=trace)
+        setup(device, options)
+        announce(0)
+        Loop(device, link, ticks, has_clock).run()
+    except (HoldfastError, OSError) as error:
+        write(json.dumps({"error": str(error)}) + "\n")
+
+
+def read_provisioning(path: str) -> "Provisioning":
+    """Return the provisioning in a file.  Raises CannotRun."""
+    try:
+        with open(path, "rb") as file:
+            record = file.read()
+        return decode_provisioning(record)
+    except MalformedProvisioning as error:
+        raise CannotRun(path + " is no provisioning file (" + str(error) + ")")
+    except OSError:
+        raise CannotRun(path + " cannot be read: provision the device")
+
+
+def name_of(provisioning: "Provisioning") -> str:
+    """Return what a device calls itself in traces."""
+    return provisioning.client_id or "device" if provisioning.rs is None else provisioning.rs.audiences[0]
+
+
+def announce(port: int) -> None:
+    """Print the line that says that the device serves, and whose cryptography it uses."""
+    write(json.dumps({"ready": port, "crypto": PROVIDER}) + "\n")
+
+
+def write(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line)
+    if hasattr(sys.stdout, "flush"):
+        sys.stdout.flush()

@@ -1,0 +1,216 @@
+"""A device on an emulated board, as a program like any other part: UDP in front, the board's serial line behind.
+
+    python -m holdfast_sim.emulator_shell TARGET FIRMWARE --app tube --flash FILE --provisioning FILE --port N
+
+Starts the emulator, provisions the board over its raw REPL when its flash has none, starts the application, and from
+then on carries datagrams between a UDP socket and the frames of slip.py; what the board prints is printed.  The flash
+is a file of this machine that outlives the emulator, as a chip outlives a power cut.  Emulation is of instructions: it
+says nothing about how fast, or how electrically sound, a board is.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from holdfast_device.slip import END, decode_frame, encode_frame
+from holdfast_sim.targets import TARGETS, Target
+
+FLASH_BLOCKS, FLASH_BLOCK_LEN = 64, 4096
+STARTS_IN_S = 30
+CHUNK = 64  # of a script: what a board's input buffer takes at once
+MAX_DATAGRAM_LEN = 1500
+PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
+
+
+class BoardFailed(Exception):
+    """The board does not start or says what it should not, in a sentence."""
+
+
+class SerialOutput:
+    """Takes apart what a board writes: lines of text, and frames between two ENDs; text never holds an END."""
+
+    def __init__(self) -> None:
+        self._text = b""
+        self._frame: bytes | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[bytes | tuple[bytes, tuple[bytes, int]]]:
+        """Yield lines (bytes, with their newline) and frames ((datagram, peer)), in order."""
+        pieces = chunk.split(END)
+        for index, piece in enumerate(pieces):
+            if index > 0:
+                yield from self._boundary()
+            if self._frame is None:
+                yield from self._lines(piece)
+            else:
+                self._frame += piece
+
+    def _boundary(self) -> Iterator[tuple[bytes, tuple[bytes, int]]]:
+        if not self._frame:  # outside a frame, or two ENDs in a row: one begins
+            self._frame = b""
+            return
+        frame, self._frame = self._frame, None
+        decoded = decode_frame(frame)
+        if decoded is not None:
+            yield decoded
+
+    def _lines(self, piece: bytes) -> Iterator[bytes]:
+        *lines, self._text = (self._text + piece).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+
+
+class Board:
+    """A running emulator; its serial line is a pair of pipes."""
+
+    def __init__(self, target: Target, firmware: Path) -> None:
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command line
+                target.command(str(firmware)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            )
+        except OSError as error:
+            raise BoardFailed(f"{target.emulator} cannot be started: {error.strerror}.") from None
+        assert self._process.stdin is not None  # noqa: S101 - they are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        self._in = self._process.stdin
+        self.out = self._process.stdout.fileno()
+
+    def close(self) -> None:
+        """Cut its power."""
+        self._process.kill()
+        self._process.wait()
+
+    def write(self, data: bytes) -> None:
+        """Write to its serial line."""
+        try:
+            self._in.write(data)
+        except BrokenPipeError:
+            raise BoardFailed("The emulator has ended.") from None
+
+    def read(self) -> bytes:
+        """Return what is there of its output, at least a byte. Raises BoardFailed when it has ended."""
+        chunk = os.read(self.out, 65536)
+        if not chunk:
+            raise BoardFailed("The emulator has ended.")
+        return chunk
+
+    def until(self, end: bytes) -> bytes:
+        """Return the output up to `end`. Raises BoardFailed with the last words when it does not come."""
+        seen = b""
+        end_s = time.monotonic() + STARTS_IN_S
+        while end not in seen:
+            if not select.select([self.out], [], [], max(0.0, end_s - time.monotonic()))[0]:
+                raise BoardFailed(f"The board said nothing more after {seen[-200:]!r}.")
+            seen += self.read()
+        return seen
+
+    def start(self, script: str) -> None:
+        """Hand a script to the raw REPL and start it; what it prints is still to come."""
+        self.write(b"\r\x03\x01")
+        self.until(PROMPT)
+        encoded = script.encode()
+        for at in range(0, len(encoded), CHUNK):
+            self.write(encoded[at : at + CHUNK])
+        self.write(b"\x04")
+        self.until(b"OK")
+
+    def execute(self, script: str) -> None:
+        """Run a script to its end. Raises BoardFailed when it raises."""
+        self.start(script)
+        said = b""
+        while said.count(b"\x04") < 2:
+            said += self.until(b"\x04")
+        failure = said.split(b"\x04")[1]
+        if failure:
+            raise BoardFailed(f"The board says: {failure.decode('utf-8', 'replace').strip().splitlines()[-1]}")
+
+
+class Bridge:
+    """Carries datagrams between a UDP socket and a board, and its text to standard output."""
+
+    def __init__(self, board: Board, sock: socket.socket) -> None:
+        self._board = board
+        self._sock = sock
+        self._output = SerialOutput()
+
+    def run(self) -> None:
+        """Until the emulator ends."""
+        while True:
+            ready, _, _ = select.select([self._board.out, self._sock.fileno()], [], [])
+            if self._sock.fileno() in ready:
+                self._from_network()
+            if self._board.out in ready:
+                self._from_board(self._board.read())
+
+    def _from_network(self) -> None:
+        with contextlib.suppress(ConnectionError):  # an ICMP error of something sent before
+            datagram, (host, port) = self._sock.recvfrom(MAX_DATAGRAM_LEN)
+            self._board.write(encode_frame(datagram, (socket.inet_aton(host), port)))
+
+    def _from_board(self, chunk: bytes) -> None:
+        for item in self._output.feed(chunk):
+            if isinstance(item, bytes):
+                self._tell(item)
+                continue
+            datagram, (host, port) = item
+            with contextlib.suppress(OSError):  # unreachable: lost, as on any network
+                self._sock.sendto(datagram, (socket.inet_ntoa(host), port))
+
+    def _tell(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").strip("\r\n\x04> ")
+        if text.startswith(('{"ready"', '{"crypto"')):
+            ready = json.loads(text)
+            ready["ready"] = self._sock.getsockname()[1]
+            text = json.dumps(ready)
+        if text.startswith('{"error"'):
+            raise BoardFailed(json.loads(text)["error"])
+        if text:
+            print(text, file=sys.stdout if text.startswith("{") else sys.stderr, flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a device on an emulated board until it is stopped."""
+    parser = argparse.ArgumentParser(prog="holdfast_sim.emulator_shell")
+    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("firmware", type=Path)
+    parser.add_argument("--app", required=True, help="name of a frozen application")
+    parser.add_argument("--flash", type=Path, required=True, help="the flash chip; made when it is not there")
+    parser.add_argument("--provisioning", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--heap", type=int, default=0, help="leave the board so many bytes of heap only")
+    args = parser.parse_args(argv)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((args.host, args.port))
+    blank = not args.flash.exists()
+    if blank:
+        args.flash.touch(mode=0o600)
+        args.flash.write_bytes(b"\xff" * (FLASH_BLOCKS * FLASH_BLOCK_LEN))
+    board = None
+    try:
+        board = Board(TARGETS[args.target], args.firmware)
+        board.execute(f"import emulated_board\nemulated_board.mount({str(args.flash)!r}, {FLASH_BLOCKS})")
+        if blank:
+            board.execute(f"emulated_board.provision({args.provisioning.read_bytes()!r})")
+        board.start(f"emulated_board.main({args.app!r}, {args.heap})")
+        Bridge(board, sock).run()
+    except BoardFailed as failed:
+        print(f"error: {failed}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if board is not None:
+            board.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
