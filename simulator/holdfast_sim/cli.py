@@ -4,11 +4,13 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from holdfast_sim.report import EXIT_FAILED, EXIT_UNREACHABLE, document, line_text, summary, verdict_text
+from holdfast_sim.tubes_shell import AUTO, CORES, KINDS, ON_THIS_MACHINE
 
 if TYPE_CHECKING:
     from holdfast_sim.ladder import Line
@@ -39,14 +41,29 @@ def ekg(provisioned: Any, as_json: bool, keep: bool) -> None:
 
 
 @group.command()
+@click.option(
+    "--tube",
+    "kind",
+    type=click.Choice(KINDS),
+    default=ON_THIS_MACHINE,
+    show_default=True,
+    help="What the tubes run on: MicroPython here, or firmware on an emulated board (scripts/firmware.sh).",
+)
+@click.option(
+    "--core",
+    type=click.Choice(CORES),
+    default=AUTO,
+    show_default=True,
+    help="What the tubes compute with: Python alone, the C core, or the C core if it is built.",
+)
 @json_option
 @keep_option
 @click.pass_obj
-def tube(provisioned: Any, as_json: bool, keep: bool) -> None:
+def tube(provisioned: Any, kind: str, core: str, as_json: bool, keep: bool) -> None:
     """The EKG reads a test tube, on MicroPython, that never talks to the server: token exchange, nested CWT."""
     from holdfast_sim.story_tube_shell import run_tube
 
-    _play(run_tube, provisioned, as_json=as_json, keep=keep)
+    _play(partial(run_tube, kind=kind, core=core), provisioned, as_json=as_json, keep=keep)
 
 
 def _play(run: "Callable[..., Stage]", provisioned: Any, *, as_json: bool, keep: bool) -> None:

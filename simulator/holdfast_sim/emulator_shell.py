@@ -10,9 +10,11 @@ says nothing about how fast, or how electrically sound, a board is.
 
 import argparse
 import contextlib
+import ctypes
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +29,7 @@ FLASH_BLOCKS, FLASH_BLOCK_LEN = 64, 4096
 STARTS_IN_S = 30
 CHUNK = 64  # of a script: what a board's input buffer takes at once
 MAX_DATAGRAM_LEN = 1500
+PR_SET_PDEATHSIG = 1  # prctl(2)
 PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 
 
@@ -67,13 +70,22 @@ class SerialOutput:
             yield line + b"\n"
 
 
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends, in whatever way: pulling the plug must stop the board."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Board:
     """A running emulator; its serial line is a pair of pipes."""
 
     def __init__(self, target: Target, firmware: Path) -> None:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                target.command(str(firmware)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                target.command(str(firmware)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one thread, one system call
             )
         except OSError as error:
             raise BoardFailed(f"{target.emulator} cannot be started: {error.strerror}.") from None

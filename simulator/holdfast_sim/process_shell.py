@@ -53,12 +53,13 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 class Part:
     """One running program that prints lines of JSON: one with `ready`, then a trace line for each datagram.
 
-    who: its name in sentences. ready: the value of its ready line, after start().
+    who: its name in sentences. After start(), ready: the value of its ready line; announced: all of that line.
     """
 
     def __init__(self, who: str, command: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
         self.who = who
         self.ready: Any = None
+        self.announced: dict[str, Any] = {}
         self.trace: list[dict[str, Any]] = []
         self._command = list(command)
         self._environment = environment(variables)
@@ -140,6 +141,7 @@ class Part:
     def _read_lines(self) -> None:
         for record in _json_lines(self._lines("stdout")):
             if "ready" in record:
+                self.announced = record
                 self.ready = record["ready"]
                 self._said_ready.set()
             elif "dir" in record:

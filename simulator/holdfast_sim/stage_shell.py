@@ -5,7 +5,6 @@ The directory is private (0700) and removed at the end unless it shall be kept.
 """
 
 import json
-import os
 import shutil
 import socket
 import sys
@@ -36,9 +35,9 @@ from holdfast_sim.topology import (
     rs_commands,
     user_command,
 )
+from holdfast_sim.tubes_shell import AUTO, ON_THIS_MACHINE, Tubes
 from holdfast_sim.verdicts import Checks
 
-MICROPYTHON_ENV = "HOLDFAST_MICROPYTHON"
 SETTLE_S = 1.0
 AT_ONCE = 3  # programs: each needs a core for a moment only
 Provisioned = Callable[[str, Path], None]
@@ -61,23 +60,23 @@ def repository() -> Path:
     return root
 
 
-def micropython() -> str:
-    """The MicroPython to run the tube with. Raises PartFailed."""
-    named = os.environ.get(MICROPYTHON_ENV)
-    path = Path(named) if named else repository() / ".cache" / "micropython" / "micropython"
-    if not os.access(path, os.X_OK):
-        raise PartFailed(f"There is no MicroPython at {path}: run scripts/micropython.sh, or set {MICROPYTHON_ENV}.")
-    return str(path)
-
-
 class Stage:
     """One run.
 
     show: gets the lines of a chapter when it has ended. provisioned: called with the name and the file of each device
-    before it starts, for runs that shall fail.
+    before it starts, for runs that shall fail. kind, core: what the tubes are (tubes_shell.py).
     """
 
-    def __init__(self, story: str, devices: tuple[DevicePart, ...], show: Show, provisioned: Provisioned) -> None:
+    def __init__(
+        self,
+        story: str,
+        devices: tuple[DevicePart, ...],
+        show: Show,
+        provisioned: Provisioned,
+        kind: str = ON_THIS_MACHINE,
+        core: str = AUTO,
+    ) -> None:
+        self.tubes = Tubes(repository(), kind, core)
         self.story = story
         self.recorder = Recorder()
         self.checks = Checks()
@@ -102,9 +101,8 @@ class Stage:
 
     def start(self) -> None:
         """Set everything up and start it. Raises PartFailed."""
-        repository()
         if any(device.interpreter == "micropython" for device in self._devices):
-            micropython()
+            self.tubes.check()
         self._make_server()
         for device in self._devices:
             self.fronts[device.who] = self.tap.front(device.who)
@@ -187,24 +185,33 @@ class Stage:
 
     def start_device(self, device: DevicePart) -> None:
         """Start a device, or start it again with what it has in its flash. Raises PartFailed."""
-        root = repository()
         # A device keeps its port over a restart; MicroPython cannot tell which free port it took.
         known = self.fronts[device.who].far_address
         host = HOSTS[device.who]
         port = known[1] if known is not None else free_port(socket.SOCK_DGRAM, host)
-        program = sys.executable if device.interpreter == "cpython" else micropython()
-        command = [program, str(root / "device" / "examples" / device.example), str(self._file_of(device))]
-        command += ["--host", host, "--port", str(port), "--trace", *device.options]
-        for audience in device.peers:
-            command += ["--peer", f"{audience}={self._peer_address(audience)}"]
+        file = self._file_of(device)
+        if device.interpreter == "micropython":
+            command, variables = (
+                self.tubes.command(device.example, file, host, port, device.options),
+                self.tubes.variables(),
+            )
+        else:
+            command, variables = self._command_here(device, file, host, port), {}
         part = self.parts.get(device.who)
         earlier = part.trace if part is not None else []
-        variables = {"MICROPYPATH": f"{root / 'native'}:{root / 'device'}"} if program != sys.executable else {}
         part = self.parts[device.who] = Part(device.who, command, variables)
         part.trace[:0] = earlier
         part.start()
         self.tap.name((host, port), device.who)
         self.tap.connect(self.fronts[device.who], (host, port))
+
+    def _command_here(self, device: DevicePart, file: Path, host: str, port: int) -> list[str]:
+        program = repository() / "device" / "examples" / device.example
+        command = [sys.executable, str(program), str(file), "--host", host, "--port", str(port), "--trace"]
+        command += device.options
+        for audience in device.peers:
+            command += ["--peer", f"{audience}={self._peer_address(audience)}"]
+        return command
 
     def _peer_address(self, audience: str) -> str:
         for device in self._devices:

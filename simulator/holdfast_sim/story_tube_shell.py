@@ -1,7 +1,7 @@
 """The test-tube story, live: the EKG reads a tube that never talks to the AS (RFC 9200, disconnected flow; RFC 8693).
 
-The tubes are MicroPython processes that run the device's files as they are in the source tree. "stand-in" is an EKG
-of our own with the EKG's credentials: it asks for what the EKG's program never would.
+The tubes are MicroPython, as a process or on an emulated board, and run the device's files of the source tree.
+"stand-in" is an EKG of our own with the EKG's credentials: it asks for what the EKG's program never would.
 """
 
 import secrets
@@ -50,15 +50,26 @@ from holdfast_sim.topology import (
     TUBE,
     TUBE_PART,
 )
+from holdfast_sim.tubes_shell import AUTO, CRYPTO, ON_THIS_MACHINE
 from holdfast_sim.wire_shell import check_wire
 
 RESULT = b"troponin negative"
 SCOPE = "read_ekg read_result"
 
 
-def run_tube(show: Show, provisioned: Provisioned = nothing, *, keep: bool = False) -> Stage:
-    """Play the story; returns the stage with its lines and checks, closed. Raises PartFailed."""
-    stage = Stage("tube", (TUBE_PART, SPARE_TUBE_PART, EKG_PART), show, provisioned)
+def run_tube(
+    show: Show,
+    provisioned: Provisioned = nothing,
+    *,
+    keep: bool = False,
+    kind: str = ON_THIS_MACHINE,
+    core: str = AUTO,
+) -> Stage:
+    """Play the story; returns the stage with its lines and checks, closed. Raises PartFailed.
+
+    kind, core: what the tubes are (tubes_shell.py).
+    """
+    stage = Stage("tube", (TUBE_PART, SPARE_TUBE_PART, EKG_PART), show, provisioned, kind, core)
     try:
         stage.start()
         try:
@@ -75,6 +86,9 @@ def run_tube(show: Show, provisioned: Provisioned = nothing, *, keep: bool = Fal
 
 def _play(stage: Stage) -> None:
     stage.chapter("A stranger asks the tube")
+    stage.note(f"The tubes are {stage.tubes.described}.")
+    crypto = str(stage.parts["tube"].announced.get("crypto"))
+    stage.checks.same("tube: whose primitives it runs on", "as asked for", CRYPTO[stage.tubes.core], crypto)
     unprotected(stage, stage.app("nurse"), "tube", "/result", TUBE)
     stage.chapter("The doctor consents, and the app gets a token for the EKG")
     original, answer, _ = doctors_token(stage, SCOPE)

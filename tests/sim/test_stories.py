@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from holdfast_core.provisioning import AsContext, ProvisionedKey, decode_provisioning, encode_provisioning
 from holdfast_core.secret import Secret
 from holdfast_sim.cli import group
+from holdfast_sim.targets import TARGETS
 
 # One prefix of the name of a check for each thing that a story is about; a check that vanishes is a failure too.
 EKG_CHECKS = """
@@ -35,6 +36,7 @@ spare EKG: request after the token's end|spare EKG: expired token posted|AS: cod
 EKG: token of a code used twice
 """
 TUBE_CHECKS = """
+tube: whose primitives it runs on
 tube: unprotected request|tube: AS Request Creation Hints|tube: unprotected request, unknown path
 EKG: result of the tube|tube's token: who acts for whom|tube's token: no more than the tube's part
 tube's token: ends with the doctor's|EKG: second result without the AS|tube: the EKG's request
@@ -124,10 +126,20 @@ def processes_of(directory):
 
 
 @pytest.mark.parametrize(
-    ("story", "checks", "steps"), [("ekg", EKG_CHECKS, EKG_STEPS), ("tube", TUBE_CHECKS, TUBE_STEPS)]
+    ("story", "checks", "steps", "options"),
+    [
+        ("ekg", EKG_CHECKS, EKG_STEPS, ()),
+        ("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "python")),
+        ("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "native")),
+        *(
+            pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--tube", kind, "--core", core), marks=pytest.mark.boards)
+            for kind in sorted(TARGETS)
+            for core in ("python", "native")
+        ),
+    ],
 )
-def test_a_story_holds_from_end_to_end_and_leaves_nothing(story, checks, steps, own_temp):
-    code, document, said = play(story)
+def test_a_story_holds_from_end_to_end_and_leaves_nothing(story, checks, steps, options, own_temp):
+    code, document, said = play(story, None, *options)
     assert failed(document) == []
     assert (code, document["ok"], document["story"], said) == (0, True, story, "")
     assert {verdict["name"] for verdict in document["verdicts"]} == names(checks, WIRE_CHECKS)
@@ -185,6 +197,21 @@ def test_without_micropython_the_tube_cannot_start_and_the_run_says_what_to_do(o
     assert (code, document) == (3, None)
     assert said.startswith("Error: There is no MicroPython at /nowhere/micropython: run scripts/micropython.sh")
     assert list(own_temp.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "program"),
+    [(("--core", "native"), "scripts/natmod.sh"), (("--tube", "qemu-rv32"), "scripts/firmware.sh qemu-rv32")],
+)
+def test_a_core_or_a_firmware_that_is_not_built_is_one_sentence(options, program, own_temp, monkeypatch, repo):
+    for folder in ("device", ".cache/micropython"):
+        (own_temp / "tree" / folder).parent.mkdir(parents=True, exist_ok=True)
+        (own_temp / "tree" / folder).symlink_to(repo / folder)
+    monkeypatch.setattr("holdfast_sim.stage_shell.repository", lambda: own_temp / "tree")
+    code, document, said = play("tube", None, *options)
+    assert (code, document) == (3, None)
+    assert said.startswith("Error: There is no ")
+    assert said.strip().endswith(f": run {program}.")
 
 
 def test_a_run_that_is_told_to_stop_ends_its_parts(tmp_path):

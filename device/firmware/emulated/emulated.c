@@ -108,6 +108,37 @@ static mp_obj_t emulated_ticks(void)
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(ticks_obj, emulated_ticks);
 
+/* --- doing nothing --- */
+
+/* Sleep for about a millisecond, so that an emulator that waits leaves the host alone. Interrupts stay masked: one that
+ * is pending ends the sleep all the same, and no handler is needed. */
+#if defined(__riscv)
+#define MTIMECMP 0x02004000u
+static void nap(void)
+{
+    REGISTER(MTIMECMP + 4) = 0xffffffffu; /* so that no wrong time is seen in between */
+    uint32_t low = counter() + HZ / 1000u;
+    uint32_t high = REGISTER(0x0200bffcu) + (low < HZ / 1000u);
+    REGISTER(MTIMECMP) = low;
+    REGISTER(MTIMECMP + 4) = high;
+    __asm__ __volatile__("csrs mie, %0\n wfi" : : "r"(1u << 7) : "memory");
+}
+#else
+#define SYST_CSR 0xe000e010u
+#define SYST_RVR 0xe000e014u
+#define ICSR 0xe000ed04u
+static void nap(void)
+{
+    __asm__ __volatile__("cpsid i" : : : "memory");
+    if (REGISTER(SYST_RVR) == 0) {
+        REGISTER(SYST_RVR) = HZ / 1000u - 1u;
+        REGISTER(SYST_CSR) = 7; /* on, with its interrupt, by the core's clock */
+    }
+    __asm__ __volatile__("wfi" : : : "memory");
+    REGISTER(ICSR) = 1u << 25; /* no longer pending */
+}
+#endif
+
 /* --- the serial line --- */
 
 static int waiting = UART_RX_NO_CHAR; /* one byte that poll has seen */
@@ -148,8 +179,12 @@ static mp_uint_t line_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t flags, i
     (void)self;
     if (request == MP_STREAM_POLL) {
         mp_uint_t ready = flags & MP_STREAM_POLL_WR;
-        if ((flags & MP_STREAM_POLL_RD) != 0 && line_has_byte()) {
-            ready |= MP_STREAM_POLL_RD;
+        if ((flags & MP_STREAM_POLL_RD) != 0) {
+            if (line_has_byte()) {
+                ready |= MP_STREAM_POLL_RD;
+            } else if (ready == 0) {
+                nap();
+            }
         }
         return ready;
     }
