@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast_core.crypto import PROVIDER
+from holdfast_core.p256_table import GEOMETRIES
 
 if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
@@ -39,11 +40,18 @@ def group() -> None:
 @click.option("--server", type=click.Path(path_type=Path, exists=True), required=True, help="The server's state.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file, mode 0600.")
 @click.option("--force", is_flag=True, help="Replace the file when it exists.")
-def provision(name: str, server: Path, out: Path, force: bool) -> None:
+@click.option(
+    "--table",
+    type=click.Choice([*GEOMETRIES, "none"]),
+    default="2k",
+    show_default=True,
+    help="Multiples of the server's public key for a device with the C core: flash against speed.",
+)
+def provision(name: str, server: Path, out: Path, force: bool, table: str) -> None:
     """Write the provisioning file of the resource server NAME: its keys, its identity, its scopes."""
     if out.exists() and not force:
         raise Problem(f"{out} exists: remove it first, or say --force to replace it.")
-    command = ["server", "rs", "export", name, "--state", str(server), "--out", str(out)]
+    command = ["server", "rs", "export", name, "--state", str(server), "--out", str(out), "--table", table]
     _call_holdfast([*command, "--force"] if force else command)
     told = _read(out)
     out.chmod(0o600)
@@ -141,6 +149,8 @@ def _call_holdfast(arguments: list[str]) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise Problem(said[-1].removeprefix("Error: ") if said else "The server's command failed.")
+    if done.stderr:
+        click.echo(done.stderr.strip(), err=True)
 
 
 def _read(file: Path) -> "Provisioning":
@@ -170,6 +180,7 @@ def _words(told: "Provisioning") -> dict[str, Any]:
         words["connected"] = told.rs.connected
         words["freshness"] = told.rs.freshness
     words["keys"] = [f"{key.role}:{key.kid.hex()}" for key in told.keys]
+    words["table_bytes"] = sum(len(key.table) for key in told.keys if key.table is not None)
     words["as_context"] = None if told.as_context is None else told.as_context.sender_id.hex()
     words["time_floor_s"] = told.time_floor_s
     words["max_sessions"] = told.max_sessions

@@ -190,6 +190,6 @@ def trust_of(provisioning: "Provisioning") -> Trust:
     keys = []
     for told in provisioning.keys:
         material = told.material.reveal()
-        key = Es256Key(material[:32], material[32:]) if told.role == "sign" else told.material
+        key = Es256Key(material[:32], material[32:], told.table) if told.role == "sign" else told.material
         keys.append(TrustedKey(told.role, told.kid, told.alg, told.issuer, key))
     return Trust(keys)

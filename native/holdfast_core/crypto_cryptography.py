@@ -89,12 +89,12 @@ class Es256Key:
     """A P-256 public key that verifies ECDSA signatures over SHA-256 (RFC 9053 section 2.1).
 
     x, y: 32 bytes each, big-endian. Raises MalformedKey unless they are the affine coordinates, both
-    below p, of a point on the curve.
+    below p, of a point on the curve. table: the C core's, left alone here.
     """
 
     __slots__ = ("_key",)
 
-    def __init__(self, x: bytes, y: bytes) -> None:
+    def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:  # noqa: ARG002 - the C core's
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
         if x >= P_BYTES or y >= P_BYTES:  # OpenSSL takes them modulo p, so that one key would have several names

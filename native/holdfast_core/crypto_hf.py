@@ -14,9 +14,6 @@ __all__ = ("PROVIDER", "Aead", "Es256Key", "equal", "hmac_sha256", "sha256")
 PROVIDER = "hf_native"
 
 _COORDINATE_LEN = 32
-_TEETH, _BLOCKS = 6, 1
-# Making a table costs four verifications and saves most of each later one: for keys that were used so often already.
-_TABLE_AFTER = 4
 
 
 class Aead:
@@ -70,32 +67,30 @@ class Es256Key:
     """A P-256 public key that verifies ECDSA signatures over SHA-256 (RFC 9053 section 2.1).
 
     x, y: 32 bytes each, big-endian. Raises MalformedKey unless they are the affine coordinates, both
-    below p, of a point on the curve. A key that is used often gets a table of its multiples, 2 kB, and
-    then verifies more than twice as fast: keep the object.
+    below p, of a point on the curve. table: multiples of this key (p256_table.py), with which it verifies several
+    times as fast; checked here, in about the time of one verification. Raises MalformedKey when it is another key's.
     """
 
-    __slots__ = ("_point", "_table", "_uses")
+    __slots__ = ("point", "table")
 
-    def __init__(self, x: bytes, y: bytes) -> None:
+    def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
-        self._point = x + y
-        self._table: bytearray | None = None
-        self._uses = 0
-        if hf_native.p256_check_point(self._point):
+        self.point = x + y
+        self.table = table
+        if hf_native.p256_check_point(self.point):
             raise MalformedKey("not-on-curve")
+        if table is not None and hf_native.p256_table_check(table, self.point):
+            raise MalformedKey("table")
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Return if signature (r || s, 64 bytes) is this key's over message. Raises NotAuthentic."""
         if len(signature) != 2 * _COORDINATE_LEN:
             raise NotAuthentic("signature-length")
         digest = sha256(message)
-        if self._table is None and self._uses >= _TABLE_AFTER:
-            self._table = hf_native.p256_table_make(self._point, _TEETH, _BLOCKS)
-        self._uses += 1
-        if self._table is None:
-            refused = hf_native.p256_verify(self._point, digest, signature)
+        if self.table is None:
+            refused = hf_native.p256_verify(self.point, digest, signature)
         else:
-            refused = hf_native.p256_verify_fixed(self._table, digest, signature)
+            refused = hf_native.p256_verify_fixed(self.table, digest, signature)
         if refused:
             raise NotAuthentic("signature")

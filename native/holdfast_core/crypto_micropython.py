@@ -96,12 +96,12 @@ class Es256Key:
 
     x, y: 32 bytes each, big-endian. Raises MalformedKey unless they are the affine coordinates, both
     below p, of a point on the curve. The first verify builds a table of 2 kB and so takes
-    about three times as long as those after it: keep the object.
+    about three times as long as those after it: keep the object. table: the C core's, left alone here.
     """
 
     __slots__ = ("_table", "_x", "_y")
 
-    def __init__(self, x: bytes, y: bytes) -> None:
+    def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:  # noqa: ARG002 - the C core's
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
         self._x = int.from_bytes(x, "big")

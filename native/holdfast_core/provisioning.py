@@ -8,6 +8,7 @@ section 6.3).  The server builds it and the device reads it; both use this file,
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.errors import Malformed, MalformedProvisioning
+from holdfast_core.p256_table import is_table
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -29,17 +30,21 @@ class ProvisionedKey:
     """One key of the AS.
 
     role: "sign" (material: 64 bytes x||y of P-256), "mac" or "encrypt" (material: the key); kid bytes; alg
-    a COSE algorithm; issuer: the AS that this key speaks for; material: Secret.
+    a COSE algorithm; issuer: the AS that this key speaks for; material: Secret.  table: multiples of a "sign" key,
+    computed ahead (p256_table.py), or None.
     """
 
-    __slots__ = ("alg", "issuer", "kid", "material", "role")
+    __slots__ = ("alg", "issuer", "kid", "material", "role", "table")
 
-    def __init__(self, role: str, kid: bytes, alg: int, issuer: str, material: Secret) -> None:
+    def __init__(
+        self, role: str, kid: bytes, alg: int, issuer: str, material: Secret, table: "bytes | None" = None
+    ) -> None:
         self.role = role
         self.kid = kid
         self.alg = alg
         self.issuer = issuer
         self.material = material
+        self.table = table
 
     def __repr__(self) -> str:
         return f"ProvisionedKey({self.role}, kid={_hex(self.kid)})"
@@ -150,7 +155,7 @@ def encode_provisioning(provisioning: Provisioning) -> bytes:
         L.PROV_VERSION: VERSION,
         L.PROV_ISSUER: provisioning.issuer,
         L.PROV_AS_URI: provisioning.as_uri,
-        L.PROV_KEYS: [[k.role, k.kid, k.alg, k.issuer, k.material.reveal()] for k in provisioning.keys],
+        L.PROV_KEYS: [_encode_key(key) for key in provisioning.keys],
         L.PROV_SEED: provisioning.seed.reveal(),
         L.PROV_TIME_FLOOR: provisioning.time_floor_s,
         L.PROV_MAX_SESSIONS: provisioning.max_sessions,
@@ -166,6 +171,11 @@ def encode_provisioning(provisioning: Provisioning) -> bytes:
     encoded = cbor.encode(record)
     decode_provisioning(encoded)
     return encoded
+
+
+def _encode_key(key: ProvisionedKey) -> "list[Any]":
+    row = [key.role, key.kid, key.alg, key.issuer, key.material.reveal()]
+    return row if key.table is None else row + [key.table]
 
 
 def _encode_rs(rs: RsProvisioning) -> "dict[int, Any]":
@@ -248,12 +258,18 @@ def _decode_client_id(value: object) -> str:
 
 
 def _decode_key(value: object) -> ProvisionedKey:
-    role, kid, alg, issuer, material = _list(value, "keys", 5, 5)
+    row = _list(value, "keys", 5, 6)  # the sixth is the table, where there is one
+    role, kid, alg, issuer, material = row[:5]
     if role not in ROLES or not _is_int(alg):
         raise MalformedProvisioning("keys")
+    table = None
+    if len(row) == 6:
+        table = row[5]
+        if role != "sign" or not isinstance(table, bytes) or not is_table(table):
+            raise MalformedProvisioning("table")
     low, high = (64, 64) if role == "sign" else (16, 64)
     return ProvisionedKey(
-        role, _octets(kid, "keys", 0, 64), alg, _text(issuer, "keys"), _secret(material, "keys", low, high)
+        role, _octets(kid, "keys", 0, 64), alg, _text(issuer, "keys"), _secret(material, "keys", low, high), table
     )
 
 

@@ -111,6 +111,13 @@ class OscoreParty:
         return Caller(self.client_id, self.rs_id, authenticated=True)
 
 
+TableOf = Callable[[bytes], bytes | None]
+
+
+def no_table(_point: bytes) -> None:
+    """Make no table: devices then verify without."""
+
+
 class RegistryError(LocalError):
     """A record that cannot be; the detail is for the operator."""
 
@@ -220,12 +227,15 @@ class Registry:
             raise RegistryError("no such resource server")
         self._keyring.rotate(role, rs_id, now_s, self._settings.key_overlap_s)
 
-    def provisioning_for(self, rs_id: str, now_s: int) -> Provisioning:
-        """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once."""
+    def provisioning_for(self, rs_id: str, now_s: int, table_of: TableOf = no_table) -> Provisioning:
+        """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once.
+
+        table_of: makes the table of a public key, x || y, or None (core/p256_table.py).
+        """
         rs = self._store.resource_server(rs_id)
         if rs is None:
             raise RegistryError("no such resource server")
-        return self._provisioning(rs, self._store.oscore_party(rs_id=rs_id), now_s)
+        return self._provisioning(rs, self._store.oscore_party(rs_id=rs_id), now_s, table_of)
 
     def client_provisioning_for(self, client_id: str, now_s: int) -> Provisioning:
         """Build the same for an app or a device that is a client only: the AS and the OSCORE context with it."""
@@ -234,27 +244,28 @@ class Registry:
             raise RegistryError("this client has no OSCORE context")
         return self._provisioning(None, party, now_s)
 
-    def _provisioning(self, rs: ResourceServer | None, party: OscoreParty | None, now_s: int) -> Provisioning:
+    def _provisioning(
+        self, rs: ResourceServer | None, party: OscoreParty | None, now_s: int, table_of: TableOf = no_table
+    ) -> Provisioning:
         return Provisioning(
             issuer=self._settings.issuer,
             as_uri=self._settings.as_uri,
             seed=Secret(self._rng(SEED_LEN)),
             time_floor_s=now_s,
             as_peer=(self._settings.as_host, self._settings.as_port) if party is not None else None,
-            keys=() if rs is None else self._provisioned_keys(rs),
+            keys=() if rs is None else self._provisioned_keys(rs, table_of),
             rs=None if rs is None else _rs_provisioning(rs),
             as_context=None if party is None else _context_of(party),
             client_id=None if party is None else party.client_id,
         )
 
-    def _provisioned_keys(self, rs: ResourceServer) -> tuple[ProvisionedKey, ...]:
+    def _provisioned_keys(self, rs: ResourceServer, table_of: TableOf) -> tuple[ProvisionedKey, ...]:
         issuer = self._settings.issuer
         keys: list[ProvisionedKey] = []
         if rs.token_format in (FORMAT_NESTED, FORMAT_SIGNED):
-            keys += [
-                ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(signer.x + signer.y))
-                for signer in self._keyring.public_keys()
-            ]
+            for signer in self._keyring.public_keys():
+                point = signer.x + signer.y
+                keys.append(ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(point), table_of(point)))
         if rs.token_format in (FORMAT_NESTED, FORMAT_ENCRYPTED):
             keys += [
                 ProvisionedKey(ROLE_ENCRYPT, key.kid, key.alg, issuer, key.secret)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from holdfast_core import labels as L
+from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_core.secret import Secret
 from holdfast_server.admin_shell import (
@@ -24,7 +25,12 @@ from holdfast_server.admin_shell import (
 )
 from holdfast_server.administrator import ADMIN_AUDIENCE
 from holdfast_server.records_shell import METHODS, client_words, rs_words
-from holdfast_server.registry import FORMAT_REFERENCE, SECRET_FORMATS, Client, ResourceServer
+from holdfast_server.registry import FORMAT_REFERENCE, SECRET_FORMATS, Client, ResourceServer, TableOf, no_table
+
+try:
+    from holdfast_core.crypto_cpython_native import make_table
+except ImportError:
+    make_table = None  # type: ignore[assignment]  # the C core was not built
 
 GRANT_WORDS = {
     "authorization_code": L.GRANT_AUTHORIZATION_CODE,
@@ -287,8 +293,16 @@ def rs_remove(rs_id: str, state: Path) -> None:
 @click.argument("rs_id")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write, mode 0600.")
 @click.option("--force", is_flag=True, help="Replace the file when it exists.")
+@click.option(
+    "--table",
+    type=click.Choice([*GEOMETRIES, "none"]),
+    default="2k",
+    show_default=True,
+    help="Multiples of this server's public key for a device with the C core: its tokens then verify several times "
+    "as fast. The size is flash on the device, for each signing key.",
+)
 @state_option
-def rs_export(rs_id: str, out: Path, force: bool, state: Path) -> None:
+def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> None:
     """Write everything that one device is told: its keys, its identity, its scopes. Treat it as a key.
 
     A device that talks to this server gets a new OSCORE context each time, since one that starts again from a file
@@ -297,10 +311,24 @@ def rs_export(rs_id: str, out: Path, force: bool, state: Path) -> None:
     with opened(state) as admin:
         with admin.store.transaction():
             _renew_context(admin, rs_id)
-            record = encode_provisioning(admin.registry.provisioning_for(rs_id, admin.now_s))
+            told = admin.registry.provisioning_for(rs_id, admin.now_s, table_maker(table))
+            record = encode_provisioning(told)
             admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
         write_private(out, record, force=force)
     click.echo(f"Wrote {out}: it holds the keys of {rs_id}, so move it to the device and delete it here.")
+    if table != "none" and any(key.role == "sign" and key.table is None for key in told.keys):
+        click.echo(
+            "It has no tables, since this installation has no C core: the device verifies more slowly.", err=True
+        )
+
+
+def table_maker(size: str) -> TableOf:
+    """What makes tables of this size: the C core, or nothing where it was not built."""
+    if size == "none":
+        return no_table
+    if make_table is None:
+        return no_table
+    return lambda point: make_table(point, *GEOMETRIES[size])
 
 
 @rs.command("disable")

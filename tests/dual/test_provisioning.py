@@ -5,6 +5,7 @@ from minitest import TestCase
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.errors import MalformedProvisioning
+from holdfast_core.p256_table import GEOMETRIES, table_len
 from holdfast_core.provisioning import (
     AsContext,
     ProvisionedKey,
@@ -16,6 +17,11 @@ from holdfast_core.provisioning import (
 from holdfast_core.secret import Secret
 
 KEY = bytes(range(100, 116))
+
+
+def blank_table(teeth, blocks):
+    """What has the shape of a table, and no points."""
+    return bytes((1, teeth, blocks, 0)) + bytes(table_len(teeth, blocks) - 4)
 
 
 def tube():
@@ -52,6 +58,32 @@ class Record(TestCase):
             self.assertEqual(read.as_peer, made.as_peer)
         self.assertEqual(read.as_context.sender_id, b"\x01")
         self.assertEqual(read.client_id, "ekg_device_ABC")
+
+    def test_a_table_comes_back_and_rows_without_one_are_read(self):
+        made = tube()
+        self.assertIsNone(decode_provisioning(encode_provisioning(made)).keys[0].table)
+        for size in sorted(GEOMETRIES):
+            made.keys[0].table = blank_table(*GEOMETRIES[size])
+            read = decode_provisioning(encode_provisioning(made))
+            self.assertEqual(read.keys[0].table, made.keys[0].table)
+            self.assertIsNone(read.keys[1].table)
+            self.assertEqual(encode_provisioning(read), encode_provisioning(made))
+
+    def test_what_is_no_table_is_refused(self):
+        good = blank_table(6, 1)
+        wrong = [b"", good[:3], good[:-1], good + b"\x00", None, "text", 5]
+        for at, value in ((0, 0), (0, 2), (1, 5), (1, 2), (1, 9), (2, 0), (2, 2), (2, 9), (3, 1)):
+            wrong.append(good[:at] + bytes((value,)) + good[at + 1 :])
+        for role, table in [("sign", table) for table in wrong] + [("encrypt", good)]:
+            record = cbor.decode(encode_provisioning(tube()))
+            row = record[L.PROV_KEYS][0 if role == "sign" else 1]
+            row.append(table)
+            with self.assertRaises(MalformedProvisioning) as caught:
+                decode_provisioning(cbor.encode(record))
+            self.assertEqual(caught.exception.detail, "table")
+            row.append(table)
+            with self.assertRaises(MalformedProvisioning):
+                decode_provisioning(cbor.encode(record))
 
     def test_every_member_is_needed_and_none_is_added(self):
         record = cbor.decode(encode_provisioning(tube()))

@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from holdfast_core.crypto import Es256Key
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_server.store_sqlite import Store
 from testkit.serve import holdfast, init
@@ -282,6 +283,26 @@ def test_a_tube_that_is_never_connected_has_its_own_keys_and_no_context(tmp_path
     made = decode_provisioning((tmp_path / "tube.prov").read_bytes())
     assert made.as_context is None
     assert sorted(key.role for key in made.keys) == ["encrypt", "encrypt", "sign", "sign"]
+
+
+@pytest.mark.parametrize(("options", "size"), [([], 2052), (["--table", "8k"], 8196), (["--table", "none"], None)])
+def test_an_export_carries_a_table_for_each_signing_key_that_its_device_can_check(options, size, tmp_path, run):
+    run("rs", "add", "tube", "--scope", "read_result=GET:/result")
+    done = run("rs", "export", "tube", "--out", tmp_path / "tube.prov", *options)
+    assert done.stderr == ""
+    for key in decode_provisioning((tmp_path / "tube.prov").read_bytes()).keys:
+        assert (key.table and len(key.table)) == (size if key.role == "sign" else None)
+        if key.role == "sign":
+            point = key.material.reveal()
+            Es256Key(point[:32], point[32:], key.table)
+
+
+def test_an_export_without_the_c_core_says_that_it_has_no_tables(tmp_path, run, monkeypatch):
+    monkeypatch.setattr("holdfast_server.registry_shell.make_table", None)
+    run("rs", "add", "tube", "--scope", "read_result=GET:/result")
+    done = run("rs", "export", "tube", "--out", tmp_path / "tube.prov")
+    assert "no C core" in done.stderr
+    assert [key.table for key in decode_provisioning((tmp_path / "tube.prov").read_bytes()).keys] == [None] * 4
 
 
 def test_a_user_from_the_password_to_the_end(run):
