@@ -30,10 +30,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from holdfast_core import _native, cbor
 from holdfast_core import labels as L
 from holdfast_core.crypto import Es256Key
-from holdfast_core.cwt import ROLE_ENCRYPT, ROLE_SIGN, Trust, TrustedKey
+from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
-from holdfast_core.verifier import Rules, verify_token
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN, Trust, TrustedKey
+from holdfast_core.verifier import verify_token
 from holdfast_server.keyring import SigningKey
 from holdfast_server.store_keys import STATE_CURRENT, KeyRecord
 from holdfast_server.token_formats import encode_map, encrypt0, sign1

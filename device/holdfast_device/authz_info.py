@@ -15,8 +15,9 @@ from holdfast_core.ace_oscore import (
 )
 from holdfast_core.coap_message import response
 from holdfast_core.errors import KeyUnsuitable, Overloaded, PeerError, Replayed
+from holdfast_core.rules import REFERENCE
 from holdfast_core.secret import Secret
-from holdfast_core.verifier import REFERENCE, grant_from_introspection, verify_token
+from holdfast_core.verifier import grant_from_introspection, verify_token
 from holdfast_device.sessions import Session
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast_core.coap_events import Incoming
     from holdfast_core.coap_message import Message
     from holdfast_core.grant import Grant
-    from holdfast_core.verifier import Rules
+    from holdfast_core.rules import Rules
     from holdfast_device.cnonces import Cnonces
     from holdfast_device.introspection import Introspector
     from holdfast_device.resource_server import ResourceServer

@@ -8,13 +8,13 @@ board's own generator, so that a weak generator alone can repeat nothing (RFC 92
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits import DEVICE_LIMITS
 from holdfast_core.crypto import Es256Key
-from holdfast_core.cwt import Trust, TrustedKey
 from holdfast_core.drbg import HmacDrbg
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_contexts import ContextTable
+from holdfast_core.rules import REFERENCE, Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.sender_sequence import SenderSequence
-from holdfast_core.verifier import REFERENCE, Rules
+from holdfast_core.trust import Trust, TrustedKey
 from holdfast_device.authz_info import AuthzInfo
 from holdfast_device.cnonces import Cnonces
 from holdfast_device.endpoint import Endpoint

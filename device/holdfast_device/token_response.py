@@ -6,10 +6,9 @@ Integers only: a text key or a text profile is a malformed answer (RFC 9200 sect
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
-from holdfast_core.cnf import decode_cnf
+from holdfast_core.cnf import check_osc, decode_cnf
 from holdfast_core.errors import MalformedCbor, MalformedRequest, PeerError
 from holdfast_core.secret import Secret
-from holdfast_core.verifier import check_osc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

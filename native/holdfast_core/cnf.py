@@ -5,10 +5,10 @@ Unknown members of cnf are ignored, unknown members of osc are refused (RFC 9203
 Never proves possession and never derives a context: sessions do.
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, crypto
 from holdfast_core import labels as L
 from holdfast_core.cose_key import CoseKey, decode_cose_key
-from holdfast_core.errors import MalformedClaims, MalformedKey
+from holdfast_core.errors import KeyUnsuitable, MalformedClaims, MalformedKey, UnsupportedAlg
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OSCORE_VERSION = 1
+# A Master Secret shorter than the AEAD key it makes would be the weakest link; longer than a SHA-256 block is odd.
+MIN_MS_LEN = 16
+MAX_MS_LEN = 64
 
 # The text forms RFC 9203 allows for alg and hkdf, as the COSE registry spells them.
 _ALG_NAMES = {
@@ -86,6 +89,23 @@ def decode_osc(members: object) -> OscInput:
         _optional(members, L.OSC_CONTEXT_ID, "context-id"),
         _algorithm(members.get(L.OSC_VERSION, OSCORE_VERSION), {}, "version"),
     )
+
+
+def check_osc(osc: OscInput) -> None:
+    """Check that a context can be derived here: version, algorithms and the Master Secret's length.
+
+    Raises KeyUnsuitable with detail: version hkdf alg ms.
+    """
+    if osc.version != OSCORE_VERSION:
+        raise KeyUnsuitable("version")
+    if osc.hkdf != L.ALG_HMAC_256_256:
+        raise KeyUnsuitable("hkdf")
+    try:
+        crypto.aead_sizes(osc.alg)
+    except UnsupportedAlg:
+        raise KeyUnsuitable("alg") from None
+    if not MIN_MS_LEN <= len(osc.ms) <= MAX_MS_LEN:
+        raise KeyUnsuitable("ms")
 
 
 def encode_osc(osc: OscInput) -> "dict[object, object]":

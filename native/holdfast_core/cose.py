@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     VerificationKey = crypto.Es256Key | Secret
 
 MESSAGE_TAGS = (L.TAG_COSE_ENCRYPT0, L.TAG_COSE_MAC0, L.TAG_COSE_SIGN1)
-# What a MAC algorithm leaves of the HMAC-SHA-256 output, in bytes (RFC 9053 section 3.1).
-MAC_TAG_LENS = {L.ALG_HMAC_256_64: 8, L.ALG_HMAC_256_256: 32}
 _EMPTY_MAP = b"\xa0"
 _EMPTY = b""
 
@@ -164,7 +162,7 @@ def _verify_sign1(message: CoseMessage, alg: int, key: "VerificationKey", extern
 
 def _verify_mac0(message: CoseMessage, alg: int, key: "VerificationKey", external_aad: bytes) -> bytes:
     """Verify an HMAC-SHA-256 tag, whole or cut to 64 bits, over the MAC_structure (RFC 9052 section 6.3)."""
-    tag_len = MAC_TAG_LENS.get(alg)
+    tag_len = crypto.MAC_TAG_LENS.get(alg)
     if tag_len is None or not isinstance(key, Secret):
         raise UnsupportedAlg("mac0")
     to_be_maced = cbor.encode(["MAC0", message.protected, external_aad, message.content])

@@ -10,6 +10,7 @@ SHA-256: FIPS 180-4. HMAC: RFC 2104. HKDF: RFC 5869. AES-CCM: RFC 3610 with the 
 RFC 9053 section 4.2. ECDSA with P-256 and SHA-256 (ES256): RFC 9053 section 2.1.
 """
 
+from holdfast_core import labels as L
 from holdfast_core.aes_ccm import aead_sizes
 from holdfast_core.errors import LocalError
 
@@ -30,6 +31,7 @@ else:
         pass  # not built, or not CPython
 
 __all__ = (
+    "MAC_TAG_LENS",
     "PROVIDER",
     "Aead",
     "Es256Key",
@@ -43,6 +45,8 @@ __all__ = (
 )
 
 HASH_LEN = 32
+# What a MAC algorithm leaves of the HMAC-SHA-256 output, in bytes (RFC 9053 section 3.1).
+MAC_TAG_LENS = {L.ALG_HMAC_256_64: 8, L.ALG_HMAC_256_256: 32}
 MAX_OKM_LEN = 255 * HASH_LEN  # RFC 5869 2.3: the block counter is one byte
 
 

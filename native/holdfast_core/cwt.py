@@ -8,109 +8,31 @@ The algorithm is the configured key's, a key has one role, and keys of other rol
 Never reads a claim: see claims.py.  Never checks time, audience or scope: see verifier.py.
 """
 
-from holdfast_core import cbor, cose, crypto
+from holdfast_core import cbor, cose
 from holdfast_core import labels as L
 from holdfast_core.errors import (
     BadSignature,
     CritUnknown,
     HeaderUnprotected,
     MalformedCose,
-    MalformedKey,
     UnknownKey,
     UnsupportedAlg,
 )
-from holdfast_core.secret import Secret
+from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CWT_ENCRYPTED = "cwt-encrypted"
-CWT_NESTED = "cwt-nested"
-CWT_SIGNED = "cwt-signed"
-CWT_MAC = "cwt-mac"
-FORMATS = (CWT_ENCRYPTED, CWT_NESTED, CWT_SIGNED, CWT_MAC)
-
-ROLE_SIGN = "sign"
-ROLE_MAC = "mac"
-ROLE_ENCRYPT = "encrypt"
+    from holdfast_core.trust import Trust, TrustedKey
 
 # A nested token with osc material and a long AIF scope stays under 700 bytes; a board takes one in one block upload.
 MAX_TOKEN_LEN = 1024
-MAC_KEY_LEN = 32
 
 _ROLE_OF_TAG = {L.TAG_COSE_ENCRYPT0: ROLE_ENCRYPT, L.TAG_COSE_MAC0: ROLE_MAC, L.TAG_COSE_SIGN1: ROLE_SIGN}
-_ENCRYPT_ALGS = (
-    L.ALG_AES_CCM_16_64_128,
-    L.ALG_AES_CCM_16_64_256,
-    L.ALG_AES_CCM_16_128_128,
-    L.ALG_AES_CCM_16_128_256,
-)
 _SIGN1_HEAD = cbor.encode_head(6, L.TAG_COSE_SIGN1)
 _TOKEN_TAGS = (L.TAG_CWT, L.TAG_COSE_ENCRYPT0, L.TAG_COSE_MAC0, L.TAG_COSE_SIGN1)
-
-
-class TrustedKey:
-    """A provisioned key of an AS, for one role and one algorithm.
-
-    role: ROLE_SIGN (key: Es256Key), ROLE_MAC or ROLE_ENCRYPT (key: Secret).  kid: bytes.  alg: COSE algorithm.
-    issuer: the AS's iss value.
-    Raises MalformedKey with detail: role alg length.
-    """
-
-    __slots__ = ("alg", "issuer", "key", "kid", "role")
-
-    def __init__(self, role: str, kid: bytes, alg: int, issuer: str, key: "cose.VerificationKey") -> None:
-        _check_trusted(role, alg, key)
-        self.role = role
-        self.kid = kid
-        self.alg = alg
-        self.issuer = issuer
-        self.key = key
-
-    def __repr__(self) -> str:
-        return f"TrustedKey({self.role}, kid={self.kid!r}, alg={self.alg}, issuer={self.issuer!r})"
-
-
-def _check_trusted(role: str, alg: int, key: "cose.VerificationKey") -> None:
-    """Refuse an algorithm that is not one of the role's, and a key that is not one of the algorithm's."""
-    if role == ROLE_SIGN:
-        if alg != L.ALG_ES256:
-            raise MalformedKey("alg")
-        if isinstance(key, Secret):
-            raise MalformedKey("role")
-        return
-    if not isinstance(key, Secret):
-        raise MalformedKey("role")
-    if role == ROLE_MAC:
-        if alg not in cose.MAC_TAG_LENS:
-            raise MalformedKey("alg")
-        key_len = MAC_KEY_LEN
-    elif role == ROLE_ENCRYPT:
-        if alg not in _ENCRYPT_ALGS:
-            raise MalformedKey("alg")
-        key_len = crypto.aead_sizes(alg)[0]
-    else:
-        raise MalformedKey("role")
-    if len(key) != key_len:
-        raise MalformedKey("length")
-
-
-class Trust:
-    """The provisioned keys of every AS that may issue tokens for this RS."""
-
-    __slots__ = ("keys",)
-
-    def __init__(self, keys: "Sequence[TrustedKey]") -> None:
-        self.keys = tuple(keys)
-
-    def find(self, role: str, kid: "bytes | None", issuer: "str | None" = None) -> "list[TrustedKey]":
-        """Return the keys of a role with this kid (any kid for None), of one issuer when it is given."""
-        return [
-            key
-            for key in self.keys
-            if key.role == role and (kid is None or key.kid == kid) and (issuer is None or key.issuer == issuer)
-        ]
 
 
 class Opened:
@@ -127,7 +49,7 @@ class Opened:
         return f"Opened({self.format}, issuer={self.issuer!r})"
 
 
-def open_cwt(token: bytes, trust: Trust, formats: "Sequence[str]") -> Opened:
+def open_cwt(token: bytes, trust: "Trust", formats: "Sequence[str]") -> Opened:
     """Check the protection of a token.
 
     token: 1..MAX_TOKEN_LEN bytes.  formats: those of FORMATS that this RS takes.
@@ -168,7 +90,7 @@ def _decode_token(token: bytes) -> cose.CoseMessage:
     return cose.message_from(inner.number, inner.value)
 
 
-def _open_with_trust(message: cose.CoseMessage, trust: Trust, issuer: "str | None") -> "tuple[bytes, TrustedKey]":
+def _open_with_trust(message: cose.CoseMessage, trust: "Trust", issuer: "str | None") -> "tuple[bytes, TrustedKey]":
     """Try the keys that the header's kid names, of the role the COSE tag asks for; the first that fits wins."""
     kid = _checked_kid(message)
     return _open_with_any(message, trust.find(_ROLE_OF_TAG[message.tag], kid, issuer))
@@ -210,7 +132,7 @@ def _checked_kid(message: cose.CoseMessage) -> bytes:
     return kid
 
 
-def open_encrypted_key(value: object, trust: Trust, issuer: str) -> bytes:
+def open_encrypted_key(value: object, trust: "Trust", issuer: str) -> bytes:
     """Decrypt an Encrypted_COSE_Key (RFC 8747 section 3.3) with a key that the RS shares with the token's issuer.
 
     value: the decoded COSE_Encrypt0, tagged or not.  A kid in it is optional, and so is where its header stands: it is

@@ -9,12 +9,11 @@ of them would be a right without a limit.  Never asks for proof of possession, s
 from holdfast_core import crypto
 from holdfast_core import labels as L
 from holdfast_core.claims import Claims, claims_from_introspection, decode_claims
-from holdfast_core.cnf import OSCORE_VERSION, Cnf, OscInput, decode_cnf
-from holdfast_core.cwt import CWT_MAC, CWT_SIGNED, FORMATS, Opened, Trust, open_cwt, open_encrypted_key
+from holdfast_core.cnf import Cnf, check_osc, decode_cnf
+from holdfast_core.cwt import Opened, open_cwt, open_encrypted_key
 from holdfast_core.errors import (
     CnonceStale,
     KeyUnsuitable,
-    LocalError,
     MalformedClaims,
     NotYetValid,
     ProfileUnsupported,
@@ -27,79 +26,26 @@ from holdfast_core.errors import (
     WrongIssuer,
 )
 from holdfast_core.grant import Grant
-from holdfast_core.scope import Permissions, ScopeMap, understand
+from holdfast_core.rules import CWT_MAC, CWT_SIGNED, REFERENCE
+from holdfast_core.scope import Permissions, understand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from holdfast_core.rules import Rules
+    from holdfast_core.trust import Trust
 
     CnonceCheck = Callable[[bytes], bool]
 
-REFERENCE = "reference"
 # cti of a token with exi: the RS's identifier, then the AS's sequence number (RFC 9200 section 5.10.3; layout ours).
 EXI_SEQUENCE_LEN = 8
-# A Master Secret shorter than the AEAD key it makes would be the weakest link; longer than a SHA-256 block is odd.
-MIN_MS_LEN = 16
-MAX_MS_LEN = 64
 MIN_PSK_LEN = 16
-
-
-class Rules:
-    """What one RS accepts.
-
-    audiences: its own names.  trust: the keys of its ASes.  scope_map: what scopes mean.  formats: those of
-    cwt.FORMATS it takes, and REFERENCE when it introspects.  profiles: ACE profiles it speaks, the first being
-    in force when a token names none.
-    rs_id: its identifier in the cti of exi tokens.  leeway_s: how far the AS's clock may be off, for exp and nbf.
-    require_cnonce: whether every token must carry a fresh client-nonce (an RS without a clock may want that).
-    LocalError with detail: formats, profiles, leeway.
-    """
-
-    __slots__ = (
-        "audiences",
-        "formats",
-        "leeway_s",
-        "profiles",
-        "require_cnonce",
-        "rs_id",
-        "scope_map",
-        "trust",
-    )
-
-    def __init__(
-        self,
-        audiences: "Sequence[str]",
-        trust: Trust,
-        scope_map: ScopeMap,
-        formats: "Sequence[str]",
-        profiles: "Sequence[int]" = (L.PROFILE_COAP_OSCORE,),
-        rs_id: bytes = b"",
-        leeway_s: int = 0,
-        require_cnonce: bool = False,
-    ) -> None:
-        for token_format in formats:
-            if token_format != REFERENCE and token_format not in FORMATS:
-                raise LocalError("formats")
-        if not profiles:
-            raise LocalError("profiles")
-        for profile in profiles:
-            if profile not in _CNF_RULES:
-                raise LocalError("profiles")
-        if leeway_s < 0:
-            raise LocalError("leeway")
-        self.audiences = tuple(audiences)
-        self.trust = trust
-        self.scope_map = scope_map
-        self.formats = tuple(formats)
-        self.profiles = tuple(profiles)
-        self.rs_id = rs_id
-        self.leeway_s = leeway_s
-        self.require_cnonce = require_cnonce
 
 
 def verify_token(
     token: bytes,
-    rules: Rules,
+    rules: "Rules",
     now_s: "int | None",
     cnonce_check: "CnonceCheck | None" = None,
     exi_floor: "int | None" = None,
@@ -121,7 +67,7 @@ def verify_token(
 
 def grant_from_introspection(
     answer: object,
-    rules: Rules,
+    rules: "Rules",
     now_s: "int | None",
     issuer: str,
     token: bytes,
@@ -153,7 +99,7 @@ def _grant(
     claims: Claims,
     opened: Opened,
     token: bytes,
-    rules: Rules,
+    rules: "Rules",
     now_s: "int | None",
     now_is_floor: bool,
     exi_floor: "int | None",
@@ -173,7 +119,7 @@ def _grant(
     return Grant(claims, opened.issuer, cnf, permissions, profile, opened.format, crypto.sha256(token), exi_seq)
 
 
-def _check_time(claims: Claims, rules: Rules, now_s: "int | None", now_is_floor: bool) -> None:
+def _check_time(claims: Claims, rules: "Rules", now_s: "int | None", now_is_floor: bool) -> None:
     """Check exp, nbf and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4)."""
     if claims.exp is None and claims.exi is None:
         raise TokenExpired("endless")
@@ -190,7 +136,7 @@ def _check_time(claims: Claims, rules: Rules, now_s: "int | None", now_is_floor:
         raise NotYetValid("nbf")
 
 
-def _check_exi(claims: Claims, rules: Rules, exi_floor: "int | None") -> int:
+def _check_exi(claims: Claims, rules: "Rules", exi_floor: "int | None") -> int:
     """Check that an exi token is for this RS and above what has expired; return its sequence number."""
     cti = claims.cti
     if cti is None or exi_floor is None:
@@ -204,7 +150,7 @@ def _check_exi(claims: Claims, rules: Rules, exi_floor: "int | None") -> int:
     return sequence
 
 
-def _check_rights(claims: Claims, rules: Rules) -> Permissions:
+def _check_rights(claims: Claims, rules: "Rules") -> Permissions:
     """Check aud, then scope: whole strings, no folding and no normalisation."""
     for audience in claims.aud:
         if audience in rules.audiences:
@@ -216,7 +162,7 @@ def _check_rights(claims: Claims, rules: Rules) -> Permissions:
     return understand(claims.scope, rules.scope_map)
 
 
-def _check_cnonce(claims: Claims, rules: Rules, cnonce_check: "CnonceCheck | None") -> None:
+def _check_cnonce(claims: Claims, rules: "Rules", cnonce_check: "CnonceCheck | None") -> None:
     """Check the client-nonce whenever there is one, and that there is one when rules say so (RFC 9200 5.3.1)."""
     if claims.cnonce is None:
         if rules.require_cnonce:
@@ -226,7 +172,7 @@ def _check_cnonce(claims: Claims, rules: Rules, cnonce_check: "CnonceCheck | Non
         raise CnonceStale("stale")
 
 
-def _profile(claims: Claims, rules: Rules) -> int:
+def _profile(claims: Claims, rules: "Rules") -> int:
     if claims.ace_profile is None:
         return rules.profiles[0]
     if claims.ace_profile not in rules.profiles:
@@ -234,7 +180,7 @@ def _profile(claims: Claims, rules: Rules) -> int:
     return claims.ace_profile
 
 
-def _check_cnf(claims: Claims, profile: int, opened: Opened, trust: Trust) -> Cnf:
+def _check_cnf(claims: Claims, profile: int, opened: Opened, trust: "Trust") -> Cnf:
     """Decode cnf and check that its key serves the profile (RFC 9201 section 5) and came here unseen."""
     if claims.cnf is None:
         raise KeyUnsuitable("missing")  # never a bearer token
@@ -257,23 +203,6 @@ def _check_oscore_cnf(cnf: Cnf) -> None:
     if cnf.osc is None:
         raise KeyUnsuitable("method")
     check_osc(cnf.osc)
-
-
-def check_osc(osc: OscInput) -> None:
-    """Check that a context can be derived here: version, algorithms and the Master Secret's length.
-
-    Raises KeyUnsuitable with detail: version hkdf alg ms.
-    """
-    if osc.version != OSCORE_VERSION:
-        raise KeyUnsuitable("version")
-    if osc.hkdf != L.ALG_HMAC_256_256:
-        raise KeyUnsuitable("hkdf")
-    try:
-        crypto.aead_sizes(osc.alg)
-    except UnsupportedAlg:
-        raise KeyUnsuitable("alg") from None
-    if not MIN_MS_LEN <= len(osc.ms) <= MAX_MS_LEN:
-        raise KeyUnsuitable("ms")
 
 
 def _check_dtls_cnf(cnf: Cnf) -> None:

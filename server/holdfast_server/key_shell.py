@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from holdfast_core.cwt import ROLE_ENCRYPT, ROLE_SIGN
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
 from holdfast_server.admin_shell import json_option, opened, show_all, state_option
 from holdfast_server.records_shell import key_words
 

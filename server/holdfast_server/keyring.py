@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from holdfast_core import crypto
 from holdfast_core import labels as L
-from holdfast_core.cwt import ROLE_ENCRYPT, ROLE_SIGN, Trust, TrustedKey
 from holdfast_core.errors import LocalError
 from holdfast_core.secret import Secret
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN, Trust, TrustedKey
 from holdfast_server.store_keys import STATE_CURRENT, STATE_NEXT, STATE_RETIRED, KeyRecord
 from holdfast_server.store_sqlite import Store
 

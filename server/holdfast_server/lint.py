@@ -9,8 +9,9 @@ from typing import Any
 from holdfast_core import labels as L
 from holdfast_core.errors import HoldfastError
 from holdfast_core.grant import Grant
+from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
-from holdfast_core.verifier import Rules, grant_from_introspection, verify_token
+from holdfast_core.verifier import grant_from_introspection, verify_token
 from holdfast_server.errors import IssuanceFailed
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import FORMAT_REFERENCE, ResourceServer

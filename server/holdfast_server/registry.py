@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.cose_key import decode_cose_key
-from holdfast_core.cwt import ROLE_ENCRYPT, ROLE_SIGN
 from holdfast_core.errors import LocalError, Malformed
 from holdfast_core.names import GRANT_NAMES
 from holdfast_core.provisioning import SEED_LEN, AsContext, ProvisionedKey, Provisioning, RsProvisioning
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
 from holdfast_server.caller import Caller
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from holdfast_core.errors import HoldfastError
 from holdfast_core.grant import Grant
 from holdfast_core.names import ACCESS_TOKEN_URN, TOKEN_EXCHANGE
 from holdfast_core.provisioning import Provisioning
+from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
-from holdfast_core.verifier import Rules, verify_token
+from holdfast_core.verifier import verify_token
 from holdfast_device.client import AUTHZ_INFO_PATH
 from holdfast_device.device import trust_of
 from holdfast_device.token_response import TokenResponse

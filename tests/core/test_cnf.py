@@ -11,7 +11,7 @@ from holdfast_core import labels as L
 from holdfast_core.claims import decode_claims
 from holdfast_core.cnf import OscInput, decode_cnf, decode_osc, encode_osc
 from holdfast_core.cose_key import decode_cose_key
-from holdfast_core.cwt import Trust, open_encrypted_key
+from holdfast_core.cwt import open_encrypted_key
 from holdfast_core.errors import (
     BadSignature,
     HoldfastError,
@@ -22,6 +22,7 @@ from holdfast_core.errors import (
     UnsupportedAlg,
 )
 from holdfast_core.secret import Secret
+from holdfast_core.trust import Trust
 from holdfast_core.verifier import verify_token
 from testkit.token_rules import load_rules, trusted_key
 from vectors.gen import story as s

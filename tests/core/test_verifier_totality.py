@@ -10,9 +10,10 @@ from holdfast_core.claims import claims_from_introspection, decode_claims
 from holdfast_core.cnf import Cnf, decode_cnf, decode_osc
 from holdfast_core.cose import decode_message, message_from
 from holdfast_core.cose_key import decode_cose_key
-from holdfast_core.cwt import FORMATS, open_cwt
+from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import Malformed, TokenRejected
 from holdfast_core.grant import Grant
+from holdfast_core.rules import FORMATS
 from holdfast_core.scope import decode_aif, understand
 from holdfast_core.verifier import grant_from_introspection, verify_token
 from testkit.token_rules import load_rules

@@ -4,7 +4,7 @@ from minitest import MICROPYTHON, TestCase, vectors
 
 from holdfast_core import cbor, crypto, cwt
 from holdfast_core import labels as L
-from holdfast_core.cwt import FORMATS, Trust, TrustedKey, open_cwt
+from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import (
     HeaderUnprotected,
     Malformed,
@@ -14,7 +14,9 @@ from holdfast_core.errors import (
     UnknownKey,
     UnsupportedAlg,
 )
+from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, FORMATS
 from holdfast_core.secret import Secret
+from holdfast_core.trust import Trust, TrustedKey
 from testkit.token_rules import load_rules, verify_row
 
 RFC8392 = {row["id"]: bytes.fromhex(row["hex"]) for row in vectors("rfc8392")}
@@ -112,10 +114,10 @@ class Opening(TestCase):
 
     def test_formats_and_issuer(self):
         for name, token_format in (
-            ("good-nested", cwt.CWT_NESTED),
-            ("good-encrypted", cwt.CWT_ENCRYPTED),
-            ("good-signed", cwt.CWT_SIGNED),
-            ("good-mac", cwt.CWT_MAC),
+            ("good-nested", CWT_NESTED),
+            ("good-encrypted", CWT_ENCRYPTED),
+            ("good-signed", CWT_SIGNED),
+            ("good-mac", CWT_MAC),
         ):
             opened = self.opened(name)
             self.assertEqual((opened.format, opened.issuer), (token_format, "https://as.example"))
@@ -137,7 +139,7 @@ class Opening(TestCase):
         row = TOKENS["good-nested"]
         rules = RULES[row["keys"]]
         token = memoryview(bytearray(bytes.fromhex(row["token"])))
-        self.assertEqual(open_cwt(token, rules.trust, rules.formats).format, cwt.CWT_NESTED)
+        self.assertEqual(open_cwt(token, rules.trust, rules.formats).format, CWT_NESTED)
 
     def test_long_but_allowed(self):
         row = TOKENS["too-long"]

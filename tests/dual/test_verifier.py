@@ -20,8 +20,10 @@ from holdfast_core.errors import (
     WrongAudience,
     WrongIssuer,
 )
+from holdfast_core.rules import REFERENCE, Rules
 from holdfast_core.scope import ScopeMap
-from holdfast_core.verifier import REFERENCE, Rules, Trust, grant_from_introspection, verify_token
+from holdfast_core.trust import Trust
+from holdfast_core.verifier import grant_from_introspection, verify_token
 from testkit.token_rules import load_rules, outcome, verify_row
 
 ISSUER = "https://as.example"

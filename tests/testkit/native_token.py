@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from holdfast_core import cbor, crypto_cryptography, errors
-from holdfast_core.cwt import Trust, TrustedKey
+from holdfast_core.trust import Trust, TrustedKey
 from testkit.native_build import CACHE, ROOT, STRICT, generator_include
 from testkit.token_rules import rules_from
 

@@ -3,11 +3,12 @@
 from minitest import vectors
 
 from holdfast_core import crypto
-from holdfast_core.cwt import Trust, TrustedKey
 from holdfast_core.errors import Malformed, PeerError
+from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
-from holdfast_core.verifier import Rules, verify_token
+from holdfast_core.trust import Trust, TrustedKey
+from holdfast_core.verifier import verify_token
 
 
 def trusted_key(row):

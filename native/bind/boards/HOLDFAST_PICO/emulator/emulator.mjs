@@ -1,0 +1,44 @@
+// An RP2040 with a firmware: its USB serial line is this program's standard input and output.
+//   node emulator.mjs ROM FIRMWARE_UF2 [IMAGE@FLASH_OFFSET ...]
+// Ends when its input ends. It emulates instructions and peripherals, not time or power; never talks to a board.
+import fs from "node:fs";
+import { Simulator, USBCDC } from "rp2040js";
+
+const UF2_BLOCK = 512;
+const UF2_MAGIC = 0x0a324655;
+const FLASH = 0x10000000;
+const [rom, firmware, ...images] = process.argv.slice(2);
+
+const simulator = new Simulator();
+const chip = simulator.rp2040;
+chip.logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+const words = new Uint32Array(4096);
+new Uint8Array(words.buffer).set(fs.readFileSync(rom));
+chip.loadBootrom(words);
+
+const uf2 = fs.readFileSync(firmware);
+for (let at = 0; at < uf2.length; at += UF2_BLOCK) {
+  if (uf2.readUInt32LE(at) !== UF2_MAGIC) throw new Error(`${firmware} is no UF2 file`);
+  const target = uf2.readUInt32LE(at + 12) - FLASH;
+  chip.flash.set(uf2.subarray(at + 32, at + 32 + uf2.readUInt32LE(at + 16)), target);
+}
+for (const image of images) {
+  const [path, offset] = image.split("@");
+  chip.flash.set(fs.readFileSync(path), Number(offset));
+}
+
+const line = new USBCDC(chip.usbCtrl);
+const waiting = []; // what came from outside and has no room in the line yet
+let connected = false;
+line.onDeviceConnected = () => (connected = true);
+line.onSerialData = (octets) => fs.writeSync(1, octets);
+process.stdin.on("data", (octets) => waiting.push(...octets));
+process.stdin.on("end", () => process.exit(0));
+setInterval(() => {
+  while (connected && waiting.length && !line.txFIFO.full) line.sendSerialByte(waiting.shift());
+}, 1);
+
+chip.core.SP = words[0];
+chip.core.PC = words[1] & ~1;
+simulator.execute();
