@@ -4,6 +4,8 @@ Every argument of bytes may be anything with the buffer protocol. Fixed lengths:
 nonce 13. ValueError: a fixed length, key or tag length that is another. Status: 0 for yes, else of enum hf_status.
 """
 
+from typing import Any
+
 def sha256(message: bytes) -> bytes: ...
 def hmac_sha256(key: bytes, message: bytes) -> bytes: ...
 def equal(a: bytes | bytearray, b: bytes | bytearray) -> bool:
@@ -19,5 +21,19 @@ def p256_check_point(point: bytes) -> int: ...
 def p256_verify(point: bytes, digest: bytes, signature: bytes) -> int: ...
 def p256_verify_fixed(table: bytes | bytearray, digest: bytes, signature: bytes) -> int: ...
 def p256_table_check(table: bytes | bytearray, point: bytes) -> int: ...
+def rules_read(encoded: bytes) -> bytearray | int:
+    """Rules of hf_rules_read, which point into `encoded`: keep both. The verdict when they cannot be."""
+
+def token_verify(rules: bytearray, moment: bytes, token: bytes) -> int | tuple[Any, ...]:
+    """Verify a token (hf_token.h).
+
+    moment: clock, exi, 1 if client-nonces are handed out, then now_s and exi_floor of 8 bytes.
+    A refusal is the verdict, or (verdict, cnonce) when it came after the client-nonce was taken for fresh.
+    A grant is 20 items. 0 to 15, each bytes or None: issuer, sub, aud (encoded), scope, cti, cnonce, act (encoded),
+    kid; id, ms, salt and context id of osc; x, y, k and key_ops (encoded) of a key. 16: exp, nbf, iat, exi and exi_seq,
+    of 8 bytes each. 17: alg of osc, kty, alg of the key, of 4 bytes each. 18: the claims' has, whether scope is text,
+    ace_profile, format, method, encrypted, whether the key has an alg. 19: the token's hash. Numbers are little-endian.
+    """
+
 def p256_table_make(point: bytes, teeth: int, blocks: int) -> bytearray:
     """The table of a key. Raises ValueError also when it is no point of the curve."""

@@ -17,7 +17,7 @@ from holdfast_core.coap_message import response
 from holdfast_core.errors import KeyUnsuitable, Overloaded, PeerError, Replayed
 from holdfast_core.rules import REFERENCE
 from holdfast_core.secret import Secret
-from holdfast_core.verifier import grant_from_introspection, verify_token
+from holdfast_core.token_check import verify_token
 from holdfast_device.sessions import Session
 
 TYPE_CHECKING = False
@@ -99,6 +99,8 @@ class AuthzInfo:
     def verify(self, token: bytes) -> "Steps":
         """Task: return the Grant of a token, by value or by reference; raises Malformed* or TokenRejected."""
         if self._introspector is not None and REFERENCE in self._rules.formats and not token.startswith(_CWT_HEAD):
+            from holdfast_core.verifier import grant_from_introspection  # a tube never needs it
+
             answer = yield self._introspector.ask(token)
             return grant_from_introspection(
                 answer, self._rules, self._times.now_s, self._issuer, token, self._is_fresh, self._times.is_floor

@@ -13,6 +13,7 @@ import sys
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
 from holdfast_core.provisioning import decode_provisioning
+from holdfast_core.token_check import PATH
 from holdfast_core.trace import tracer
 from holdfast_device.device import Device
 from holdfast_device.loop_shell import Loop
@@ -83,8 +84,8 @@ def name_of(provisioning: "Provisioning") -> str:
 
 
 def announce(port: int) -> None:
-    """Print the line that says that the device serves, and whose cryptography it uses."""
-    write(json.dumps({"ready": port, "crypto": PROVIDER}) + "\n")
+    """Print the line that says that the device serves, whose primitives it uses, and who checks its tokens."""
+    write(json.dumps({"ready": port, "crypto": PROVIDER, "tokens": PATH}) + "\n")
 
 
 def write(line: str) -> None:

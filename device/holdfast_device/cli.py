@@ -17,6 +17,7 @@ import click
 
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.p256_table import GEOMETRIES
+from holdfast_core.token_check import PATH
 
 if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
@@ -67,6 +68,7 @@ def status(as_json: bool) -> None:
         "holdfast": version("holdfast"),
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
         "crypto": PROVIDER,
+        "tokens": PATH,
     }
     if as_json:
         click.echo(json.dumps(words, indent=2))

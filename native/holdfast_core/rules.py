@@ -9,6 +9,7 @@ from holdfast_core.errors import LocalError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from holdfast_core.scope import ScopeMap
     from holdfast_core.trust import Trust
@@ -38,6 +39,7 @@ class Rules:
         "audiences",
         "formats",
         "leeway_s",
+        "prepared",
         "profiles",
         "require_cnonce",
         "rs_id",
@@ -66,6 +68,7 @@ class Rules:
                 raise LocalError("profiles")
         if leeway_s < 0:
             raise LocalError("leeway")
+        self.prepared: Any = None  # what a verifier made of these rules, for itself
         self.audiences = tuple(audiences)
         self.trust = trust
         self.scope_map = scope_map

@@ -4,11 +4,12 @@ import ast
 import re
 import sys
 
-from holdfast_core import errors, labels
+from holdfast_core import errors, labels, verdicts
 from testkit import native_token as kit
 from testkit.native_build import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
+import gen_verdicts
 from gen_labels import LABELS, header
 
 INCLUDE = ROOT / "native" / "include"
@@ -50,7 +51,8 @@ def test_every_status_is_an_error_and_back():
 def details_of_python():
     """Every detail that a file of the token path gives an error, and every name it hands on to become one."""
     found = set()
-    for name in ("cbor", "cose", "cwt", "claims", "cnf", "cose_key", "scope", "verifier", "crypto_cryptography"):
+    files = ("cbor", "cose", "trust", "cwt", "claims", "cnf", "cose_key", "scope", "verifier", "crypto_cryptography")
+    for name in files:
         tree = ast.parse((ROOT / "native" / "holdfast_core" / f"{name}.py").read_text())
         found |= {
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -65,3 +67,12 @@ def test_every_detail_is_one_of_pythons():
     ours = {"", "rules", "table", "scratch"}
     assert set(texts) - ours <= details_of_python()
     assert all(text.upper().replace("-", "_") == name for name, text in listed if text)
+
+
+def test_verdicts_of_the_python_side_are_up_to_date():
+    """When this fails: python scripts/gen_verdicts.py native/holdfast_core/verdicts.py, and ruff format."""
+    written = (ROOT / "native/holdfast_core/verdicts.py").read_text()
+    assert written.lower() == gen_verdicts.text().lower()  # the formatter likes hex digits large
+    assert len(verdicts.DETAILS) == len(gen_verdicts.details()) > 70
+    for number, kind in verdicts.ERRORS:
+        assert kit.REASONS[number] == kind.reason

@@ -154,6 +154,8 @@ static mp_obj_t p256_table_make(mp_obj_t point, mp_obj_t teeth, mp_obj_t blocks)
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
 
+#include "hf_native_token.h"
+
 /* Both forms list the module's functions from here. The names are spelled out: what collects them reads this text. */
 #define HF_NATIVE_FUNCTIONS(EXPORT)                             \
     EXPORT(MP_QSTR_sha256, sha256_obj)                          \
@@ -165,7 +167,9 @@ static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
     EXPORT(MP_QSTR_p256_verify, p256_verify_obj)                \
     EXPORT(MP_QSTR_p256_verify_fixed, p256_verify_fixed_obj)    \
     EXPORT(MP_QSTR_p256_table_check, p256_table_check_obj)      \
-    EXPORT(MP_QSTR_p256_table_make, p256_table_make_obj)
+    EXPORT(MP_QSTR_p256_table_make, p256_table_make_obj)        \
+    EXPORT(MP_QSTR_rules_read, rules_read_obj)                  \
+    EXPORT(MP_QSTR_token_verify, token_verify_obj)
 
 #if defined(HF_NATMOD)
 #define HF_STORE(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
