@@ -12,16 +12,84 @@ _HERE = __file__.replace("\\", "/").rsplit("/", 1)[0] if "/" in __file__ else ".
 _VECTORS = (_HERE.rsplit("/", 1)[0] if "/" in _HERE else "..") + "/vectors/"  # a board's ROM knows no ".." in a path
 
 
-def vectors(name):
-    """Yield the rows of tests/vectors/<name>.jsonl, one dict a line; '#' and empty lines are skipped."""
+class _Tally:
+    """Which rows tests took: for each file one octet a row, 1 when it was taken."""
+
+    kept = {}  # by tests that passed
+    open = None  # by the test that runs; None when none does, as when a file is imported
+
+
+def _rows(name, word=""):
+    """Yield (index, row) of the rows of tests/vectors/<name>.jsonl that hold the word; '#' and empty lines are none."""
     rows = 0
     with open(_VECTORS + name + ".jsonl") as lines:
         for line in lines:
             if line.strip() and not line.startswith("#"):
+                if word in line:
+                    yield rows, json.loads(line)
                 rows += 1
-                yield json.loads(line)
     if not rows:
         raise AssertionError("no vectors in " + name)
+
+
+def _take(name, index):
+    if _Tally.open is not None:
+        octets = _Tally.open.setdefault(name, bytearray())
+        if len(octets) <= index:
+            octets.extend(bytes(index + 1 - len(octets)))
+        octets[index] = 1
+
+
+def vectors(name):
+    """Yield the rows of tests/vectors/<name>.jsonl, one dict a line."""
+    for index, row in _rows(name):
+        _take(name, index)
+        yield row
+
+
+class Rows:
+    """Rows of a file by what they have under `key`, each read when asked for: no board holds all of them at once.
+
+    With `field`, only the bytes that this field has in hex.
+    """
+
+    def __init__(self, name, key="id", field=None):
+        self._name, self._key, self._field = name, key, field
+        self._last = (None, 0, None)
+
+    def __getitem__(self, wanted):
+        if self._last[0] != wanted:
+            self._last = self._find(wanted)
+        _take(self._name, self._last[1])
+        row = self._last[2]
+        return unhex(row[self._field]) if self._field else row
+
+    def _find(self, wanted):
+        for index, row in _rows(self._name, json.dumps(wanted)):
+            if row.get(self._key) == wanted:
+                return wanted, index, row
+        raise KeyError(wanted)
+
+
+def begin_test():
+    """Count what is taken from now on as the next test's."""
+    _Tally.open = {}
+
+
+def end_test(passed):
+    """Keep what it took when it passed."""
+    for name, octets in _Tally.open.items() if passed else ():
+        kept = _Tally.kept.setdefault(name, bytearray())
+        if len(kept) < len(octets):
+            kept.extend(bytes(len(octets) - len(kept)))
+        for index in range(len(octets)):
+            kept[index] |= octets[index]
+    _Tally.open = None
+
+
+def taken():
+    """Return how many rows of each file the tests that passed took."""
+    return {name: sum(octets) for name, octets in _Tally.kept.items()}
 
 
 def unhex(text):

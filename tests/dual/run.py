@@ -1,14 +1,16 @@
 """Run tests/dual/test_*.py on whichever interpreter runs this file; it never collects anything else.
 
-    python tests/dual/run.py [word ...]
+    python tests/dual/run.py [--json FILE] [word ...]
     MICROPYPATH=native:device .cache/micropython/micropython -X heapsize=4M tests/dual/run.py [word ...]
 
 A word keeps the tests whose file.Class.method contains it. One line per failure, then the traceback; the
-last line is `N passed, N failed`. The exit code is 1 on any failure and when nothing ran.
+last line is `N passed, N failed`. The exit code is 1 on any failure and when nothing ran. FILE then holds what passed
+and how many rows of each file of vectors it took (tests/tools/paths_table.py reads it).
 """
 
 import gc
 import io
+import json
 import os
 import sys
 
@@ -17,6 +19,7 @@ if HERE not in sys.path:
     sys.path.insert(0, HERE)
 sys.path.append(HERE + "/..")  # for testkit
 
+import minitest  # noqa: E402
 from minitest import MICROPYTHON, TestCase  # noqa: E402
 
 MAX_REPR = 1000  # a failure shows this much of its message: enough for a whole token in hex
@@ -40,17 +43,20 @@ def _fail(name, err):
 def _run_one(kind, method, name):
     """Run one test in a fresh instance; return whether it passed."""
     case = kind(method) if not MICROPYTHON else kind()
+    minitest.begin_test()
+    passed = False
     try:
         case.setUp()
         try:
             getattr(case, method)()
         finally:
             case.tearDown()
+        passed = True
     except Exception as err:  # noqa: BLE001 - a test may fail in any way, and the next must run
         failed_in = getattr(case, "failed_in", None)
         _fail(name + (f" [{failed_in}]" if failed_in else ""), err)
-        return False
-    return True
+    minitest.end_test(passed)
+    return passed
 
 
 def _cases(stem):
@@ -91,6 +97,9 @@ def _provider():
 
 def main(words):
     """Run what matches; return the exit code."""
+    report = None
+    if words[:1] == ["--json"]:
+        report, words = words[1], words[2:]
     passed = failed = 0
     for name in sorted(os.listdir(HERE)):
         if name.startswith("test_") and name.endswith(".py"):
@@ -99,6 +108,10 @@ def main(words):
             failed += bad
     print(f"dual suite on {sys.implementation.name}, cryptography from {_provider()}")
     print(f"{passed} passed, {failed} failed")
+    if report:
+        with open(report, "w") as file:
+            result = {"provider": _provider(), "passed": passed, "failed": failed, "vectors": minitest.taken()}
+            file.write(json.dumps(result))
     return 1 if failed or not passed else 0
 
 

@@ -1,6 +1,6 @@
 """COSE messages against the working group's examples and RFC 8392 appendix A; these have unprotected headers."""
 
-from minitest import TestCase, vectors
+from minitest import Rows, TestCase, vectors
 
 from holdfast_core import cbor, cose, crypto
 from holdfast_core import labels as L
@@ -8,7 +8,7 @@ from holdfast_core.errors import BadSignature, CritUnknown, Malformed, Malformed
 from holdfast_core.secret import Secret
 from testkit.token_rules import outcome
 
-RFC8392 = {row["id"]: bytes.fromhex(row["hex"]) for row in vectors("rfc8392")}
+RFC8392 = Rows("rfc8392", field="hex")
 P256 = next(row["key"] for row in vectors("cose_examples") if row["tag"] == L.TAG_COSE_SIGN1)
 
 

@@ -1,6 +1,6 @@
 """The strict shape of a token: what the RFC's examples lack, truncations, flipped bits, trust by role and kid."""
 
-from minitest import MICROPYTHON, TestCase, vectors
+from minitest import MICROPYTHON, Rows, TestCase
 
 from holdfast_core import cbor, crypto, cwt
 from holdfast_core import labels as L
@@ -19,8 +19,8 @@ from holdfast_core.secret import Secret
 from holdfast_core.trust import Trust, TrustedKey
 from testkit.token_rules import load_rules, verify_row
 
-RFC8392 = {row["id"]: bytes.fromhex(row["hex"]) for row in vectors("rfc8392")}
-TOKENS = {row["id"]: row for row in vectors("tokens")}
+RFC8392 = Rows("rfc8392", field="hex")
+TOKENS = Rows("tokens")
 RULES = load_rules()
 ISSUER = "coap://as.example.com"
 # In pure Python a P-256 signature takes long to check, so MicroPython flips bits of the others only.

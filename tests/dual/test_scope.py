@@ -1,6 +1,8 @@
 """What scopes mean: AIF against RFC 9237, names, and the three answers of a check."""
 
-from minitest import TestCase, unhex, vectors
+import json
+
+from minitest import Rows, TestCase, unhex
 
 from holdfast_core import labels as L
 from holdfast_core.errors import (
@@ -29,7 +31,8 @@ METHODS = (
     (L.CODE_PATCH, L.METHOD_PATCH),
     (L.CODE_IPATCH, L.METHOD_IPATCH),
 )
-AIF = [row for row in vectors("rfc9237") if "cbor_hex" in row]
+FIGURE_3, FIGURE_5, TABLE_2 = "RFC9237 3 Fig 3", "RFC9237 3 Fig 5", "RFC9237 2.3 Table 2"
+AIF = Rows("rfc9237", key="section")
 MAP = ScopeMap(
     {
         "read": [("/s/temp", L.METHOD_GET), ("/a/led", L.METHOD_GET)],
@@ -40,24 +43,25 @@ MAP = ScopeMap(
 
 class Aif(TestCase):
     def test_rfc9237_both_ways(self):
-        for row in AIF:
+        for row in (AIF[FIGURE_5], AIF[TABLE_2]):
             permissions = [(path, methods) for path, methods in row["value"]]
             self.assertEqual(decode_aif(unhex(row["cbor_hex"])), permissions)
             self.assertEqual(encode_aif(permissions), unhex(row["cbor_hex"]))
-        self.assertEqual(len(AIF), 2)
+        figure_3 = [(path, methods) for path, methods in json.loads(AIF[FIGURE_3]["json"])]
+        self.assertEqual(encode_aif(figure_3), unhex(AIF[FIGURE_5]["cbor_hex"]))
 
     def test_rfc9237_figure_5_is_understood(self):
         self.assertEqual(
-            understand(unhex(AIF[0]["cbor_hex"]), MAP).entries(), [("/a/led", 5), ("/dtls", 2), ("/s/temp", 1)]
+            understand(unhex(AIF[FIGURE_5]["cbor_hex"]), MAP).entries(), [("/a/led", 5), ("/dtls", 2), ("/s/temp", 1)]
         )
 
     def test_dynamic_permissions_are_not_understood(self):
         permissions = ScopeMap({"x": [("/a/make-coffee", 2)]})
         with self.assertRaises(ScopeUnknown):
-            understand(unhex(AIF[1]["cbor_hex"]), permissions)
+            understand(unhex(AIF[TABLE_2]["cbor_hex"]), permissions)
 
     def test_truncated_at_every_byte(self):
-        encoded = unhex(AIF[0]["cbor_hex"])
+        encoded = unhex(AIF[FIGURE_5]["cbor_hex"])
         for end in range(len(encoded)):
             with self.assertRaises(MalformedScope):
                 decode_aif(encoded[:end])

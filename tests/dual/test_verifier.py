@@ -3,7 +3,7 @@
 Also the introspection side, which shares the checks, and what a Grant says and does not say.
 """
 
-from minitest import TestCase, vectors
+from minitest import Rows, TestCase, vectors
 
 from holdfast_core import labels as L
 from holdfast_core.errors import (
@@ -32,7 +32,7 @@ NOW = 1800000000
 HANDLE = bytes(range(16))
 MS = bytes(range(0xE0, 0xF0))
 RULES = load_rules()
-ROWS = {row["id"]: row for row in vectors("tokens") if row["expect"] == "ok"}
+ROWS = Rows("tokens")
 
 
 class Tokens(TestCase):
