@@ -205,7 +205,8 @@ def decode_cnf(value: object, open_encrypted: "Callable[[object], bytes] | None"
             raise MalformedClaims("encrypted")
         members = cbor.decode(open_encrypted(members))
     key = decode_cose_key(members)
-    return Cnf(L.CNF_COSE_KEY, _same_kid(kid, key.kid), key=key, encrypted=encrypted)
+    key.kid = _same_kid(kid, key.kid)
+    return Cnf(L.CNF_COSE_KEY, key.kid, key=key, encrypted=encrypted)
 
 
 def _same_kid(kid: "bytes | None", own: "bytes | None") -> "bytes | None":

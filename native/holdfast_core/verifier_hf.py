@@ -33,6 +33,7 @@ _HAS_EXP, _HAS_NBF, _HAS_IAT, _HAS_EXI = 1, 2, 4, 8
 _CLOCK_UNKNOWN, _CLOCK_FLOOR, _CLOCK_EXACT = 0, 1, 2
 _EXI_REFUSED, _EXI_ANY, _EXI_ABOVE = 0, 1, 2
 _RULES_VERSION = 1
+_MAX_LEEWAY_S = 0xFFFFFFFF  # 136 years
 
 
 class _Prepared:
@@ -56,8 +57,12 @@ def encode_rules(rules: "Rules") -> bytes:
         material, table = (held.reveal(), None) if secret else (held.point, held.table)
         keys.append([_ROLES.index(key.role), key.kid, key.alg, key.issuer, material, table])
     scopes = [[name, [list(pair) for pair in rules.scope_map.permissions(name)]] for name in rules.scope_map.names()]
-    formats = sum([_FORMATS.get(name, 0) for name in rules.formats])
-    numbers = [_RULES_VERSION, formats, list(rules.profiles), rules.rs_id, rules.leeway_s, rules.require_cnonce]
+    formats = 0
+    for name in rules.formats:  # which may name one twice
+        formats |= _FORMATS.get(name, 0)
+    profiles = [profile for at, profile in enumerate(rules.profiles) if profile not in rules.profiles[:at]]
+    leeway_s = min(rules.leeway_s, _MAX_LEEWAY_S)
+    numbers = [_RULES_VERSION, formats, profiles, rules.rs_id, leeway_s, rules.require_cnonce]
     return cbor.encode(numbers + [list(rules.audiences), keys, scopes])
 
 
@@ -112,7 +117,7 @@ def _grant(fields: "tuple[Any, ...]", rules: "Rules") -> Grant:
     claims.scope = _text(fields[3]) if scope_is_text else fields[3]
     claims.cti = fields[4]
     claims.cnonce = fields[5]
-    claims.act = None if fields[6] is None else cbor.decode(fields[6])
+    claims.act = None if fields[6] is None else cbor.decode(fields[6], (L.TAG_COSE_ENCRYPT0,))
     claims.client_id = None
     claims.exp = exp if has & _HAS_EXP else None
     claims.nbf = nbf if has & _HAS_NBF else None

@@ -19,22 +19,21 @@ static mp_obj_t slice_object(struct hf_slice slice)
     return slice.p == NULL ? mp_const_none : mp_obj_new_bytes(slice.p, slice.len);
 }
 
-/* A client-nonce that was met on the way. No RS hands out a longer one. */
+/* A client-nonce that was met on the way. */
 struct noted {
-    size_t len; /* 0: none */
-    uint8_t cnonce[64];
+    uint8_t *cnonce; /* room for the longest that a token can hold */
+    size_t len;
+    bool met;
 };
 
-/* Takes every client-nonce that could be the RS's, and notes it: the caller judges it before the grant counts, and after
- * a refusal too, since its check comes before those that may have refused. So no Python runs while secrets lie about. */
+/* Takes every client-nonce, and notes it: the caller judges it before the grant counts, and after a refusal too, since
+ * its check comes before those that may have refused. So no Python runs while secrets lie about. */
 static bool note_cnonce(void *context, const uint8_t *cnonce, size_t cnonce_len)
 {
     struct noted *noted = context;
-    if (cnonce_len == 0 || cnonce_len > sizeof noted->cnonce) {
-        return false;
-    }
     hf_memcpy(noted->cnonce, cnonce, cnonce_len);
     noted->len = cnonce_len;
+    noted->met = true;
     return true;
 }
 
@@ -74,7 +73,7 @@ static mp_obj_t grant_object(const struct hf_grant *grant)
  */
 static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
 {
-    struct noted noted = {.len = 0};
+    struct noted noted = {.met = false};
     struct hf_moment now = {.is_fresh = note_cnonce, .context = &noted};
     const struct hf_rules *r = (const struct hf_rules *)fixed(rules, sizeof *r);
     const uint8_t *m = fixed(moment, MOMENT_LEN);
@@ -86,14 +85,17 @@ static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
     }
     hf_memcpy(&now.now_s, m + MOMENT_NOW, sizeof now.now_s);
     hf_memcpy(&now.exi_floor, m + MOMENT_FLOOR, sizeof now.exi_floor);
-    size_t scratch_len = HF_TOKEN_SCRATCH_LEN(t.len);
-    size_t room = sizeof(struct hf_grant) + scratch_len;
+    size_t len = t.len <= HF_TOKEN_MAX_LEN ? t.len : 0; /* what is longer is refused unread, and must not cost memory */
+    size_t scratch_len = HF_TOKEN_SCRATCH_LEN(len);
+    size_t room = sizeof(struct hf_grant) + scratch_len + len;
     struct hf_grant *grant = m_malloc(room);
-    enum hf_status status = hf_token_verify(r, &now, t.buf, t.len, (uint8_t *)(grant + 1), scratch_len, grant);
+    uint8_t *scratch = (uint8_t *)(grant + 1);
+    noted.cnonce = scratch + scratch_len;
+    enum hf_status status = hf_token_verify(r, &now, t.buf, t.len, scratch, scratch_len, grant);
     mp_obj_t result = MP_OBJ_NEW_SMALL_INT(status | grant->detail << 8);
     if (status == HF_OK) {
         result = grant_object(grant);
-    } else if (noted.len > 0) {
+    } else if (noted.met) {
         mp_obj_t refused[] = {result, mp_obj_new_bytes(noted.cnonce, noted.len)};
         result = mp_obj_new_tuple(2, refused);
     }
