@@ -42,7 +42,7 @@ dual_on_micropython() { MICROPYPATH=native:device timeout 600 $MICROPYTHON -X he
 # The same with the C core as a native module, and proof that it was used.
 dual_with_native_core() {
   local path=native:device:.cache/natmod/x64
-  MICROPYPATH=$path $MICROPYTHON -c 'from holdfast_core import crypto; assert crypto.PROVIDER == "hf_native", crypto.PROVIDER' \
+  MICROPYPATH=$path $MICROPYTHON -c 'from holdfast_core import crypto, token_check; ways = crypto.PROVIDER, token_check.PATH; assert set(ways) == {"hf_native"}, ways' \
     && MICROPYPATH=$path timeout 600 $MICROPYTHON -X heapsize=16M tests/dual/run.py
 }
 

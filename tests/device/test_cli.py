@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
+from holdfast_core.token_check import PATH
 from holdfast_device import cli
 from testkit.story import EKG_SECRET, ekg_provisioning, tube_provisioning
 
@@ -78,6 +79,7 @@ def test_show_shows_names_and_no_secret(tmp_path, make, as_json):
 def test_status_says_what_it_runs_on():
     done = run("status", "--json")
     assert json.loads(done.output)["crypto"] == PROVIDER
+    assert json.loads(done.output)["tokens"] == PATH == "python"
     assert "CPython" in run("status").output
 
 
