@@ -18,6 +18,7 @@ HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 sys.path.append(HERE + "/..")  # for testkit
+sys.path.append(HERE + "/../native")  # for hf_native_cases
 
 import minitest  # noqa: E402
 from minitest import MICROPYTHON, TestCase  # noqa: E402
@@ -88,6 +89,12 @@ def _run_file(stem, words):
     return passed, failed
 
 
+def _stems():
+    """The files: all of this folder, and the native module's own where that is there."""
+    stems = [name[:-3] for name in sorted(os.listdir(HERE)) if name.startswith("test_") and name.endswith(".py")]
+    return stems + (["hf_native_cases"] if _provider() == "hf_native" else [])
+
+
 def _provider():
     """Where the primitives come from."""
     from holdfast_core import crypto
@@ -101,11 +108,10 @@ def main(words):
     if words[:1] == ["--json"]:
         report, words = words[1], words[2:]
     passed = failed = 0
-    for name in sorted(os.listdir(HERE)):
-        if name.startswith("test_") and name.endswith(".py"):
-            good, bad = _run_file(name[:-3], words)
-            passed += good
-            failed += bad
+    for stem in _stems():
+        good, bad = _run_file(stem, words)
+        passed += good
+        failed += bad
     print(f"dual suite on {sys.implementation.name}, cryptography from {_provider()}")
     print(f"{passed} passed, {failed} failed")
     if report:

@@ -1,12 +1,13 @@
 """hf_native's own interface, run by MicroPython: what the dual suite does not reach through holdfast_core.crypto.
 
-test_natmod.py runs it on this machine and scripts/boards.sh on emulated boards: ECDSA by a provisioned key's table, and
-arguments that the binding must refuse before the C core sees them.
+A program for test_natmod.py, and a suite for tests/dual/run.py and for tests/tools/board_main.py on emulated boards:
+ECDSA by a provisioned key's table, and arguments that the binding must refuse before the C core sees them.
 """
 
 import gc
 import sys
 
+from hf_native_oscore_cases import OscoreArguments, OscoreEquality, OscoreVectors
 from minitest import TestCase, unhex, vectors
 
 import hf_native
@@ -134,7 +135,7 @@ class Heap(TestCase):
 def run():
     """Run every case; the last line says `N passed`. Exit code 1 on the first failure, with its traceback."""
     passed = 0
-    for kind in (Tables, Arguments, Heap):
+    for kind in (Tables, Arguments, Heap, OscoreVectors, OscoreEquality, OscoreArguments):
         for name in sorted(dir(kind)):
             if name.startswith("test"):
                 getattr(kind(), name)()
@@ -142,4 +143,5 @@ def run():
     print(f"hf_native on {sys.platform}: {passed} passed")  # noqa: T201 - it is a program
 
 
-run()
+if __name__ == "__main__":
+    run()
