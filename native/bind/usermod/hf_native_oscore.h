@@ -131,7 +131,8 @@ static mp_obj_t oscore_unprotect_request(size_t n_args, const mp_obj_t *args)
     struct hf_oscore_ctx *ctx = ctx_in(args[0]);
     struct hf_oscore_exchange *exchange = exchange_in(args[1]);
     mp_buffer_info_t message = message_in(args[2], args[3], &message_len);
-    return length_or(hf_oscore_unprotect_request(ctx, message.buf, &message_len, exchange), message_len);
+    enum hf_status status = hf_oscore_unprotect_request(ctx, message.buf, &message_len, exchange);
+    return length_or(status, message_len);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(oscore_unprotect_request_obj, 4, 4, oscore_unprotect_request);
 
@@ -167,6 +168,7 @@ static mp_obj_t oscore_unprotect_response(size_t n_args, const mp_obj_t *args)
     struct hf_oscore_ctx *ctx = ctx_in(args[0]);
     struct hf_oscore_exchange *exchange = exchange_in(args[1]);
     mp_buffer_info_t message = message_in(args[2], args[3], &message_len);
-    return length_or(hf_oscore_unprotect_response(ctx, exchange, message.buf, &message_len), message_len);
+    enum hf_status status = hf_oscore_unprotect_response(ctx, exchange, message.buf, &message_len);
+    return length_or(status, message_len);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(oscore_unprotect_response_obj, 4, 4, oscore_unprotect_response);
