@@ -8,6 +8,7 @@ import gc
 import sys
 
 from hf_native_oscore_cases import OscoreArguments, OscoreEquality, OscoreVectors
+from hf_native_token_cases import TokenRules, Tokens
 from minitest import TestCase, unhex, vectors
 
 import hf_native
@@ -135,10 +136,12 @@ class Heap(TestCase):
 def run():
     """Run every case; the last line says `N passed`. Exit code 1 on the first failure, with its traceback."""
     passed = 0
-    for kind in (Tables, Arguments, Heap, OscoreVectors, OscoreEquality, OscoreArguments):
+    for kind in (Tables, Arguments, Heap, OscoreVectors, OscoreEquality, OscoreArguments, TokenRules, Tokens):
         for name in sorted(dir(kind)):
             if name.startswith("test"):
-                getattr(kind(), name)()
+                case = kind()
+                case.setUp()
+                getattr(case, name)()
                 passed += 1
     print(f"hf_native on {sys.platform}: {passed} passed")  # noqa: T201 - it is a program
 
