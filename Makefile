@@ -1,5 +1,5 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo test test-cores lint bench clean
+.PHONY: help demo test test-cores test-boards fuzz lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -7,8 +7,9 @@ help:
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  the native core in MicroPython on emulated Cortex-M3, M4 and RV32; the same compilers"
+	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make lint    only format, lint and types"
-	@echo "make bench   signature and token checks side by side with other libraries, and on small cores"
+	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
 	@echo "make clean   remove everything that these targets made"
 
 demo:
@@ -33,6 +34,11 @@ test-boards:
 	@scripts/toolchain.sh boards
 	@scripts/boards.sh
 
+fuzz:
+	@scripts/setup.sh
+	@scripts/toolchain.sh fuzz
+	@.venv/bin/python tests/tools/fuzz_native.py $(FUZZ_CPU_MINUTES)
+
 lint:
 	@scripts/setup.sh
 	@.venv/bin/ruff format --check .
@@ -42,8 +48,7 @@ lint:
 bench:
 	@scripts/setup.sh
 	@scripts/toolchain.sh cores
-	@PYTHONPATH=tests .venv/bin/python benchmarks/p256.py
-	@.venv/bin/python benchmarks/tokens.py
+	@PYTHONPATH=tests .venv/bin/python benchmarks/bench.py
 
 clean:
 	rm -rf .venv .venv-cwt .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -4,6 +4,7 @@
 # again. Call it after scripts/setup.sh.
 #   scripts/toolchain.sh cores    also what the emulated cores and the benchmarks want: compilers for Arm and RISC-V,
 #                                 qemu, and OpenSSL to measure against
+#   scripts/toolchain.sh fuzz     also clang with libFuzzer and the sanitizers
 #   scripts/toolchain.sh boards   also what MicroPython on emulated boards wants: the same, libraries, and whole machines
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,6 +17,14 @@ command -v "${CC:-gcc}" >/dev/null || missing+=(gcc)
 compiles || missing+=(libc6-dev)
 [ -e "$(python_include)/Python.h" ] || missing+=(python3-dev)
 command -v valgrind >/dev/null || missing+=(valgrind)
+# Whether clang links a fuzz target under the sanitizers.
+fuzzes() {
+  echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n; }' \
+    | clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null 2>/dev/null
+}
+if [ "${1:-}" = fuzz ]; then
+  fuzzes || missing+=(clang libclang-rt-14-dev)  # of Debian 12
+fi
 if [ "${1:-}" = cores ]; then
   command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
   command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)

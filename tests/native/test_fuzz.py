@@ -17,7 +17,7 @@ COUNT = int(os.environ.get("HOLDFAST_FUZZ_COUNT", "10000"))
 def test_fuzz(target, tmp_path):
     program = kit.build(target, tmp_path)
     seeds = kit.write_seeds(target, tmp_path / "seeds")
-    assert len(seeds) > 100
+    assert len(seeds) > 50
     done = subprocess.run([program, str(COUNT), *seeds], capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 

@@ -12,7 +12,7 @@ from testkit.token_mutants import Mutants
 from vectors.gen import story as s
 from vectors.gen import token_writer as w
 
-TARGETS = ("cbor", "token", "oscore")
+TARGETS = ("cbor", "cose", "token", "oscore", "coap")
 LIBFUZZER = ("clang", ("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"), ())
 PLAIN = ("gcc", ("-fsanitize=address,undefined", "-fno-sanitize-recover"), ("native/tests/fuzz_main.c",))
 RAW, MAC, ENCRYPT = range(3)
@@ -59,6 +59,26 @@ def cbor_seeds():
     return [bytes((ALL_TAGS_AT_ANY_DEPTH,)) + bytes.fromhex(row["encoded"]) for name in files for row in vectors(name)]
 
 
+def cose_seeds():
+    """The array of each token of the vectors and, decrypted before, of what is inside; with its COSE tag in front."""
+    seeds = []
+    for row in vectors("tokens"):
+        token = bytes.fromhex(row["token"])
+        if token[:2] == b"\xd8\x3d" and len(token) > 4 and 0xD0 <= token[2] < 0xD8:
+            seeds.append(bytes((token[2] & 31,)) + token[3:])
+    payload = s.claims()
+    signed = s.signed(payload)
+    return [*seeds, b"\x12" + signed, b"\x11" + signed, b"\x10" + signed]
+
+
+def coap_seeds():
+    """Every datagram of the CoAP and OSCORE vectors."""
+    datagrams = [row["datagram"] for row in vectors("coap_messages")]
+    for row in vectors("rfc8613_messages"):
+        datagrams += [row["protected"], row["plain"]]
+    return [bytes.fromhex(datagram) for datagram in datagrams]
+
+
 def oscore_seeds():
     """Datagrams from outside, outer options with a plaintext, and messages of our own; see fuzz_oscore.c."""
     messages = vectors("rfc8613_messages")
@@ -74,7 +94,8 @@ def oscore_seeds():
 
 def write_seeds(target, folder):
     """Write the seeds of a target, a file each; returns their paths."""
-    seeds = {"token": token_seeds, "cbor": cbor_seeds, "oscore": oscore_seeds}[target]()
+    makers = {"token": token_seeds, "cbor": cbor_seeds, "cose": cose_seeds, "oscore": oscore_seeds, "coap": coap_seeds}
+    seeds = makers[target]()
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / hashlib.sha256(seed).hexdigest()[:16] for seed in seeds]
     for path, seed in zip(paths, seeds, strict=True):
