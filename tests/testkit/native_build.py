@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".cache" / "native"
+# tests/native/test_coverage.py runs tests anew with this set: then gcc counts lines and branches, unoptimised.
+COVER = ("--coverage", "-fprofile-abs-path", "-O0") if os.environ.get("HOLDFAST_COVER") else ()
+CACHE = ROOT / ".cache" / ("native-cover" if COVER else "native")
 STRICT = (
     "-std=c99",
     "-Wall",
@@ -34,6 +36,11 @@ def generator_include(teeth, blocks):
     return folder
 
 
+def counted(compiler, flags):
+    """What to add to a command so that it counts, when that is asked: not to clang's, nor where a sanitizer branches."""
+    return COVER if compiler == "gcc" and not any("sanitize" in flag for flag in flags) else ()
+
+
 def build(name, sources, flags=(), includes=(), compiler="gcc"):
     """Path of a shared object of these sources (relative to the root), built unless it is there already."""
     inputs = sorted(
@@ -42,7 +49,8 @@ def build(name, sources, flags=(), includes=(), compiler="gcc"):
         for path in ROOT.glob(pattern)
     )
     inputs += [header for folder in includes for header in sorted(Path(folder).glob("*.h"))]
-    command = [compiler, *STRICT, "-O2", "-g", "-fPIC", "-shared", *flags, "-I", str(ROOT / "native/include")]
+    command = [compiler, *STRICT, "-O2", "-g", "-fPIC", "-shared", *flags, *counted(compiler, flags)]
+    command += ["-I", str(ROOT / "native/include")]
     command += ["-I", str(ROOT / "native/src")]
     for folder in includes:
         command += ["-I", str(folder)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from holdfast_core import cbor, crypto_cryptography, errors
 from holdfast_core.trust import Trust, TrustedKey
-from testkit.native_build import CACHE, ROOT, STRICT, generator_include
+from testkit.native_build import CACHE, ROOT, STRICT, counted, generator_include
 from testkit.token_rules import rules_from
 
 FORMATS = {"cwt-encrypted": 1, "cwt-nested": 2, "cwt-signed": 4, "cwt-mac": 8}
@@ -19,7 +19,6 @@ ROLES = {"sign": 0, "mac": 1, "encrypt": 2}
 UNKNOWN, FLOOR, EXACT = range(3)
 REFUSED, ANY, ABOVE = range(3)
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover", "-O1")
-COVERED = ("--coverage", "-fprofile-abs-path", "-O0")
 TEETH, BLOCKS = 6, 1
 
 
@@ -29,7 +28,7 @@ def program(name="token", flags=("-O2",)):
     headers = sorted((ROOT / "native").glob("*/*.h"))
     include = generator_include(TEETH, BLOCKS)
     folders = [f"-I{folder}" for folder in (ROOT / "native/include", ROOT / "native/src", include)]
-    command = ["gcc", *STRICT, "-g", *flags, *folders]
+    command = ["gcc", *STRICT, "-g", *flags, *counted("gcc", flags), *folders]
     key = hashlib.sha256(repr(command).encode() + b"".join(path.read_bytes() for path in sources + headers))
     folder = CACHE / f"{name}-{key.hexdigest()[:16]}"
     if not (folder / name).exists():
@@ -139,11 +138,6 @@ def of_row(row):
     nonces = None if "cnonces" not in row else [bytes.fromhex(nonce) for nonce in row["cnonces"]]
     token = bytes.fromhex(row["token"])
     return token_record(token, row["now"], row.get("exi_floor"), row.get("floor", False), nonces)
-
-
-def folder_of(executable):
-    """Where a program built with COVERED leaves its counts."""
-    return Path(executable).parent
 
 
 INT64 = 1 << 63
