@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 OSCORE_VERSION = 1  # RFC 8613 section 5.4
 # RFC 8613 figure 5: Class U only, and no Class E.  Everything else, known or not, is Class E (section 4.1).
 _OUTER = (L.OPT_URI_HOST, L.OPT_URI_PORT, L.OPT_PROXY_SCHEME)
+_UNPROTECTABLE = (L.OPT_OSCORE, L.OPT_PROXY_URI)  # nested; and section 4.1.3.3, which we do not do
+_OSCORE = L.OPT_OSCORE
+_AAD_START = b"\x83hEncrypt0@"  # ["Encrypt0", h'', and before the third: the AAD array (RFC 8613 section 5.4)
+_CBOR_BYTES = 0x40  # head of a byte string of less than 24 bytes: an AAD array has 19 at most
 _SPECIAL = (L.OPT_URI_HOST, L.OPT_OBSERVE, L.OPT_URI_PORT, L.OPT_OSCORE, L.OPT_PROXY_URI, L.OPT_PROXY_SCHEME)
 
 
@@ -160,11 +164,13 @@ class SecurityContext:
         nonce = _nonce(self._sender_nonce, number)
         aad = _aad(self._aad_heads, piv)
         state = RequestState(self, number, nonce, aad, _registers(observe), False)
+        code = L.CODE_POST
         if observe is not None:
-            inner.add(L.OPT_OBSERVE, observe)
-        value = encode_option(piv, self.sender_id, self.id_context)
-        outer.code = L.CODE_POST if observe is None else L.CODE_FETCH
-        return self._seal(inner, outer.add(L.OPT_OSCORE, value), nonce, aad), state
+            code = L.CODE_FETCH
+            _insert(inner, L.OPT_OBSERVE, observe)
+        _insert(outer, L.OPT_OSCORE, encode_option(piv, self.sender_id, self.id_context))
+        sealed = self._seal(message, inner, nonce, aad)
+        return Message(code, sealed, outer, message.mtype, message.mid, message.token), state
 
     def unprotect_request(self, message: Message) -> Opened:
         """Verify and open a request (RFC 8613 section 8.2 steps 1 to 7).
@@ -226,11 +232,13 @@ class SecurityContext:
             piv = encode_piv(number)
             nonce = _nonce(self._sender_nonce, number)
         state.nonce_free = False
-        outer.code = L.CODE_CHANGED
+        code = L.CODE_CHANGED
         if observe is not None:
-            inner.add(L.OPT_OBSERVE)  # RFC 8613 section 4.1.3.5.2: the inner value is empty
-            outer.code = L.CODE_CONTENT
-        return self._seal(inner, outer.add(L.OPT_OSCORE, encode_option(piv)), nonce, state.aad)
+            code = L.CODE_CONTENT
+            _insert(inner, L.OPT_OBSERVE, b"")  # RFC 8613 section 4.1.3.5.2: the inner value is empty
+        _insert(outer, L.OPT_OSCORE, encode_option(piv))
+        sealed = self._seal(message, inner, nonce, state.aad)
+        return Message(code, sealed, outer, message.mtype, message.mid, message.token)
 
     def unprotect_response(self, message: Message, state: RequestState) -> Message:
         """Verify and open a response to the request of `state` (RFC 8613 sections 8.4 and 7.4.1).
@@ -268,10 +276,8 @@ class SecurityContext:
         if state.context is not self:
             raise LocalError("state-of-another-context")
 
-    def _seal(self, inner: Message, outer: Message, nonce: bytes, aad: bytes) -> Message:
-        plaintext = bytes((inner.code,)) + encode_options(inner.options, inner.payload)
-        outer.payload = self._sealer.seal(nonce, aad, plaintext)
-        return outer
+    def _seal(self, message: Message, inner: "Options", nonce: bytes, aad: bytes) -> bytes:
+        return self._sealer.seal(nonce, aad, bytes((message.code,)) + encode_options(inner, message.payload))
 
     def _open(self, message: Message, nonce: bytes, aad: bytes) -> bytes:
         try:
@@ -295,13 +301,14 @@ def _aad_heads(alg: int, kid: bytes) -> list[bytes]:
     """AADs of requests by `kid` up to their Partial IV, by its length (RFC 8613 section 5.4).
 
     Two AADs of one context differ in nothing but that Partial IV, which is followed by one byte; encoding them anew
-    cost more than the AEAD itself.
+    cost more than the AEAD itself. Two of different lengths differ in two heads, each of one byte.
     """
-    heads = [b""]
-    for length in range(1, MAX_PIV_LEN + 1):
-        aad_array = cbor.encode([OSCORE_VERSION, [alg], kid, bytes(length), b""])
-        heads.append(cbor.encode(["Encrypt0", b"", aad_array])[: -length - 1])
-    return heads
+    aad_array = cbor.encode([OSCORE_VERSION, [alg], kid, b"", b""])[:-2]
+    fixed_len = len(aad_array) + 2
+    return [
+        _AAD_START + bytes((_CBOR_BYTES | (fixed_len + length),)) + aad_array + bytes((_CBOR_BYTES | length,))
+        for length in range(MAX_PIV_LEN + 1)
+    ]
 
 
 def _aad(heads: list[bytes], piv: bytes) -> bytes:
@@ -314,14 +321,22 @@ def _registers(observe: bytes | None) -> bool:
 
 def _option_of(message: Message) -> OscoreOption:
     """Decode the one OSCORE option of a message that has a payload (RFC 8613 section 2)."""
-    values = message.get_all(L.OPT_OSCORE)
+    values = [value for number, value in message.options if number == _OSCORE]
     if len(values) != 1 or not message.payload:
         raise MalformedOscore("option-count" if len(values) != 1 else "no-payload")
     return decode_option(values[0])
 
 
-def _split(message: Message) -> "tuple[Message, Message, bytes | None]":
-    """Sort options into inner and outer (RFC 8613 figure 5); Observe is in the outer message and the third value."""
+def _insert(options: "Options", number: int, value: bytes) -> None:
+    """Put an option where its number belongs."""
+    at = len(options)
+    while at and options[at - 1][0] > number:
+        at -= 1
+    options.insert(at, (number, value))
+
+
+def _split(message: Message) -> "tuple[Options, Options, bytes | None]":
+    """Sort options into inner and outer (RFC 8613 figure 5); Observe is among the outer ones, and the third value."""
     inner: Options = []
     outer: Options = []
     observe = None
@@ -330,16 +345,12 @@ def _split(message: Message) -> "tuple[Message, Message, bytes | None]":
         if number not in _SPECIAL:
             inner.append(option)
             continue
-        if number in (L.OPT_OSCORE, L.OPT_PROXY_URI):  # nested; and section 4.1.3.3, which we do not do
+        if number in _UNPROTECTABLE:
             raise LocalError("option-unprotectable")
         outer.append(option)
         if number == L.OPT_OBSERVE:
             observe = option[1]
-    return (
-        Message(message.code, message.payload, inner),
-        Message(message.code, b"", outer, message.mtype, message.mid, message.token),
-        observe,
-    )
+    return inner, outer, observe
 
 
 def _join(outer: Message, plaintext: bytes) -> Message:
@@ -354,10 +365,10 @@ def _join(outer: Message, plaintext: bytes) -> Message:
         options, payload = decode_options(plaintext, 1)
     except MalformedCoap:
         raise MalformedOscore("plaintext") from None
-    inner = Message(plaintext[0], payload, options, outer.mtype, outer.mid, outer.token)
-    if inner.get(L.OPT_OSCORE) is not None:
+    numbers = [option[0] for option in options]
+    if _OSCORE in numbers:
         raise MalformedOscore("nested")
-    kept = [option for option in outer.options if option[0] in _OUTER and inner.get(option[0]) is None]
-    for number, value in kept:
-        inner.add(number, value)
-    return inner
+    for number, value in outer.options:
+        if number in _OUTER and number not in numbers:
+            _insert(options, number, value)
+    return Message(plaintext[0], payload, options, outer.mtype, outer.mid, outer.token)
