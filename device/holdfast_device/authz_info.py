@@ -23,10 +23,10 @@ from holdfast_device.sessions import Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from holdfast_core.ace_oscore import AuthzInfoPost
-    from holdfast_core.cnf import OscInput
     from holdfast_core.coap_admission import TokenBucket
     from holdfast_core.coap_events import Incoming
     from holdfast_core.coap_message import Message
+    from holdfast_core.confirmation import OscInput
     from holdfast_core.grant import Grant
     from holdfast_core.rules import Rules
     from holdfast_device.cnonces import Cnonces

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
-    from holdfast_core.cnf import OscInput
     from holdfast_core.coap_message import Message
+    from holdfast_core.confirmation import OscInput
     from holdfast_core.oscore import SecurityContext
     from holdfast_device.endpoint import Endpoint, Watch
     from holdfast_device.tasks import Steps

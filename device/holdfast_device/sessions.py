@@ -14,7 +14,7 @@ from holdfast_core.errors import Overloaded, UnknownContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from holdfast_core.cnf import OscInput
+    from holdfast_core.confirmation import OscInput
     from holdfast_core.grant import Grant
     from holdfast_core.oscore import SecurityContext
     from holdfast_core.oscore_contexts import ContextTable

@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from holdfast_core.cnf import OscInput
     from holdfast_core.coap_message import Message
+    from holdfast_core.confirmation import OscInput
 
 # No AS of ours issues for longer than a day; a year keeps every time computation small.
 MAX_EXPIRES_IN_S = 366 * 86400

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from holdfast_core.cnf import OscInput
+    from holdfast_core.confirmation import OscInput
     from holdfast_core.sender_sequence import SenderSequence
 
 NONCE_LEN = 8  # RFC 9203 section 4.1: 64 random bits are RECOMMENDED

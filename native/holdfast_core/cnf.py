@@ -7,7 +7,8 @@ Never proves possession and never derives a context: sessions do.
 
 from holdfast_core import cbor, crypto
 from holdfast_core import labels as L
-from holdfast_core.cose_key import CoseKey, decode_cose_key
+from holdfast_core.confirmation import OSCORE_VERSION, Cnf, OscInput
+from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import KeyUnsuitable, MalformedClaims, MalformedKey, UnsupportedAlg
 from holdfast_core.secret import Secret
 
@@ -15,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OSCORE_VERSION = 1
 # A Master Secret shorter than the AEAD key it makes would be the weakest link; longer than a SHA-256 block is odd.
 MIN_MS_LEN = 16
 MAX_MS_LEN = 64
@@ -37,37 +37,6 @@ _OSC_MEMBERS = (
     L.OSC_SALT,
     L.OSC_CONTEXT_ID,
 )
-
-
-class OscInput:
-    """OSCORE_Input_Material: what both sides derive an OSCORE context from, with the nonces of the session.
-
-    id: bytes, names this material.  ms: Secret, the Master Secret and PoP key.  salt: bytes, None when it was absent.
-    context_id: bytes or None.  alg, hkdf: COSE algorithms, defaults filled in.  version: OSCORE version.
-    """
-
-    __slots__ = ("alg", "context_id", "hkdf", "id", "ms", "salt", "version")
-
-    def __init__(
-        self,
-        id: bytes,  # noqa: A002 - the RFC's word
-        ms: Secret,
-        salt: "bytes | None" = None,
-        alg: int = L.ALG_AES_CCM_16_64_128,
-        hkdf: int = L.ALG_HMAC_256_256,
-        context_id: "bytes | None" = None,
-        version: int = OSCORE_VERSION,
-    ) -> None:
-        self.id = id
-        self.ms = ms
-        self.salt = salt
-        self.alg = alg
-        self.hkdf = hkdf
-        self.context_id = context_id
-        self.version = version
-
-    def __repr__(self) -> str:
-        return f"OscInput(id={self.id!r}, alg={self.alg}, ms={self.ms!r})"
 
 
 def decode_osc(members: object) -> OscInput:
@@ -147,32 +116,6 @@ def _algorithm(value: object, names: "dict[str, int]", name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise MalformedKey(name)
     return value
-
-
-class Cnf:
-    """A decoded confirmation: method (CNF_COSE_KEY, CNF_KID or CNF_OSC), and key, kid or osc.
-
-    An Encrypted_COSE_Key shows as CNF_COSE_KEY with encrypted True.  kid: the reference, or the id of the key given.
-    """
-
-    __slots__ = ("encrypted", "key", "kid", "method", "osc")
-
-    def __init__(
-        self,
-        method: int,
-        kid: "bytes | None",
-        key: "CoseKey | None" = None,
-        osc: "OscInput | None" = None,
-        encrypted: bool = False,
-    ) -> None:
-        self.method = method
-        self.kid = kid
-        self.key = key
-        self.osc = osc
-        self.encrypted = encrypted
-
-    def __repr__(self) -> str:
-        return f"Cnf(method={self.method}, kid={self.kid!r})"
 
 
 def decode_cnf(value: object, open_encrypted: "Callable[[object], bytes] | None" = None) -> Cnf:

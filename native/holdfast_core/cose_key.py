@@ -5,43 +5,11 @@ Reads the two kinds a confirmation key can be here: EC2 on P-256, and Symmetric.
 """
 
 from holdfast_core import labels as L
-from holdfast_core.crypto import Es256Key
+from holdfast_core.confirmation import CoseKey
 from holdfast_core.errors import MalformedKey
 from holdfast_core.secret import Secret
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 P256_COORDINATE_LEN = 32
-
-
-class CoseKey:
-    """One key: kty, kid, alg, key_ops, then crv/x/y (EC2) or k (Symmetric); what is absent is None.
-
-    x, y: 32 bytes each.  k: Secret.  alg: int or text as received.  key_ops: tuple of int or text, None when absent.
-    """
-
-    __slots__ = ("alg", "crv", "k", "key_ops", "kid", "kty", "x", "y")
-
-    def __init__(self, kty: int, kid: "bytes | None", alg: "int | str | None") -> None:
-        self.kty = kty
-        self.kid = kid
-        self.alg = alg
-        self.key_ops: tuple[int | str, ...] | None = None
-        self.crv: int | None = None
-        self.x: bytes | None = None
-        self.y: bytes | None = None
-        self.k: Secret | None = None
-
-    def es256(self) -> Es256Key:
-        """Return the point as a verification key; MalformedKey when it is no EC2 key or not on the curve."""
-        if self.x is None or self.y is None:
-            raise MalformedKey("kty")
-        return Es256Key(self.x, self.y)
-
-    def __repr__(self) -> str:
-        return f"CoseKey(kty={self.kty}, kid={self.kid!r})"
 
 
 def decode_cose_key(members: object) -> CoseKey:

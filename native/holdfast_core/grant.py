@@ -7,7 +7,7 @@ prints key material.  Never changes: what a token means is fixed when it is acce
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from holdfast_core.claims import Claims
-    from holdfast_core.cnf import Cnf
+    from holdfast_core.confirmation import Cnf
     from holdfast_core.scope import Permissions
 
 

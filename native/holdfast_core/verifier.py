@@ -9,7 +9,8 @@ of them would be a right without a limit.  Never asks for proof of possession, s
 from holdfast_core import crypto
 from holdfast_core import labels as L
 from holdfast_core.claims import Claims, claims_from_introspection, decode_claims
-from holdfast_core.cnf import Cnf, check_osc, decode_cnf
+from holdfast_core.cnf import check_osc, decode_cnf
+from holdfast_core.confirmation import Cnf
 from holdfast_core.cwt import Opened, open_cwt, open_encrypted_key
 from holdfast_core.errors import (
     CnonceStale,

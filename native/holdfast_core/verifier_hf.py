@@ -9,8 +9,7 @@ import struct
 import hf_native
 from holdfast_core import cbor
 from holdfast_core import labels as L
-from holdfast_core.cnf import Cnf, OscInput
-from holdfast_core.cose_key import CoseKey
+from holdfast_core.confirmation import Cnf, CoseKey, OscInput
 from holdfast_core.errors import CnonceStale, LocalError
 from holdfast_core.grant import Grant
 from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED

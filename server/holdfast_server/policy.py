@@ -11,7 +11,8 @@ from typing import Any
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
-from holdfast_core.cose_key import CoseKey, decode_cose_key
+from holdfast_core.confirmation import CoseKey
+from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import MalformedScope
 from holdfast_core.scope import decode_aif, split_scope
 from holdfast_server.errors import InvalidClient, OAuthError

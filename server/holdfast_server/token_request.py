@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast_core import labels as L
-from holdfast_core.cnf import Cnf, decode_cnf
+from holdfast_core.cnf import decode_cnf
+from holdfast_core.confirmation import Cnf
 from holdfast_core.errors import Malformed
 from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_server.errors import OAuthError

@@ -9,7 +9,8 @@ from minitest import vectors
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.claims import decode_claims
-from holdfast_core.cnf import OscInput, decode_cnf, decode_osc, encode_osc
+from holdfast_core.cnf import decode_cnf, decode_osc, encode_osc
+from holdfast_core.confirmation import OscInput
 from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.cwt import open_encrypted_key
 from holdfast_core.errors import (

@@ -7,7 +7,8 @@ from minitest import vectors
 
 from holdfast_core import cbor
 from holdfast_core.claims import claims_from_introspection, decode_claims
-from holdfast_core.cnf import Cnf, decode_cnf, decode_osc
+from holdfast_core.cnf import decode_cnf, decode_osc
+from holdfast_core.confirmation import Cnf
 from holdfast_core.cose import decode_message, message_from
 from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.cwt import open_cwt

@@ -14,8 +14,9 @@ from holdfast_core.ace_oscore import (
     master_salt,
     rs_context,
 )
-from holdfast_core.cnf import OscInput, decode_osc
+from holdfast_core.cnf import decode_osc
 from holdfast_core.coap_message import Message
+from holdfast_core.confirmation import OscInput
 from holdfast_core.crypto import hkdf_extract
 from holdfast_core.errors import DecryptionFailed, KeyUnsuitable, MalformedRequest, Overloaded
 from holdfast_core.oscore import SecurityContext, derive

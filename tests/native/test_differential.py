@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 from minitest import vectors
 
-from holdfast_core import cose_key, crypto_cryptography
+from holdfast_core import confirmation, crypto_cryptography
 from holdfast_core.errors import PeerError
 from holdfast_core.verifier import verify_token
 from testkit import native_token as kit
@@ -27,7 +27,7 @@ ENCODED = {row["keys"]: kit.record("R", kit.encode_rules(row)) for row in vector
 
 @pytest.fixture(autouse=True)
 def _points_by_openssl(monkeypatch):
-    monkeypatch.setattr(cose_key, "Es256Key", crypto_cryptography.Es256Key)
+    monkeypatch.setattr(confirmation, "Es256Key", crypto_cryptography.Es256Key)
 
 
 def python_verdict(name, token, now_s, is_floor, exi_floor, cnonces):
