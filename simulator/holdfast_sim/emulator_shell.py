@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from holdfast_device.slip import END, decode_frame, encode_frame
@@ -145,11 +145,12 @@ class Board:
 
 
 class Bridge:
-    """Carries datagrams between a UDP socket and a board, and its text to standard output."""
+    """Carries datagrams between a UDP socket and a board; tell gets each line of its text."""
 
-    def __init__(self, board: Board, sock: socket.socket) -> None:
+    def __init__(self, board: Board, sock: socket.socket, tell: Callable[[str], object]) -> None:
         self._board = board
         self._sock = sock
+        self._tell_line = tell
         self._output = SerialOutput()
 
     def run(self) -> None:
@@ -184,7 +185,12 @@ class Bridge:
         if text.startswith('{"error"'):
             raise BoardFailed(json.loads(text)["error"])
         if text:
-            print(text, file=sys.stdout if text.startswith("{") else sys.stderr, flush=True)
+            self._tell_line(text)
+
+
+def _print(line: str) -> None:
+    """What is JSON is for whoever started this; the rest is for people."""
+    print(line, file=sys.stdout if line.startswith("{") else sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -212,7 +218,7 @@ def main(argv: list[str] | None = None) -> int:
         if blank:
             board.execute(f"emulated_board.provision({args.provisioning.read_bytes()!r})")
         board.start(f"emulated_board.main({args.app!r}, {args.heap})")
-        Bridge(board, sock).run()
+        Bridge(board, sock, _print).run()
     except BoardFailed as failed:
         print(f"error: {failed}", file=sys.stderr)  # noqa: T201
         return 1
