@@ -19,6 +19,7 @@ _COORDINATE_LEN = 32
 class Aead:
     """AES-CCM under one key (RFC 9053 section 4.2).
 
+    Each call expands the key anew: 9 k of at least 36 k instructions on a Cortex-M3, against 240 bytes a key if kept.
     alg: a COSE algorithm number that aead_sizes knows; key: exactly its key_len bytes.
     Raises UnsupportedAlg, or LocalError on a key of another length.
     """
