@@ -85,7 +85,8 @@ static enum hf_status HF_P256_NAME(verify_fixed)(const uint8_t *table, size_t ta
     hf_comb_t g, q;
     hf_u256_t u1, u2, r;
     hf_point_t sum;
-    if (!hf_comb_open(&g, hf_p256_generator, sizeof hf_p256_generator) || !hf_comb_open(&q, table, table_len)) {
+    (void)hf_comb_open(&g, hf_p256_generator, sizeof hf_p256_generator); /* the build's own table */
+    if (!hf_comb_open(&q, table, table_len)) {
         return HF_MALFORMED_KEY;
     }
     if (!hf_signature_open(&u1, &u2, &r, hash, sig)) {
@@ -138,7 +139,8 @@ static enum hf_status HF_P256_NAME(verify)(const uint8_t point[64], const uint8_
     hf_affine_t q;
     hf_point_t odd[HF_WINDOW_POINTS], sum;
     int8_t digits[HF_MAX_DIGITS];
-    if (!hf_affine_load(&q, point) || !hf_comb_open(&g, hf_p256_generator, sizeof hf_p256_generator)) {
+    (void)hf_comb_open(&g, hf_p256_generator, sizeof hf_p256_generator); /* the build's own table */
+    if (!hf_affine_load(&q, point)) {
         return HF_MALFORMED_KEY;
     }
     if (!hf_signature_open(&u1, &u2, &r, hash, sig)) {
@@ -211,9 +213,7 @@ static enum hf_status HF_P256_NAME(table_make)(const uint8_t point[64], unsigned
     table[1] = (uint8_t)teeth;
     table[2] = (uint8_t)blocks;
     table[3] = 0;
-    if (!hf_comb_open(&c, table, table_len)) {
-        return HF_LOCAL;
-    }
+    (void)hf_comb_open(&c, table, table_len); /* with the head just written */
     hf_point_from_affine(&base, &q);
     uint8_t *entries = table + HF_P256_TABLE_HEAD_LEN;
     for (unsigned block = 0; block < blocks; block++) {

@@ -92,6 +92,28 @@ def test_every_meeting_of_two_combs(build):
     assert infinities > 20
 
 
+def last_column(k, teeth=6, spacing=43):
+    """What the last column of the generator's comb adds to k G, see hf_p256_comb.h; one block."""
+    odd = k if k % 2 else N - k
+    digits = (odd - 1) // 2 + (1 << teeth * spacing - 1)
+    column = sum((2 * (digits >> spacing * tooth & 1) - 1) << spacing * tooth for tooth in range(teeth))
+    return column if k % 2 else -column
+
+
+@pytest.mark.parametrize("build", kit.BUILDS)
+def test_a_window_that_meets_its_opposite(build):
+    """Any key: before its last digit the sum is minus what that digit adds; then only the last column remains."""
+    native = kit.native(build, (6, 1))
+    met = 0
+    for u1 in range(1000, 1040):
+        column = last_column(u1)
+        u2 = (column - u1) % N  # Q = G: the sum is column * G
+        met += u2 % 2  # else there is no last digit
+        digest, sig = kit.signature_for(u1, u2, kit.multiple(column % N))
+        same_verdict(native, kit.multiple(1), ((6, 1),), digest, sig, True, u1)
+    assert met > 10
+
+
 @every_build
 def test_x_of_r_between_n_and_p(build, geometry):
     """r is x - n when x >= n (about one signature in 2^128: made, not found)."""
@@ -122,7 +144,11 @@ def test_ranges_of_r_and_s(build, geometry):
     assert good
     r, s = int.from_bytes(sig[:32], "big"), int.from_bytes(sig[32:], "big")
     same_verdict(native, point, ((6, 1),), digest, kit.sec1(r, N - s), True, "n - s")
-    for bad in ((0, s), (r, 0), (0, 0), (N, s), (r, N), (N + 1, s), (r, N + 1), (2**256 - 1, s), (r, 2**256 - 1)):
+    beyond = kit.P - N  # r + n is p, and then less than 2^256: no x of a point
+    for bad in (
+        *((0, s), (r, 0), (0, 0), (N, s), (r, N), (N + 1, s), (r, N + 1), (2**256 - 1, s), (r, 2**256 - 1)),
+        *((beyond, s), (2**256 - N - 1, s)),
+    ):
         same_verdict(native, point, ((6, 1),), digest, kit.sec1(*bad), False, bad)
 
 

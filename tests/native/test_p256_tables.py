@@ -1,5 +1,6 @@
 """Comb tables: made as plain integers make them, checked so that no other bytes pass."""
 
+import ctypes
 import random
 
 import pytest
@@ -55,6 +56,7 @@ def test_the_table_of_another_key(build):
     for d in (0xC0FFED, kit.N - 0xC0FFEE, 1):
         assert native.table_check(good_table(4, 2, d)[1], point) == kit.MALFORMED_KEY
         assert native.table_check(table, kit.sec1(*kit.multiple(d))) == kit.MALFORMED_KEY
+    assert native.table_check(table, bytes(64)) == kit.MALFORMED_KEY  # no point at all
 
 
 @every_build
@@ -85,6 +87,8 @@ def test_one_number_one_encoding(build):
         assert table[at : at + 32] == low.to_bytes(32, "little")
         assert native.table_check(table, point) == kit.OK
         changed = table[:at] + (low + kit.P).to_bytes(32, "little") + table[at + 32 :]
+        assert native.table_check(changed, point) == kit.MALFORMED_KEY
+        changed = table[: at + 32] + kit.P.to_bytes(32, "little") + table[at + 64 :]  # y, which is not 0
         assert native.table_check(changed, point) == kit.MALFORMED_KEY
         tried += 1
     assert tried > 10
@@ -126,3 +130,6 @@ def test_sizes_that_no_table_has(build):
         status, table = native.table_make(point, teeth, blocks)
         assert status == kit.LOCAL
         assert table == b"\xa5" * len(table)
+    room = ctypes.create_string_buffer(kit.table_len(3, 1))
+    for length in (len(room) - 1, len(room) + 1, 0):
+        assert native.lib.hf_p256_table_make(point, 3, 1, room, ctypes.c_size_t(length)) == kit.LOCAL
