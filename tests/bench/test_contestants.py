@@ -1,5 +1,6 @@
 """Who races in the benchmarks does the work: takes good tokens, refuses bad ones, protects what can be opened."""
 
+import json
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from testkit.native_build import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
+import quote
 import race
 import tokens
 
@@ -88,3 +90,16 @@ def test_ratios_and_goals_come_from_the_rows():
         ("a nested token through cffi", False),
         ("Cortex-M0+ cycles, 2 x 2 KB", True),
     ]
+
+
+def test_the_readme_quotes_the_run_that_is_kept():
+    result = json.loads(quote.RESULTS.read_text())
+    readme = quote.README.read_text()
+    assert quote.quoted(readme, result) == readme
+
+
+def test_a_run_that_lacks_a_line_is_not_quoted():
+    result = json.loads(quote.RESULTS.read_text())
+    result["rows"] = [row for row in result["rows"] if row["section"] != "oscore-protect"]
+    with pytest.raises(SystemExit, match="protecting"):
+        quote.lines(result)
