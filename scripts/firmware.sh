@@ -24,8 +24,9 @@ module() {
 rm -rf "$OUT"/modules-*
 for variant in python native; do module $variant emulated "$ROOT/device/firmware/emulated"; done
 module native hf_native "$ROOT/native/bind/usermod"
+"$PYTHON" scripts/device_tree.py "$OUT/src"
 cat > "$OUT/manifest.py" <<MANIFEST
-include("$ROOT/device/firmware/manifest.py")
+include("$ROOT/device/firmware/manifest.py", tree="$OUT/src")
 module("emulated_board.py", base_path="$ROOT/device/firmware/emulated")
 module("tube.py", base_path="$ROOT/device/examples")
 MANIFEST

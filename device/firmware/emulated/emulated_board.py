@@ -39,7 +39,7 @@ def provision(record):
 def main(app, heap=0, trace=True):
     """Run the application of that name; heap: leave only so many bytes of it, 0 for all."""
     gc.collect()
-    taken = bytearray(gc.mem_alloc() + gc.mem_free() - heap if heap else 0)
+    taken = bytearray(max(0, gc.mem_alloc() + gc.mem_free() - heap) if heap else 0)
     setup = __import__(app).setup
     line = emulated.Line()
     board_shell.run(setup, SerialLink(line), emulated.urandom, peer_text=peer_text if trace else None)

@@ -1,0 +1,67 @@
+"""Write the device package as boards get it: the same files, with each label of labels.py as the number that it is.
+
+    device_tree.py OUT        scripts/firmware.sh freezes OUT; OUT/holdfast_core and OUT/holdfast_device
+
+On a board a name costs heap: the table of labels alone is 4 kB of it, and each file that uses a name carries its text.
+Programs may still import labels, so the file itself goes along. Only `L.NAME` is replaced; strings and comments are not.
+"""
+
+import io
+import sys
+import tokenize
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = (ROOT / "native" / "holdfast_core", ROOT / "device" / "holdfast_device")
+IMPORT = "from holdfast_core import labels as L\n"
+sys.path.insert(0, str(ROOT / "native"))
+
+from holdfast_core import labels  # noqa: E402
+
+LABELS = {name: value for name, value in vars(labels).items() if name.isupper()}
+
+
+def runs_on_boards(name: str) -> bool:
+    """Whether a file of this name is for boards; the others are for CPython alone."""
+    host_only = name in {"cli.py", "config.py", "run_shell.py"}
+    return name.endswith(".py") and not host_only and "cpython" not in name and "cryptography" not in name
+
+
+def inlined(source: str) -> str:
+    """The source with numbers for labels; unchanged when it uses none."""
+    if IMPORT not in source:
+        return source
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    lines = source.splitlines(keepends=True)
+    for at in range(len(tokens) - 3, -1, -1):
+        name, dot, label = tokens[at : at + 3]
+        if (name.type, name.string, dot.string) == (tokenize.NAME, "L", ".") and label.string in LABELS:
+            row, start = name.start
+            value = LABELS[label.string]
+            text = str(value) if value >= 0 else f"({value})"
+            lines[row - 1] = lines[row - 1][:start] + text + lines[row - 1][label.end[1] :]
+    return "".join(lines).replace(IMPORT, "")
+
+
+def write(out: Path) -> list[Path]:
+    """Write the tree, and remove from it what is no longer there; returns its files."""
+    written = []
+    for package in PACKAGES:
+        folder = out / package.name
+        folder.mkdir(parents=True, exist_ok=True)
+        names = {path.name for path in package.glob("*.py") if runs_on_boards(path.name)}
+        for stale in folder.iterdir():
+            if stale.name not in names:
+                stale.unlink()
+        for name in sorted(names):
+            text = (package / name).read_text()
+            text = text if name == "labels.py" else inlined(text)
+            path = folder / name
+            if not path.exists() or path.read_text() != text:  # make looks at times
+                path.write_text(text)
+            written.append(path)
+    return written
+
+
+if __name__ == "__main__":
+    print(f"{len(write(Path(sys.argv[1])))} files")
