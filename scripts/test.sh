@@ -53,6 +53,7 @@ gate "mpy-cross" mpy_cross
 gate "dual suite on MicroPython" dual_on_micropython
 gate "native module" scripts/natmod.sh
 gate "dual suite on MicroPython with the native core" dual_with_native_core
+gate "coverage of the C core" $BIN/python tests/tools/coverage_native.py
 # Last, so that its closing line (N passed) closes the run: unit, dual on CPython, interop, simulator.
 gate "pytest" $BIN/python -m pytest -q
 echo "=== all gates good in $SECONDS s: ${PASSED[*]%,}"
