@@ -52,4 +52,14 @@ enum hf_status hf_aes_ccm_open(const struct hf_aes_ccm *ccm, const uint8_t nonce
                                const uint8_t *aad, size_t aad_len, const uint8_t *sealed, size_t sealed_len,
                                uint8_t *text);
 
+/* The COSE algorithms of this kind (RFC 9053 section 4.2), and the lengths they say. */
+struct hf_ccm_alg {
+    uint8_t alg;
+    uint8_t key_len;
+    uint8_t tag_len;
+};
+
+/* An algorithm by its label; NULL when it is none of them. */
+const struct hf_ccm_alg *hf_ccm_alg(int32_t label);
+
 #endif

@@ -69,9 +69,9 @@ hf_verdict_t hf_cbor_check(struct hf_slice encoded, unsigned tags, unsigned max_
 
 /* Read one head, and a string's content with it; of arrays, maps and tags the items follow.
  *   out: *item; r moves behind it. On failure item->kind is HF_CBOR_NONE and r stands at its end
- *   ret: 0 | HF_MALFORMED_CBOR (as above but for what concerns more than one head)
+ *   ret: whether there is one
  */
-hf_verdict_t hf_cbor_next(struct hf_cbor *r, struct hf_cbor_item *item);
+bool hf_cbor_next(struct hf_cbor *r, struct hf_cbor_item *item);
 
 /* Move behind one item and all that it holds. */
 void hf_cbor_skip(struct hf_cbor *r);
@@ -84,8 +84,17 @@ struct hf_cbor hf_cbor_at(struct hf_slice encoded);
 
 /* Read a head of one kind; true and r behind the head when it is that kind. *count: items of an array, pairs of a map.
  * Otherwise false, and r is where nothing is to be read any more. */
-bool hf_cbor_array(struct hf_cbor *r, uint32_t *count);
-bool hf_cbor_map(struct hf_cbor *r, uint32_t *count);
+bool hf_cbor_enter(struct hf_cbor *r, enum hf_cbor_kind kind, uint32_t *count);
+
+static inline bool hf_cbor_array(struct hf_cbor *r, uint32_t *count)
+{
+    return hf_cbor_enter(r, HF_CBOR_ARRAY, count);
+}
+
+static inline bool hf_cbor_map(struct hf_cbor *r, uint32_t *count)
+{
+    return hf_cbor_enter(r, HF_CBOR_MAP, count);
+}
 
 /* The value of the map at `map` under an integer label; an absent place when there is none or that is no map. */
 struct hf_cbor hf_cbor_get(struct hf_cbor map, int32_t label);
@@ -97,12 +106,16 @@ enum hf_cbor_kind hf_cbor_kind_at(struct hf_cbor value);
 bool hf_cbor_bytes(struct hf_cbor value, struct hf_slice *content);
 bool hf_cbor_text(struct hf_cbor value, struct hf_slice *content);
 
-/* Whether the item at a place is an integer; its value, or the nearest that 64 (32) bits hold. */
-bool hf_cbor_int64(struct hf_cbor value, int64_t *number);
-bool hf_cbor_int32(struct hf_cbor value, int32_t *number);
+/* The value of an integer or, rounded up, of a float: the nearest that 64 bits hold.
+ *   in:  *item of such a kind; it is used up
+ */
+int64_t hf_cbor_number(struct hf_cbor_item *item);
 
-/* Whether the item at a place is an integer or a float; its value rounded up, or the nearest that 64 bits hold. */
-bool hf_cbor_ceil(struct hf_cbor value, int64_t *number);
+/* The nearest that 32 bits hold. */
+int32_t hf_cbor_near32(int64_t number);
+
+/* Whether the item at a place is an integer; its value, or the nearest that 32 bits hold. */
+bool hf_cbor_int32(struct hf_cbor value, int32_t *number);
 
 /* Whether two slices hold the same bytes; absent is like empty. For public bytes only: stops at a difference. */
 bool hf_slice_equal(struct hf_slice a, struct hf_slice b);

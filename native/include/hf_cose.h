@@ -26,12 +26,14 @@ struct hf_key {
     uint8_t role;
 };
 
-/* One decoded message, its protection not yet checked. protected_header: its content, empty for an empty map. alg, kid
- * and iv: from either header. proof: signature or MAC tag, absent for COSE_Encrypt0. */
+/* One decoded message, its protection not yet checked. protected_header: its content, empty for an empty map. alg, kid,
+ * iv and partial_iv: from either header; crit: the encoded list. proof: signature or MAC tag, absent for COSE_Encrypt0. */
 struct hf_cose {
     struct hf_slice protected_header;
     struct hf_slice kid;
     struct hf_slice iv;
+    struct hf_slice partial_iv;
+    struct hf_slice crit;
     struct hf_slice content;
     struct hf_slice proof;
     uint32_t protected_count; /* parameters */
@@ -39,7 +41,6 @@ struct hf_cose {
     int32_t alg;
     uint8_t tag;
     bool has_alg;
-    bool has_crit;
 };
 
 /* Where plaintexts go, one behind the other. */

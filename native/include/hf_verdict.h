@@ -55,6 +55,12 @@ static inline enum hf_detail hf_verdict_detail(hf_verdict_t verdict)
     return (enum hf_detail)(verdict >> 8);
 }
 
+/* The verdict of a check whose failures all have one status; HF_OK when there is no detail. */
+static inline hf_verdict_t hf_verdict_of(enum hf_status status, enum hf_detail detail)
+{
+    return detail == HF_DETAIL_NONE ? (hf_verdict_t)HF_OK : (hf_verdict_t)status | (hf_verdict_t)detail << 8;
+}
+
 /* The text of a detail, for logs and tests.
  *   in:  detail, any value
  *   ret: constant text, "" for HF_DETAIL_NONE and for what is no detail

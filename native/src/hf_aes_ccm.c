@@ -7,6 +7,7 @@
 #include "hf_aes_ccm.h"
 
 #include "hf_aes.h"
+#include "hf_labels.h"
 #include "hf_port.h"
 
 #define BLOCK HF_AES_BLOCK_LEN
@@ -149,4 +150,20 @@ enum hf_status hf_aes_ccm_open(const struct hf_aes_ccm *ccm, const uint8_t nonce
         return HF_NOT_AUTHENTIC;
     }
     return HF_OK;
+}
+
+const struct hf_ccm_alg *hf_ccm_alg(int32_t label)
+{
+    static const struct hf_ccm_alg algs[] = {
+        {HF_L_ALG_AES_CCM_16_64_128, 16, 8},
+        {HF_L_ALG_AES_CCM_16_64_256, 32, 8},
+        {HF_L_ALG_AES_CCM_16_128_128, 16, 16},
+        {HF_L_ALG_AES_CCM_16_128_256, 32, 16},
+    };
+    for (unsigned i = 0; i < sizeof algs / sizeof algs[0]; i++) {
+        if (algs[i].alg == label) {
+            return &algs[i];
+        }
+    }
+    return NULL;
 }

@@ -8,8 +8,6 @@
 #define INFO_INLINE 24u /* arguments below it stand in the initial byte */
 #define INFO_INDEFINITE 31u
 
-#define MALFORMED(detail) HF_VERDICT(HF_MALFORMED_CBOR, detail)
-
 static size_t left(const struct hf_cbor *r)
 {
     return (size_t)(r->end - r->p);
@@ -21,160 +19,155 @@ static bool exceeds(const struct hf_cbor_item *item, size_t bytes)
     return item->hi != 0 || item->lo > bytes;
 }
 
-/* out: hi:lo = the next `width` bytes, 1, 2, 4 or 8 of them. */
-static hf_verdict_t take_number(struct hf_cbor *r, unsigned width, struct hf_cbor_item *item)
+/* Whether an argument needs its width: the shortest form holds nothing that half the width holds, and one byte holds
+ * nothing below 24. */
+static bool is_shortest(const struct hf_cbor_item *item)
 {
-    if (left(r) < width) {
-        return MALFORMED(TRUNCATED);
-    }
-    for (unsigned i = 0; i < width; i++) {
-        item->hi = item->hi << 8 | item->lo >> 24;
-        item->lo = item->lo << 8 | *r->p++;
-    }
-    return HF_OK;
+    return item->width == 1   ? item->lo >= INFO_INLINE
+           : item->width == 2 ? item->lo >> 8 != 0
+           : item->width == 4 ? item->lo >> 16 != 0
+                              : item->hi != 0;
 }
 
-/* Read the argument after an initial byte with this additional information, 24..31. */
-static hf_verdict_t take_argument(struct hf_cbor *r, unsigned info, struct hf_cbor_item *item)
+/* The floats of 2, 4 and 8 bytes: bits of the fraction in the word that holds the exponent, bits of the exponent, and
+ * the binary exponent of the smallest one. */
+struct float_form {
+    uint8_t fraction_bits;
+    uint8_t exponent_bits;
+    int16_t least;
+};
+
+static const struct float_form float_forms[] = {{10, 5, -24}, {23, 8, -149}, {20, 11, -1074}};
+
+static const struct float_form *form_of(const struct hf_cbor_item *item)
 {
-    if (info > 27) {
-        return info == INFO_INDEFINITE ? MALFORMED(INDEFINITE) : MALFORMED(RESERVED);
-    }
-    unsigned width = 1u << (info - INFO_INLINE);
-    hf_verdict_t verdict = take_number(r, width, item);
-    if (verdict != HF_OK) {
-        return verdict;
-    }
-    /* The shortest form holds nothing that half the width holds; one byte holds nothing below 24. */
-    bool shortest = width == 1   ? item->lo >= INFO_INLINE
-                    : width == 2 ? item->lo >> 8 != 0
-                    : width == 4 ? item->lo >> 16 != 0
-                                 : item->hi != 0;
-    return shortest ? (hf_verdict_t)HF_OK : MALFORMED(NOT_SHORTEST);
+    return &float_forms[item->width >> 2];
 }
 
-/* Whether the bits of a float of item->width bytes are those of a number: no infinity, no NaN. */
-static bool is_finite(const struct hf_cbor_item *item)
+/* The word of a float that holds its exponent. */
+static uint32_t *top_of(struct hf_cbor_item *item)
 {
-    if (item->width == 2) {
-        return (item->lo >> 10 & 0x1F) != 0x1F;
-    }
-    if (item->width == 4) {
-        return (item->lo >> 23 & 0xFF) != 0xFF;
-    }
-    return (item->hi >> 20 & 0x7FF) != 0x7FF;
+    return item->width == 8 ? &item->hi : &item->lo;
 }
 
-/* Read what follows an initial byte of major type 7: false, true, null, or a finite float. */
-static hf_verdict_t take_simple(struct hf_cbor *r, unsigned info, struct hf_cbor_item *item)
+static uint32_t biased_exponent(struct hf_cbor_item *item)
 {
-    if (info >= FALSE && info <= HF_CBOR_NULL) {
-        item->lo = info;
-        item->kind = HF_CBOR_SIMPLE;
-        return HF_OK;
-    }
-    if (info < 25) { /* undefined, unassigned, and the two-byte form */
-        return info == INFO_INLINE && left(r) == 0 ? MALFORMED(TRUNCATED) : MALFORMED(SIMPLE);
-    }
-    if (info > 27) {
-        return info == INFO_INDEFINITE ? MALFORMED(INDEFINITE) : MALFORMED(RESERVED);
-    }
-    unsigned width = 1u << (info - INFO_INLINE);
-    hf_verdict_t verdict = take_number(r, width, item);
-    if (verdict != HF_OK) {
-        return verdict;
-    }
-    item->width = (uint8_t)width;
-    if (!is_finite(item)) {
-        return MALFORMED(FLOAT);
-    }
-    item->kind = HF_CBOR_FLOAT;
-    return HF_OK;
+    const struct float_form *form = form_of(item);
+    return *top_of(item) >> form->fraction_bits & ((1u << form->exponent_bits) - 1);
 }
 
-/* How many bytes follow the first of a UTF-8 character, and where the second must lie (RFC 3629 section 4). 0 bytes
- * when no character starts so. */
-static unsigned utf8_followers(uint8_t first, uint8_t *low, uint8_t *high)
+/* Whether the bits of a float are those of a number: no infinity, no NaN. */
+static bool is_finite(struct hf_cbor_item *item)
 {
-    *low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    *high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    if (first < 0xC2 || first > 0xF4) {
-        return 0;
-    }
-    return first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    return (biased_exponent(item) + 1) >> form_of(item)->exponent_bits == 0;
 }
 
+/* RFC 3629 section 4: shortest forms, no surrogates, nothing above U+10FFFF. */
 static bool is_utf8(struct hf_slice text)
 {
-    size_t at = 0;
-    while (at < text.len) {
-        uint8_t first = text.p[at++];
-        if (first < 0x80) {
+    const uint8_t *p = text.p;
+    const uint8_t *end = p + text.len;
+    while (p < end) {
+        uint32_t c = *p++;
+        if (c < 0x80) {
             continue;
         }
-        uint8_t low;
-        uint8_t high;
-        unsigned followers = utf8_followers(first, &low, &high);
-        if (followers == 0 || followers > text.len - at || text.p[at] < low || text.p[at] > high) {
+        unsigned followers = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
+        if (c < 0xC2 || c > 0xF4 || followers > (size_t)(end - p)) {
             return false;
         }
-        for (unsigned i = 1; i < followers; i++) {
-            if (text.p[at + i] >> 6 != 2) {
+        c &= 0x3Fu >> followers;
+        for (unsigned i = 0; i < followers; i++) {
+            if (*p >> 6 != 2) {
                 return false;
             }
+            c = c << 6 | (*p++ & 0x3Fu);
         }
-        at += followers;
+        if (c < 1u << (5 * followers + 1) || c >> 11 == 0xD800 >> 11 || c > 0x10FFFF) {
+            return false;
+        }
     }
     return true;
 }
 
-static hf_verdict_t take_item(struct hf_cbor *r, struct hf_cbor_item *item)
+/* Read the head of major type 7, its argument already read: false, true, null, or a finite float. */
+static enum hf_detail take_simple(unsigned info, struct hf_cbor_item *item)
+{
+    if (info > INFO_INLINE) {
+        item->kind = HF_CBOR_FLOAT;
+        return is_finite(item) ? HF_DETAIL_NONE : HF_DETAIL_FLOAT;
+    }
+    if (info < FALSE || info > HF_CBOR_NULL) { /* undefined, unassigned, and the two-byte form */
+        return HF_DETAIL_SIMPLE;
+    }
+    item->kind = HF_CBOR_SIMPLE;
+    return HF_DETAIL_NONE;
+}
+
+/* Read a string's content, checked. */
+static enum hf_detail take_content(struct hf_cbor *r, unsigned major, struct hf_cbor_item *item)
+{
+    if (exceeds(item, left(r))) {
+        return HF_DETAIL_TRUNCATED;
+    }
+    item->content.p = r->p;
+    item->content.len = item->lo;
+    r->p += item->lo;
+    return major == HF_CBOR_TEXT && !is_utf8(item->content) ? HF_DETAIL_UTF8 : HF_DETAIL_NONE;
+}
+
+static enum hf_detail take_item(struct hf_cbor *r, struct hf_cbor_item *item)
 {
     if (left(r) == 0) {
-        return MALFORMED(TRUNCATED);
+        return HF_DETAIL_TRUNCATED;
     }
     uint8_t initial = *r->p++;
     unsigned major = initial >> 5;
     unsigned info = initial & 31u;
-    if (major == MAJOR_SIMPLE) {
-        return take_simple(r, info, item);
-    }
+    enum hf_detail detail = HF_DETAIL_NONE;
     item->lo = info;
     if (info >= INFO_INLINE) {
-        item->lo = 0;
-        hf_verdict_t verdict = take_argument(r, info, item);
-        if (verdict != HF_OK) {
-            return verdict;
+        if (info > 27) {
+            return info == INFO_INDEFINITE ? HF_DETAIL_INDEFINITE : HF_DETAIL_RESERVED;
         }
+        item->lo = 0;
+        item->width = (uint8_t)(1u << (info - INFO_INLINE));
+        if (left(r) < item->width) {
+            return HF_DETAIL_TRUNCATED;
+        }
+        for (unsigned i = 0; i < item->width; i++) {
+            item->hi = item->hi << 8 | item->lo >> 24;
+            item->lo = item->lo << 8 | *r->p++;
+        }
+        if (major != MAJOR_SIMPLE && !is_shortest(item)) {
+            return HF_DETAIL_NOT_SHORTEST;
+        }
+    }
+    if (major == MAJOR_SIMPLE) {
+        return take_simple(info, item);
     }
     if (major == HF_CBOR_BYTES || major == HF_CBOR_TEXT) {
-        if (exceeds(item, left(r))) {
-            return MALFORMED(TRUNCATED);
-        }
-        item->content.p = r->p;
-        item->content.len = item->lo;
-        r->p += item->lo;
-        if (major == HF_CBOR_TEXT && !is_utf8(item->content)) {
-            return MALFORMED(UTF8);
-        }
+        detail = take_content(r, major, item);
     }
     item->kind = (uint8_t)major;
-    return HF_OK;
+    return detail;
 }
 
-hf_verdict_t hf_cbor_next(struct hf_cbor *r, struct hf_cbor_item *item)
+static enum hf_detail next(struct hf_cbor *r, struct hf_cbor_item *item)
 {
-    item->hi = 0;
-    item->lo = 0;
-    item->content.p = NULL;
-    item->content.len = 0;
-    item->kind = HF_CBOR_NONE;
-    item->width = 0;
-    hf_verdict_t verdict = take_item(r, item);
-    if (verdict != HF_OK) {
+    const struct hf_cbor_item none = {.kind = HF_CBOR_NONE};
+    *item = none;
+    enum hf_detail detail = take_item(r, item);
+    if (detail != HF_DETAIL_NONE) {
+        item->kind = HF_CBOR_NONE;
         r->p = r->end;
     }
-    return verdict;
+    return detail;
+}
+
+bool hf_cbor_next(struct hf_cbor *r, struct hf_cbor_item *item)
+{
+    return next(r, item) == HF_DETAIL_NONE;
 }
 
 /* One open array, map or tag. */
@@ -210,27 +203,25 @@ static bool is_repeated(const uint8_t *first, struct hf_slice key, const uint8_t
 }
 
 /* Check a map's key, integer or text, and that it is new. Sorted maps need no search. */
-static hf_verdict_t check_key(struct hf_cbor *r, struct level *level)
+static enum hf_detail check_key(struct hf_cbor *r, struct level *level)
 {
     struct hf_slice key = {r->p, 0};
     struct hf_cbor_item item;
-    if (left(r) > 0) {
-        unsigned major = *r->p >> 5;
-        if (major != HF_CBOR_UINT && major != HF_CBOR_NINT && major != HF_CBOR_TEXT) {
-            return MALFORMED(KEY_TYPE);
-        }
+    unsigned major = left(r) > 0 ? *r->p >> 5 : HF_CBOR_UINT;
+    if (major != HF_CBOR_UINT && major != HF_CBOR_NINT && major != HF_CBOR_TEXT) {
+        return HF_DETAIL_KEY_TYPE;
     }
-    hf_verdict_t verdict = hf_cbor_next(r, &item);
-    if (verdict != HF_OK) {
-        return verdict;
+    enum hf_detail detail = next(r, &item);
+    if (detail != HF_DETAIL_NONE) {
+        return detail;
     }
     key.len = (size_t)(r->p - key.p);
     if (level->largest.p == NULL || compare(level->largest, key) < 0) {
         level->largest = key;
     } else if (is_repeated(level->first, key, r->end)) {
-        return MALFORMED(DUPLICATE_KEY);
+        return HF_DETAIL_DUPLICATE_KEY;
     }
-    return HF_OK;
+    return HF_DETAIL_NONE;
 }
 
 static unsigned tag_bit(const struct hf_cbor_item *item)
@@ -248,8 +239,8 @@ static unsigned tag_bit(const struct hf_cbor_item *item)
 /* Check the head of an array, map or tag against what is left.
  *   out: *level, open
  */
-static hf_verdict_t open_level(const struct hf_cbor *r, const struct hf_cbor_item *item, unsigned tags,
-                               struct level *level)
+static enum hf_detail open_level(const struct hf_cbor *r, const struct hf_cbor_item *item, unsigned tags,
+                                 struct level *level)
 {
     level->first = r->p;
     level->largest.p = NULL;
@@ -258,50 +249,48 @@ static hf_verdict_t open_level(const struct hf_cbor *r, const struct hf_cbor_ite
     level->items = item->lo;
     if (item->kind == HF_CBOR_TAG) {
         level->items = 1;
-        return tag_bit(item) & tags ? (hf_verdict_t)HF_OK : MALFORMED(TAG);
+        return (tag_bit(item) & tags) != 0 ? HF_DETAIL_NONE : HF_DETAIL_TAG;
     }
-    if (exceeds(item, level->is_map ? left(r) / 2 : left(r))) { /* each item takes a byte or more */
-        return MALFORMED(TRUNCATED);
+    if (exceeds(item, left(r) >> level->is_map)) { /* each item takes a byte or more */
+        return HF_DETAIL_TRUNCATED;
     }
     if (level->is_map) {
-        if (item->lo > HF_CBOR_MAX_MAP_ITEMS) {
-            return MALFORMED(TOO_LONG);
-        }
-        level->items = item->lo * 2;
+        level->items *= 2;
+        return item->lo > HF_CBOR_MAX_MAP_ITEMS ? HF_DETAIL_TOO_LONG : HF_DETAIL_NONE;
     }
-    return HF_OK;
+    return HF_DETAIL_NONE;
 }
 
-hf_verdict_t hf_cbor_check(struct hf_slice encoded, unsigned tags, unsigned max_depth)
+static enum hf_detail check(struct hf_slice encoded, unsigned tags, unsigned max_depth)
 {
     struct hf_cbor r = hf_cbor_at(encoded);
     struct level levels[HF_CBOR_MAX_DEPTH];
     unsigned depth = 0;
     do {
+        enum hf_detail detail;
         struct level *level = depth > 0 ? &levels[depth - 1] : NULL;
-        hf_verdict_t verdict = HF_OK;
-        if (level != NULL && level->is_map && level->items % 2 == 0) {
-            verdict = check_key(&r, level);
-            level->items--;
+        if (level != NULL && level->items-- % 2 == 0 && level->is_map) {
+            detail = check_key(&r, level);
         } else {
             struct hf_cbor_item item;
-            verdict = hf_cbor_next(&r, &item);
-            if (level != NULL) {
-                level->items--;
-            }
-            if (verdict == HF_OK && item.kind >= HF_CBOR_ARRAY && item.kind <= HF_CBOR_TAG) {
-                verdict = depth >= max_depth ? MALFORMED(DEPTH) : open_level(&r, &item, tags, &levels[depth]);
-                depth++;
+            detail = next(&r, &item);
+            if (item.kind >= HF_CBOR_ARRAY && item.kind <= HF_CBOR_TAG) {
+                detail = depth >= max_depth ? HF_DETAIL_DEPTH : open_level(&r, &item, tags, &levels[depth++]);
             }
         }
-        if (verdict != HF_OK) {
-            return verdict;
+        if (detail != HF_DETAIL_NONE) {
+            return detail;
         }
         while (depth > 0 && levels[depth - 1].items == 0) {
             depth--;
         }
     } while (depth > 0);
-    return left(&r) == 0 ? (hf_verdict_t)HF_OK : MALFORMED(TRAILING);
+    return left(&r) == 0 ? HF_DETAIL_NONE : HF_DETAIL_TRAILING;
+}
+
+hf_verdict_t hf_cbor_check(struct hf_slice encoded, unsigned tags, unsigned max_depth)
+{
+    return hf_verdict_of(HF_MALFORMED_CBOR, check(encoded, tags, max_depth));
 }
 
 void hf_cbor_skip(struct hf_cbor *r)
@@ -309,7 +298,7 @@ void hf_cbor_skip(struct hf_cbor *r)
     struct hf_cbor_item item;
     size_t pending = 1;
     while (pending > 0) {
-        if (hf_cbor_next(r, &item) != HF_OK) {
+        if (!hf_cbor_next(r, &item)) {
             return;
         }
         pending--;
@@ -339,26 +328,16 @@ struct hf_cbor hf_cbor_at(struct hf_slice encoded)
     return r;
 }
 
-static bool enter(struct hf_cbor *r, enum hf_cbor_kind kind, uint32_t *count)
+bool hf_cbor_enter(struct hf_cbor *r, enum hf_cbor_kind kind, uint32_t *count)
 {
     struct hf_cbor_item item;
     *count = 0;
-    if (hf_cbor_next(r, &item) != HF_OK || item.kind != kind || exceeds(&item, left(r))) {
+    if (!hf_cbor_next(r, &item) || item.kind != kind || exceeds(&item, left(r))) {
         r->p = r->end;
         return false;
     }
     *count = item.lo;
     return true;
-}
-
-bool hf_cbor_array(struct hf_cbor *r, uint32_t *count)
-{
-    return enter(r, HF_CBOR_ARRAY, count);
-}
-
-bool hf_cbor_map(struct hf_cbor *r, uint32_t *count)
-{
-    return enter(r, HF_CBOR_MAP, count);
 }
 
 enum hf_cbor_kind hf_cbor_kind_at(struct hf_cbor value)
@@ -406,54 +385,22 @@ bool hf_cbor_text(struct hf_cbor value, struct hf_slice *content)
     return content_of(value, HF_CBOR_TEXT, content);
 }
 
-/* hi:lo as a number, or INT64_MAX when that is less. */
-static int64_t number_of(uint32_t hi, uint32_t lo)
-{
-    return hi > INT32_MAX ? INT64_MAX : (int64_t)((uint64_t)hi << 32 | lo);
-}
-
-bool hf_cbor_int64(struct hf_cbor value, int64_t *number)
-{
-    struct hf_cbor_item item;
-    (void)hf_cbor_next(&value, &item);
-    if (item.kind != HF_CBOR_UINT && item.kind != HF_CBOR_NINT) {
-        return false;
-    }
-    *number = number_of(item.hi, item.lo);
-    if (item.kind == HF_CBOR_NINT) {
-        *number = -1 - *number;
-    }
-    return true;
-}
-
-bool hf_cbor_int32(struct hf_cbor value, int32_t *number)
-{
-    int64_t wide;
-    if (!hf_cbor_int64(value, &wide)) {
-        return false;
-    }
-    *number = wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
-    return true;
-}
-
 /* A float as significand times 2^exponent, its sign apart.
  *   in:  item: a finite float; out: its hi:lo becomes the significand
  *   ret: the exponent
  */
 static int32_t split_float(struct hf_cbor_item *item, bool *negative)
 {
-    uint32_t *top = item->width == 8 ? &item->hi : &item->lo;
-    unsigned fraction_bits = item->width == 2 ? 10 : item->width == 4 ? 23 : 20; /* in the top word */
-    unsigned exponent_bits = item->width == 2 ? 5 : item->width == 4 ? 8 : 11;
-    int32_t least = item->width == 2 ? -24 : item->width == 4 ? -149 : -1074; /* of the smallest float */
-    uint32_t exponent = *top >> fraction_bits & ((1u << exponent_bits) - 1);
-    *negative = (*top >> (fraction_bits + exponent_bits) & 1) != 0;
-    *top &= (1u << fraction_bits) - 1;
+    const struct float_form *form = form_of(item);
+    uint32_t *top = top_of(item);
+    uint32_t exponent = biased_exponent(item);
+    *negative = (*top >> (form->fraction_bits + form->exponent_bits) & 1) != 0;
+    *top &= (1u << form->fraction_bits) - 1;
     if (exponent == 0) {
-        return least;
+        return form->least;
     }
-    *top |= 1u << fraction_bits;
-    return least + (int32_t)exponent - 1;
+    *top |= 1u << form->fraction_bits;
+    return form->least + (int32_t)exponent - 1;
 }
 
 /* Multiply hi:lo by 2^exponent, to at most 2^63; whether that left bits behind. */
@@ -472,23 +419,34 @@ static bool scale(struct hf_cbor_item *item, int32_t exponent)
     return inexact;
 }
 
-bool hf_cbor_ceil(struct hf_cbor value, int64_t *number)
+int64_t hf_cbor_number(struct hf_cbor_item *item)
+{
+    bool negative = item->kind == HF_CBOR_NINT;
+    bool away = negative; /* one further from zero: n stands for -1 - n, and positive floats are rounded up */
+    if (item->kind == HF_CBOR_FLOAT) {
+        int32_t exponent = split_float(item, &negative);
+        away = scale(item, exponent) && !negative;
+    }
+    int64_t number = item->hi > INT32_MAX ? INT64_MAX : (int64_t)((uint64_t)item->hi << 32 | item->lo);
+    if (negative) {
+        return number == INT64_MAX ? INT64_MIN : -number - away; /* no float is 1 - 2^63 */
+    }
+    return number + away;
+}
+
+int32_t hf_cbor_near32(int64_t number)
+{
+    return number > INT32_MAX ? INT32_MAX : number < INT32_MIN ? INT32_MIN : (int32_t)number;
+}
+
+bool hf_cbor_int32(struct hf_cbor value, int32_t *number)
 {
     struct hf_cbor_item item;
-    struct hf_cbor r = value;
-    (void)hf_cbor_next(&r, &item);
-    if (item.kind != HF_CBOR_FLOAT) {
-        return hf_cbor_int64(value, number);
+    (void)hf_cbor_next(&value, &item);
+    if (item.kind != HF_CBOR_UINT && item.kind != HF_CBOR_NINT) {
+        return false;
     }
-    bool negative;
-    int32_t exponent = split_float(&item, &negative);
-    bool inexact = scale(&item, exponent);
-    int64_t whole = number_of(item.hi, item.lo);
-    if (negative) {
-        *number = whole == INT64_MAX ? INT64_MIN : -whole; /* no float is 1 - 2^63 */
-    } else {
-        *number = whole + (inexact ? 1 : 0);
-    }
+    *number = hf_cbor_near32(hf_cbor_number(&item));
     return true;
 }
 

@@ -1,7 +1,10 @@
 /* COSE messages: see hf_cose.h. */
 #include "hf_cose.h"
 
+#include <stddef.h>
+
 #include "hf_aes_ccm.h"
+#include "hf_fields.h"
 #include "hf_hmac.h"
 #include "hf_labels.h"
 #include "hf_port.h"
@@ -9,6 +12,7 @@
 
 #define MALFORMED(detail) HF_VERDICT(HF_MALFORMED_COSE, detail)
 #define CONTEXT_LEN(text) (sizeof(text) - 1)
+#define CBOR_NULL (7u << 5 | HF_CBOR_NULL)
 
 enum hf_role hf_cose_role(uint32_t tag)
 {
@@ -19,12 +23,6 @@ enum hf_role hf_cose_role(uint32_t tag)
 }
 
 /* --- reading --- */
-
-static bool is_label(struct hf_cbor value)
-{
-    return hf_cbor_kind_at(value) == HF_CBOR_UINT || hf_cbor_kind_at(value) == HF_CBOR_NINT ||
-           hf_cbor_kind_at(value) == HF_CBOR_TEXT;
-}
 
 /* Whether a map has a key with this encoding. Shortest forms: equal keys are equal bytes. */
 static bool has_key(struct hf_cbor map, struct hf_slice key)
@@ -53,87 +51,55 @@ static bool share_a_key(struct hf_cbor headers, struct hf_cbor unprotected)
     return false;
 }
 
-/* Read the known parameters of one header map; a wrong type is refused (RFC 9052 section 3.1).
- *   out: alg, kid and iv of *message where they are present; *has_piv set when Partial IV is
- */
-static hf_verdict_t read_headers(struct hf_cbor headers, struct hf_cose *message, bool *has_piv)
-{
-    struct hf_cbor alg = hf_cbor_get(headers, HF_L_HDR_ALG);
-    struct hf_cbor kid = hf_cbor_get(headers, HF_L_HDR_KID);
-    struct hf_cbor iv = hf_cbor_get(headers, HF_L_HDR_IV);
-    struct hf_cbor piv = hf_cbor_get(headers, HF_L_HDR_PARTIAL_IV);
-    struct hf_slice ignored;
-    if ((alg.p != NULL && !is_label(alg)) || (kid.p != NULL && !hf_cbor_bytes(kid, &message->kid)) ||
-        (iv.p != NULL && !hf_cbor_bytes(iv, &message->iv)) || (piv.p != NULL && !hf_cbor_bytes(piv, &ignored))) {
-        return MALFORMED(HEADER);
-    }
-    if (alg.p != NULL) {
-        message->has_alg = true;
-        (void)hf_cbor_int32(alg, &message->alg);
-    }
-    *has_piv = *has_piv || piv.p != NULL;
-    return HF_OK;
-}
+/* The parameters that are read; a wrong type is refused (RFC 9052 section 3.1). */
+enum { ALG, CRIT, KID, IV, PARTIAL_IV, HEADER_COUNT };
+
+#define PARAMETER(name, form, member) \
+    [name] = {HF_L_HDR_##name, HF_FORM_##form, offsetof(struct hf_cose, member), HF_DETAIL_HEADER}
+
+static const struct hf_field header_fields[HEADER_COUNT] = {
+    PARAMETER(ALG, LABEL, alg),
+    PARAMETER(CRIT, ITEM, crit),
+    PARAMETER(KID, BYTES, kid),
+    PARAMETER(IV, BYTES, iv),
+    PARAMETER(PARTIAL_IV, BYTES, partial_iv),
+};
 
 /* Whether crit is a list of labels, not empty, all in the protected header. */
 static bool is_crit(struct hf_cbor crit, struct hf_cbor headers)
 {
-    uint32_t count;
-    if (!hf_cbor_array(&crit, &count) || count == 0) {
-        return false;
-    }
+    uint32_t count = hf_list_len(crit, HF_FORM_LABEL);
+    bool all = count > 0;
+    (void)hf_cbor_array(&crit, &count);
     for (; count > 0; count--) {
-        struct hf_cbor label = crit;
-        if (!is_label(label) || !has_key(headers, hf_cbor_take(&crit))) {
-            return false;
-        }
+        all = has_key(headers, hf_cbor_take(&crit)) && all;
     }
-    return true;
+    return all;
 }
 
-/* Check both headers together, in the order of cose._check_headers. */
-static hf_verdict_t check_headers(struct hf_cbor headers, struct hf_cbor unprotected, struct hf_cose *message)
+/* Read both headers, and check them together in the order of cose._check_headers.
+ *   out: alg, crit, kid, iv and partial_iv of *message where they are present
+ */
+static enum hf_detail read_headers(struct hf_cbor headers, struct hf_cbor unprotected, struct hf_cose *message)
 {
-    struct hf_cbor crit = hf_cbor_get(headers, HF_L_HDR_CRIT);
-    bool has_piv = false;
+    struct hf_met inside = {0, 0, false};
+    struct hf_met outside = {0, 0, false};
+    (void)hf_fields_read(headers, HF_CBOR_MAP, header_fields, HEADER_COUNT, message, &inside);
+    (void)hf_fields_read(unprotected, HF_CBOR_MAP, header_fields, HEADER_COUNT, message, &outside);
     if (share_a_key(headers, unprotected)) {
-        return MALFORMED(DUPLICATE_HEADER);
+        return HF_DETAIL_DUPLICATE_HEADER;
     }
-    if (hf_cbor_get(unprotected, HF_L_HDR_CRIT).p != NULL) {
-        return MALFORMED(CRIT);
+    if ((outside.present & HF_FIELD_BIT(CRIT)) != 0) {
+        return HF_DETAIL_CRIT;
     }
-    hf_verdict_t verdict = read_headers(headers, message, &has_piv);
-    if (verdict == HF_OK) {
-        verdict = read_headers(unprotected, message, &has_piv);
+    if ((inside.wrong | outside.wrong) != 0) {
+        return HF_DETAIL_HEADER;
     }
-    if (verdict != HF_OK) {
-        return verdict;
+    if (message->crit.p != NULL && !is_crit(hf_cbor_at(message->crit), headers)) {
+        return HF_DETAIL_CRIT;
     }
-    message->has_crit = crit.p != NULL;
-    if (message->has_crit && !is_crit(crit, headers)) {
-        return MALFORMED(CRIT);
-    }
-    return message->iv.p != NULL && has_piv ? MALFORMED(IV) : (hf_verdict_t)HF_OK;
-}
-
-/* Read content and, but for COSE_Encrypt0, the proof: both byte strings, the content not detached. */
-static hf_verdict_t read_content(struct hf_cbor parts, struct hf_cose *message)
-{
-    struct hf_cbor content = parts;
-    struct hf_cbor_item item;
-    hf_cbor_skip(&parts);
-    (void)hf_cbor_next(&content, &item);
-    if (item.kind == HF_CBOR_SIMPLE && item.lo == HF_CBOR_NULL) {
-        return MALFORMED(DETACHED);
-    }
-    if (item.kind != HF_CBOR_BYTES) {
-        return MALFORMED(STRUCTURE);
-    }
-    message->content = item.content;
-    if (message->tag != HF_L_TAG_COSE_ENCRYPT0 && !hf_cbor_bytes(parts, &message->proof)) {
-        return MALFORMED(STRUCTURE);
-    }
-    return HF_OK;
+    message->has_alg = ((inside.present | outside.present) & HF_FIELD_BIT(ALG)) != 0;
+    return message->iv.p != NULL && message->partial_iv.p != NULL ? HF_DETAIL_IV : HF_DETAIL_NONE;
 }
 
 /* Decode the protected header's content.
@@ -162,31 +128,64 @@ static hf_verdict_t decode_headers(struct hf_cose *message, struct hf_cbor *head
     return HF_OK;
 }
 
+/* The array of a message (RFC 9052 sections 4.2, 5.2 and 6.2); COSE_Encrypt0 has no proof. */
+struct cose_parts {
+    struct hf_slice protected_header;
+    struct hf_slice unprotected;
+    struct hf_slice content;
+    struct hf_slice proof;
+};
+
+enum { PROTECTED, UNPROTECTED, CONTENT, PROOF, PART_COUNT };
+
+#define PART(place, form, member) \
+    [place] = {place, HF_FORM_##form, offsetof(struct cose_parts, member), HF_DETAIL_STRUCTURE}
+
+static const struct hf_field part_fields[PART_COUNT] = {
+    PART(PROTECTED, BYTES, protected_header),
+    PART(UNPROTECTED, MAP, unprotected),
+    PART(CONTENT, ITEM, content),
+    PART(PROOF, BYTES, proof),
+};
+
+/* Take the array apart: everything but what is inside the headers. */
+static enum hf_detail read_parts(struct hf_cbor array, struct hf_cose *message, struct hf_cbor *unprotected)
+{
+    struct hf_met met = {0, 0, false};
+    struct cose_parts parts;
+    unsigned count = message->tag == HF_L_TAG_COSE_ENCRYPT0 ? PROOF : PART_COUNT;
+    hf_memset(&parts, 0, sizeof parts);
+    if (!hf_fields_read(array, HF_CBOR_ARRAY, part_fields, count, &parts, &met) || met.others ||
+        met.present != HF_FIELD_BIT(count) - 1 || (met.wrong & ~HF_FIELD_BIT(PROOF)) != 0) {
+        return HF_DETAIL_STRUCTURE;
+    }
+    if (parts.content.p[0] == CBOR_NULL) {
+        return HF_DETAIL_DETACHED;
+    }
+    message->protected_header = parts.protected_header;
+    message->proof = parts.proof;
+    *unprotected = hf_cbor_at(parts.unprotected);
+    struct hf_cbor map = *unprotected;
+    (void)hf_cbor_map(&map, &message->unprotected_count);
+    return hf_cbor_bytes(hf_cbor_at(parts.content), &message->content) && met.wrong == 0 ? HF_DETAIL_NONE
+                                                                                       : HF_DETAIL_STRUCTURE;
+}
+
 hf_verdict_t hf_cose_read(uint32_t tag, struct hf_cbor parts, struct hf_cose *message)
 {
-    uint32_t count;
     struct hf_cbor headers;
+    struct hf_cbor unprotected;
     hf_memset(message, 0, sizeof *message);
     if (hf_cose_role(tag) == HF_ROLE_COUNT) {
         return MALFORMED(TAG);
     }
     message->tag = (uint8_t)tag;
-    if (!hf_cbor_array(&parts, &count) || count != (tag == HF_L_TAG_COSE_ENCRYPT0 ? 3 : 4) ||
-        !hf_cbor_bytes(parts, &message->protected_header)) {
-        return MALFORMED(STRUCTURE);
-    }
-    hf_cbor_skip(&parts);
-    struct hf_cbor unprotected = parts;
-    if (!hf_cbor_map(&parts, &message->unprotected_count)) {
-        return MALFORMED(STRUCTURE);
-    }
-    parts = unprotected;
-    hf_cbor_skip(&parts);
-    hf_verdict_t verdict = read_content(parts, message);
+    hf_verdict_t verdict = hf_verdict_of(HF_MALFORMED_COSE, read_parts(parts, message, &unprotected));
     if (verdict == HF_OK) {
         verdict = decode_headers(message, &headers);
     }
-    return verdict != HF_OK ? verdict : check_headers(headers, unprotected, message);
+    return verdict != HF_OK ? verdict
+                            : hf_verdict_of(HF_MALFORMED_COSE, read_headers(headers, unprotected, message));
 }
 
 /* --- opening --- */
@@ -236,56 +235,54 @@ static size_t tail_of(size_t content_len, uint8_t tail[MAX_TAIL_LEN])
 /* A function whose frame is gone while another one works: one frame for all would add up. */
 #define APART __attribute__((noinline)) static
 
-/* Hash the Sig_structure (RFC 9052 section 4.4). */
+/* Hash a Sig_structure (RFC 9052 section 4.4) or MAC_structure (section 6.3), which differ in the context string. */
+static void hash_structure(struct hf_sha256 *hash, const struct hf_cose *message, const char *context,
+                           size_t context_len)
+{
+    uint8_t piece[MAX_START_LEN];
+    const struct hf_slice *protected_header = &message->protected_header;
+    hf_sha256_update(hash, piece, start_of(4, context, context_len, protected_header->len, piece));
+    hf_sha256_update(hash, protected_header->p, protected_header->len);
+    hf_sha256_update(hash, piece, tail_of(message->content.len, piece));
+    hf_sha256_update(hash, message->content.p, message->content.len);
+}
+
 APART void hash_signed(const struct hf_cose *message, uint8_t digest[HF_SHA256_LEN])
 {
     struct hf_sha256 hash;
-    uint8_t piece[MAX_START_LEN];
-    const struct hf_slice *protected_header = &message->protected_header;
     hf_sha256_init(&hash);
-    hf_sha256_update(&hash, piece,
-                     start_of(4, "Signature1", CONTEXT_LEN("Signature1"), protected_header->len, piece));
-    hf_sha256_update(&hash, protected_header->p, protected_header->len);
-    hf_sha256_update(&hash, piece, tail_of(message->content.len, piece));
-    hf_sha256_update(&hash, message->content.p, message->content.len);
+    hash_structure(&hash, message, "Signature1", CONTEXT_LEN("Signature1"));
     hf_sha256_final(&hash, digest);
 }
 
 /* Verify an ES256 signature over the Sig_structure. */
-APART hf_verdict_t open_sign1(const struct hf_cose *message, const struct hf_key *key)
+APART bool open_sign1(const struct hf_cose *message, const struct hf_key *key)
 {
     uint8_t digest[HF_SHA256_LEN];
     if (message->proof.len != HF_P256_SIG_LEN) {
-        return HF_VERDICT(HF_BAD_SIGNATURE, NONE);
+        return false;
     }
     hash_signed(message, digest);
-    enum hf_status status = key->table.p != NULL
-                                ? hf_p256_verify_fixed(key->table.p, key->table.len, digest, message->proof.p)
-                                : hf_p256_verify(key->material.p, digest, message->proof.p);
-    return status == HF_OK ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_BAD_SIGNATURE, NONE);
+    return (key->table.p != NULL ? hf_p256_verify_fixed(key->table.p, key->table.len, digest, message->proof.p)
+                                 : hf_p256_verify(key->material.p, digest, message->proof.p)) == HF_OK;
 }
 
-/* Verify an HMAC-SHA-256 tag, whole or cut to 64 bits, over the MAC_structure (RFC 9052 section 6.3). */
-APART hf_verdict_t open_mac0(const struct hf_cose *message, const struct hf_key *key)
+/* Verify an HMAC-SHA-256 tag, whole or cut to 64 bits, over the MAC_structure. */
+APART bool open_mac0(const struct hf_cose *message, const struct hf_key *key)
 {
     struct hf_hmac mac;
     uint8_t tag[HF_HMAC_LEN];
-    uint8_t piece[MAX_START_LEN];
-    const struct hf_slice *protected_header = &message->protected_header;
     size_t tag_len = key->alg == HF_L_ALG_HMAC_256_64 ? 8 : HF_HMAC_LEN;
     if (message->proof.len != tag_len) {
-        return HF_VERDICT(HF_BAD_SIGNATURE, NONE);
+        return false;
     }
     hf_hmac_init(&mac, key->material.p, key->material.len);
-    hf_hmac_update(&mac, piece, start_of(4, "MAC0", CONTEXT_LEN("MAC0"), protected_header->len, piece));
-    hf_hmac_update(&mac, protected_header->p, protected_header->len);
-    hf_hmac_update(&mac, piece, tail_of(message->content.len, piece));
-    hf_hmac_update(&mac, message->content.p, message->content.len);
+    hash_structure(&mac.inner, message, "MAC0", CONTEXT_LEN("MAC0"));
     hf_hmac_final(&mac, tag);
     uint32_t differs = hf_memcmp_ct(tag, message->proof.p, tag_len);
     HF_CT_UNPOISON(&differs, sizeof differs); /* the verdict is public */
     hf_wipe(tag, sizeof tag);
-    return differs == 0 ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_BAD_SIGNATURE, NONE);
+    return differs == 0;
 }
 
 /* Decrypt AES-CCM with the Enc_structure as additional data (RFC 9052 section 5.3); it is built behind where the
@@ -295,26 +292,23 @@ APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_
 {
     struct hf_aes_ccm ccm;
     const struct hf_slice *protected_header = &message->protected_header;
-    bool short_tag = key->alg == HF_L_ALG_AES_CCM_16_64_128 || key->alg == HF_L_ALG_AES_CCM_16_64_256;
-    size_t tag_len = short_tag ? 8 : HF_COSE_MAX_TAG_LEN;
+    const struct hf_ccm_alg *alg = hf_ccm_alg(key->alg);
     if (message->iv.len != HF_COSE_NONCE_LEN) { /* absent, too */
         return MALFORMED(IV);
     }
-    if (message->content.len < tag_len) {
+    if (alg == NULL || message->content.len < alg->tag_len) { /* an algorithm of another role is never a key's */
         return HF_VERDICT(HF_BAD_SIGNATURE, NONE);
     }
-    size_t plaintext_len = message->content.len - tag_len;
+    size_t plaintext_len = message->content.len - alg->tag_len;
     if (space->len < plaintext_len + MAX_START_LEN + protected_header->len + 1) { /* never: hf_token.h sizes it */
         return HF_VERDICT(HF_LOCAL, SCRATCH);
     }
     uint8_t *aad = space->p + plaintext_len;
     size_t aad_len = start_of(3, "Encrypt0", CONTEXT_LEN("Encrypt0"), protected_header->len, aad);
-    if (protected_header->len > 0) {
-        hf_memcpy(aad + aad_len, protected_header->p, protected_header->len);
-        aad_len += protected_header->len;
-    }
+    hf_memcpy(aad + aad_len, protected_header->p, protected_header->len);
+    aad_len += protected_header->len;
     aad[aad_len++] = HF_CBOR_BYTES << 5;
-    hf_aes_ccm_init(&ccm, key->material.p, key->material.len, tag_len);
+    hf_aes_ccm_init(&ccm, key->material.p, key->material.len, alg->tag_len);
     enum hf_status status = hf_aes_ccm_open(&ccm, message->iv.p, aad, aad_len, message->content.p,
                                             message->content.len, space->p);
     hf_wipe(&ccm, sizeof ccm);
@@ -332,16 +326,15 @@ APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_
 hf_verdict_t hf_cose_open(const struct hf_cose *message, const struct hf_key *key, struct hf_space *space,
                           struct hf_slice *payload)
 {
-    if (message->has_crit) { /* nothing is understood here beyond what all understand (RFC 9052 section 3.1) */
+    if (message->crit.p != NULL) { /* nothing is understood here beyond what all understand (RFC 9052 section 3.1) */
         return HF_VERDICT(HF_CRIT_UNKNOWN, CRIT);
     }
     if (message->tag == HF_L_TAG_COSE_ENCRYPT0) {
         return open_encrypt0(message, key, space, payload);
     }
-    hf_verdict_t verdict =
-        message->tag == HF_L_TAG_COSE_SIGN1 ? open_sign1(message, key) : open_mac0(message, key);
-    if (verdict == HF_OK) {
-        *payload = message->content;
+    if (!(message->tag == HF_L_TAG_COSE_SIGN1 ? open_sign1(message, key) : open_mac0(message, key))) {
+        return HF_VERDICT(HF_BAD_SIGNATURE, NONE);
     }
-    return verdict;
+    *payload = message->content;
+    return HF_OK;
 }

@@ -1,5 +1,8 @@
 /* Scopes and what they permit on an RS: names by configuration, or AIF-REST (RFC 9237 section 3): scope.py.
  * A scope that is not understood whole is refused; the part that is known is never taken. */
+#include <stddef.h>
+
+#include "hf_fields.h"
 #include "hf_labels.h"
 #include "hf_port.h"
 #include "hf_token_parts.h"
@@ -8,6 +11,41 @@
 
 #define MALFORMED(detail) HF_VERDICT(HF_MALFORMED_SCOPE, detail)
 #define UNKNOWN(detail) HF_VERDICT(HF_SCOPE_UNKNOWN, detail)
+
+static const struct hf_field permission_fields[] = {
+    {0, HF_FORM_TEXT, offsetof(struct hf_permission, path), HF_DETAIL_NONE},
+    {1, HF_FORM_INT, offsetof(struct hf_permission, methods), HF_DETAIL_NONE},
+};
+
+enum hf_detail hf_permission_next(struct hf_cbor *permissions, struct hf_permission *permission)
+{
+    struct hf_met met = {0, 0, false};
+    hf_memset(permission, 0, sizeof *permission);
+    bool is_pair = hf_fields_read(*permissions, HF_CBOR_ARRAY, permission_fields, 2, permission, &met) &&
+                   met.present == 3 && !met.others;
+    hf_cbor_skip(permissions);
+    if (!is_pair) {
+        return HF_DETAIL_ENTRY;
+    }
+    if (permission->path.len == 0 || permission->path.p[0] != '/') {
+        return HF_DETAIL_PATH;
+    }
+    return met.wrong != 0 || permission->methods < 0 ? HF_DETAIL_METHODS : HF_DETAIL_NONE;
+}
+
+static const struct hf_field scope_fields[] = {
+    {0, HF_FORM_TEXT, offsetof(struct hf_scope, name), HF_DETAIL_NONE},
+    {1, HF_FORM_ARRAY, offsetof(struct hf_scope, permissions), HF_DETAIL_NONE},
+};
+
+bool hf_scope_next(struct hf_cbor *scopes, struct hf_scope *scope)
+{
+    struct hf_met met = {0, 0, false};
+    hf_memset(scope, 0, sizeof *scope);
+    bool is_pair = hf_fields_read(*scopes, HF_CBOR_ARRAY, scope_fields, 2, scope, &met);
+    hf_cbor_skip(scopes);
+    return is_pair && met.present == 3 && met.wrong == 0 && !met.others;
+}
 
 bool hf_scope_is_token(struct hf_slice text)
 {
@@ -62,15 +100,11 @@ static uint32_t place_of(struct hf_slice name, const struct hf_rules *rules)
     uint32_t count;
     (void)hf_cbor_array(&scopes, &count);
     for (uint32_t place = 0; place < count; place++) {
-        struct hf_cbor scope = scopes;
-        struct hf_slice own = {NULL, 0};
-        uint32_t two;
-        (void)hf_cbor_array(&scope, &two);
-        (void)hf_cbor_text(scope, &own);
-        if (hf_slice_equal(own, name)) {
+        struct hf_scope scope;
+        (void)hf_scope_next(&scopes, &scope);
+        if (hf_slice_equal(scope.name, name)) {
             return place;
         }
-        hf_cbor_skip(&scopes);
     }
     return HF_MAX_SCOPES;
 }
@@ -89,117 +123,72 @@ static hf_verdict_t understand_text(struct hf_slice scope, const struct hf_rules
     return verdict;
 }
 
-/* Read one [path, methods] of checked CBOR.
- *   out: *path absent or *methods 0 where the item is something else; entries moves on
- *   ret: 0 | HF_MALFORMED_SCOPE (entry path methods)
- */
-static hf_verdict_t next_permission(struct hf_cbor *entries, struct hf_slice *path, uint64_t *methods)
-{
-    struct hf_cbor entry = *entries;
-    uint32_t two;
-    int64_t number;
-    hf_cbor_skip(entries);
-    path->p = NULL;
-    path->len = 0;
-    *methods = 0;
-    if (!hf_cbor_array(&entry, &two) || two != 2) {
-        return MALFORMED(ENTRY);
-    }
-    if (!hf_cbor_text(entry, path) || path->len == 0 || path->p[0] != '/') {
-        return MALFORMED(PATH);
-    }
-    hf_cbor_skip(&entry);
-    if (!hf_cbor_int64(entry, &number) || number < 0) {
-        return MALFORMED(METHODS);
-    }
-    *methods = (uint64_t)number;
-    return HF_OK;
-}
-
 /* Gather what one list of permissions allows on a path. */
-static uint64_t methods_in(struct hf_cbor permissions, struct hf_slice path)
+static uint32_t methods_in(struct hf_slice list, struct hf_slice path)
 {
-    uint64_t gathered = 0;
+    struct hf_cbor permissions = hf_cbor_at(list);
+    uint32_t gathered = 0;
     uint32_t count;
     (void)hf_cbor_array(&permissions, &count);
     for (; count > 0; count--) {
-        struct hf_slice own;
-        uint64_t methods;
-        (void)next_permission(&permissions, &own, &methods);
-        if (hf_slice_equal(own, path)) {
-            gathered |= methods;
+        struct hf_permission own;
+        (void)hf_permission_next(&permissions, &own);
+        if (hf_slice_equal(own.path, path)) {
+            gathered |= (uint32_t)own.methods; /* at most HF_ALL_METHODS: checked */
         }
     }
     return gathered;
 }
 
 /* Gather what the scope map allows on a path, by the scopes whose bits are set; by all of them for NULL. */
-static uint64_t methods_by_scopes(const struct hf_rules *rules, const uint8_t *places, struct hf_slice path)
+static uint32_t methods_by_scopes(const struct hf_rules *rules, const uint8_t *places, struct hf_slice path)
 {
     struct hf_cbor scopes = hf_cbor_at(rules->scopes);
-    uint64_t gathered = 0;
+    uint32_t gathered = 0;
     uint32_t count;
     (void)hf_cbor_array(&scopes, &count);
     for (uint32_t place = 0; place < count; place++) {
-        struct hf_cbor scope = scopes;
-        hf_cbor_skip(&scopes);
+        struct hf_scope scope;
+        (void)hf_scope_next(&scopes, &scope);
         if (places == NULL || (places[place / 8] >> place % 8 & 1) != 0) {
-            uint32_t two;
-            (void)hf_cbor_array(&scope, &two);
-            hf_cbor_skip(&scope);
-            gathered |= methods_in(scope, path);
+            gathered |= methods_in(scope.permissions, path);
         }
     }
     return gathered;
 }
 
-/* Decode an AIF-REST: scope.decode_aif. */
-static hf_verdict_t check_aif(struct hf_slice scope, uint32_t *count)
-{
-    struct hf_cbor entries = hf_cbor_at(scope);
-    if (hf_cbor_check(scope, 0, AIF_DEPTH) != HF_OK) {
-        return MALFORMED(CBOR);
-    }
-    if (!hf_cbor_array(&entries, count)) {
-        return MALFORMED(ARRAY);
-    }
-    if (*count > HF_MAX_PERMISSIONS) {
-        return MALFORMED(TOO_LONG);
-    }
-    for (uint32_t i = 0; i < *count; i++) {
-        struct hf_slice path;
-        uint64_t methods;
-        hf_verdict_t verdict = next_permission(&entries, &path, &methods);
-        if (verdict != HF_OK) {
-            return verdict;
-        }
-    }
-    return HF_OK;
-}
-
+/* Understand an AIF-REST: scope.decode_aif, then the paths and methods of this RS. What is malformed anywhere comes
+ * before what is unknown. */
 static hf_verdict_t understand_aif(struct hf_slice scope, const struct hf_rules *rules)
 {
     struct hf_cbor entries = hf_cbor_at(scope);
-    uint32_t count = 0;
-    hf_verdict_t verdict = check_aif(scope, &count);
-    if (verdict != HF_OK) {
-        return verdict;
+    uint32_t count;
+    if (hf_cbor_check(scope, 0, AIF_DEPTH) != HF_OK) {
+        return MALFORMED(CBOR);
     }
-    if (count == 0) {
-        return UNKNOWN(EMPTY);
+    if (!hf_cbor_array(&entries, &count)) {
+        return MALFORMED(ARRAY);
     }
-    for (hf_cbor_array(&entries, &count); count > 0; count--) {
-        struct hf_slice path;
-        uint64_t methods;
-        (void)next_permission(&entries, &path, &methods);
-        if (methods_by_scopes(rules, NULL, path) == 0) { /* no scope mentions it; none permits nothing */
-            return UNKNOWN(PATH);
+    if (count > HF_MAX_PERMISSIONS) {
+        return MALFORMED(TOO_LONG);
+    }
+    hf_verdict_t unknown = count == 0 ? UNKNOWN(EMPTY) : (hf_verdict_t)HF_OK;
+    for (; count > 0; count--) {
+        struct hf_permission permission;
+        enum hf_detail detail = hf_permission_next(&entries, &permission);
+        if (detail != HF_DETAIL_NONE) {
+            return hf_verdict_of(HF_MALFORMED_SCOPE, detail);
         }
-        if (methods == 0 || methods > HF_ALL_METHODS) {
-            return UNKNOWN(METHOD);
+        if (unknown != HF_OK) {
+            continue;
+        }
+        if (methods_by_scopes(rules, NULL, permission.path) == 0) { /* no scope mentions it; none permits nothing */
+            unknown = UNKNOWN(PATH);
+        } else if (permission.methods == 0 || permission.methods > HF_ALL_METHODS) {
+            unknown = UNKNOWN(METHOD);
         }
     }
-    return HF_OK;
+    return unknown;
 }
 
 hf_verdict_t hf_scope_understand(const struct hf_claims *claims, const struct hf_rules *rules,
@@ -213,12 +202,12 @@ hf_verdict_t hf_scope_understand(const struct hf_claims *claims, const struct hf
 enum hf_status hf_permissions_check(const struct hf_grant *grant, const struct hf_rules *rules, struct hf_slice path,
                                     uint8_t code)
 {
-    uint64_t methods = grant->claims.scope_is_text ? methods_by_scopes(rules, grant->scopes, path)
-                                                   : methods_in(hf_cbor_at(grant->claims.scope), path);
+    uint32_t methods = grant->claims.scope_is_text ? methods_by_scopes(rules, grant->scopes, path)
+                                                   : methods_in(grant->claims.scope, path);
     if (methods == 0) {
         return HF_RESOURCE_FORBIDDEN;
     }
-    if (code < HF_L_CODE_GET || code > HF_L_CODE_IPATCH || ((uint32_t)methods >> (code - 1) & 1) == 0) {
+    if (code < HF_L_CODE_GET || code > HF_L_CODE_IPATCH || (methods >> (code - 1) & 1) == 0) {
         return HF_METHOD_FORBIDDEN;
     }
     return HF_OK;

@@ -1,5 +1,9 @@
 /* Confirmation keys (RFC 8747 section 3.1, RFC 9203 section 3.2.1): cnf.py and cose_key.py, and what profiles ask of a
  * key. Unknown members of cnf and COSE_Key are ignored, those of osc refused (RFC 9203 section 4.2). */
+#include <stddef.h>
+
+#include "hf_aes_ccm.h"
+#include "hf_fields.h"
 #include "hf_labels.h"
 #include "hf_port.h"
 #include "hf_token_parts.h"
@@ -10,165 +14,151 @@
 #define MIN_PSK_LEN 16
 #define COORDINATE_LEN 32
 
-#define MALFORMED(detail) HF_VERDICT(HF_MALFORMED_KEY, detail)
-#define UNSUITABLE(detail) HF_VERDICT(HF_KEY_UNSUITABLE, detail)
-
-static bool is_label(struct hf_cbor value)
-{
-    enum hf_cbor_kind kind = hf_cbor_kind_at(value);
-    return kind == HF_CBOR_UINT || kind == HF_CBOR_NINT || kind == HF_CBOR_TEXT;
-}
-
-/* Whether a slice is this C text. */
-static bool is_text(struct hf_slice text, const char *wanted)
-{
-    size_t at = 0;
-    while (at < text.len && wanted[at] != '\0' && (uint8_t)wanted[at] == text.p[at]) {
-        at++;
-    }
-    return at == text.len && wanted[at] == '\0';
-}
+#define ROW(label, form, type, member, detail) \
+    {HF_L_##label, HF_FORM_##form, offsetof(struct type, member), HF_DETAIL_##detail}
 
 /* --- OSCORE_Input_Material --- */
 
-static bool has_only_osc_members(struct hf_cbor osc)
-{
-    uint32_t pairs;
-    (void)hf_cbor_map(&osc, &pairs);
-    for (; pairs > 0; pairs--) {
-        int32_t label;
-        if (!hf_cbor_int32(osc, &label) || label < HF_L_OSC_ID || label > HF_L_OSC_CONTEXT_ID) {
-            return false;
-        }
-        hf_cbor_skip(&osc);
-        hf_cbor_skip(&osc);
-    }
-    return true;
-}
+/* Members of osc in the order of their checks. */
+enum { OSC_ID, OSC_MS, OSC_SALT, OSC_ALG, OSC_HKDF, OSC_CONTEXT_ID, OSC_VERSION, OSC_COUNT };
 
-/* Read alg: an integer, or one of the registry's names for one (RFC 9203 section 3.2.1). */
-static bool read_osc_alg(struct hf_cbor value, int32_t *alg)
+static const struct hf_field osc_fields[OSC_COUNT] = {
+    [OSC_ID] = ROW(OSC_ID, BYTES, hf_osc, id, ID),
+    [OSC_MS] = ROW(OSC_MS, BYTES, hf_osc, ms, MS),
+    [OSC_SALT] = ROW(OSC_SALT, BYTES, hf_osc, salt, SALT),
+    [OSC_ALG] = ROW(OSC_ALG, LABEL, hf_osc, alg, ALG),
+    [OSC_HKDF] = ROW(OSC_HKDF, LABEL, hf_osc, hkdf, HKDF),
+    [OSC_CONTEXT_ID] = ROW(OSC_CONTEXT_ID, BYTES, hf_osc, context_id, CONTEXT_ID),
+    [OSC_VERSION] = ROW(OSC_VERSION, INT, hf_osc, version, VERSION),
+};
+
+#define OSC_REQUIRED (HF_FIELD_BIT(OSC_ID) | HF_FIELD_BIT(OSC_MS))
+
+/* The registry's names for algorithms, which may stand instead of numbers (RFC 9203 section 3.2.1). */
+struct alg_name {
+    uint8_t alg;
+    uint8_t len;
+    char name[18];
+};
+
+static const struct alg_name alg_names[] = {
+    {HF_L_ALG_AES_CCM_16_64_128, 17, "AES-CCM-16-64-128"},
+    {HF_L_ALG_AES_CCM_16_64_256, 17, "AES-CCM-16-64-256"},
+    {HF_L_ALG_AES_CCM_16_128_128, 18, "AES-CCM-16-128-128"},
+    {HF_L_ALG_AES_CCM_16_128_256, 18, "AES-CCM-16-128-256"},
+    {HF_L_ALG_HMAC_256_256, 12, "HMAC 256/256"},
+};
+
+enum { AEAD_NAMES = 4, ALG_NAMES = sizeof alg_names / sizeof alg_names[0] };
+
+/* Read the name that a member is, when it is a text: one of alg_names[from..to).
+ *   out: *alg, when it was a text
+ *   ret: whether there is no text, or a known one
+ */
+static bool read_alg_name(struct hf_cbor value, unsigned from, unsigned to, int32_t *alg)
 {
     struct hf_slice name;
-    *alg = HF_L_ALG_AES_CCM_16_64_128;
-    if (value.p == NULL || hf_cbor_int32(value, alg)) {
+    if (!hf_cbor_text(value, &name)) {
         return true;
     }
-    if (!hf_cbor_text(value, &name)) {
-        return false;
+    for (const struct alg_name *known = alg_names + from; known < alg_names + to; known++) {
+        struct hf_slice own = {(const uint8_t *)known->name, known->len};
+        if (hf_slice_equal(name, own)) {
+            *alg = known->alg;
+            return true;
+        }
     }
-    *alg = is_text(name, "AES-CCM-16-64-128")    ? HF_L_ALG_AES_CCM_16_64_128
-           : is_text(name, "AES-CCM-16-64-256")  ? HF_L_ALG_AES_CCM_16_64_256
-           : is_text(name, "AES-CCM-16-128-128") ? HF_L_ALG_AES_CCM_16_128_128
-           : is_text(name, "AES-CCM-16-128-256") ? HF_L_ALG_AES_CCM_16_128_256
-                                                 : HF_COSE_NO_ALG;
-    return *alg != HF_COSE_NO_ALG;
+    return false;
 }
 
-/* Read hkdf, as alg. */
-static bool read_osc_hkdf(struct hf_cbor value, int32_t *hkdf)
+static enum hf_detail read_osc(struct hf_cbor members, struct hf_osc *osc)
 {
-    struct hf_slice name;
-    *hkdf = HF_L_ALG_HMAC_256_256;
-    return value.p == NULL || hf_cbor_int32(value, hkdf) ||
-           (hf_cbor_text(value, &name) && is_text(name, "HMAC 256/256"));
-}
-
-static bool read_bytes(struct hf_cbor value, struct hf_slice *content)
-{
-    return value.p == NULL || hf_cbor_bytes(value, content);
-}
-
-static hf_verdict_t read_osc(struct hf_cbor members, struct hf_osc *osc)
-{
-    struct hf_cbor version = hf_cbor_get(members, HF_L_OSC_VERSION);
-    if (hf_cbor_kind_at(members) != HF_CBOR_MAP) {
-        return MALFORMED(MAP);
-    }
+    struct hf_met met = {0, 0, false};
     osc->version = OSCORE_VERSION;
-    return !has_only_osc_members(members)                                         ? MALFORMED(UNKNOWN)
-           : !hf_cbor_bytes(hf_cbor_get(members, HF_L_OSC_ID), &osc->id)          ? MALFORMED(ID)
-           : !hf_cbor_bytes(hf_cbor_get(members, HF_L_OSC_MS), &osc->ms)          ? MALFORMED(MS)
-           : !read_bytes(hf_cbor_get(members, HF_L_OSC_SALT), &osc->salt)         ? MALFORMED(SALT)
-           : !read_osc_alg(hf_cbor_get(members, HF_L_OSC_ALG), &osc->alg)         ? MALFORMED(ALG)
-           : !read_osc_hkdf(hf_cbor_get(members, HF_L_OSC_HKDF), &osc->hkdf)      ? MALFORMED(HKDF)
-           : !read_bytes(hf_cbor_get(members, HF_L_OSC_CONTEXT_ID), &osc->context_id) ? MALFORMED(CONTEXT_ID)
-           : version.p != NULL && !hf_cbor_int32(version, &osc->version)          ? MALFORMED(VERSION)
-                                                                                  : (hf_verdict_t)HF_OK;
+    osc->alg = HF_L_ALG_AES_CCM_16_64_128;
+    osc->hkdf = HF_L_ALG_HMAC_256_256;
+    if (!hf_fields_read(members, HF_CBOR_MAP, osc_fields, OSC_COUNT, osc, &met)) {
+        return HF_DETAIL_MAP;
+    }
+    if (met.others) {
+        return HF_DETAIL_UNKNOWN;
+    }
+    if (!read_alg_name(hf_cbor_get(members, HF_L_OSC_ALG), 0, AEAD_NAMES, &osc->alg)) {
+        met.wrong |= HF_FIELD_BIT(OSC_ALG);
+    }
+    if (!read_alg_name(hf_cbor_get(members, HF_L_OSC_HKDF), AEAD_NAMES, ALG_NAMES, &osc->hkdf)) {
+        met.wrong |= HF_FIELD_BIT(OSC_HKDF);
+    }
+    return hf_fields_detail(osc_fields, met.wrong | (OSC_REQUIRED & ~met.present));
 }
 
 /* --- COSE_Key --- */
 
-/* Whether key_ops is a list of labels, not empty. */
-static bool is_key_ops(struct hf_cbor ops)
+/* Members of a COSE_Key in the order of their checks. CRV and K have one label: which it is, kty says. */
+enum { KEY_KTY, KEY_KID, KEY_ALG, KEY_OPS, KEY_D, KEY_CRV, KEY_X, KEY_Y, KEY_K, KEY_COUNT };
+
+/* Those that only one kty has. */
+#define EC2_ONLY (HF_FIELD_BIT(KEY_D) | HF_FIELD_BIT(KEY_CRV) | HF_FIELD_BIT(KEY_X) | HF_FIELD_BIT(KEY_Y))
+#define SYMMETRIC_ONLY HF_FIELD_BIT(KEY_K)
+
+struct key_members {
+    struct hf_cose_key key;
+    struct hf_slice kid;
+    struct hf_slice d;
+    int32_t crv;
+};
+
+static const struct hf_field key_fields[KEY_COUNT] = {
+    [KEY_KTY] = ROW(KEY_KTY, INT, key_members, key.kty, KTY),
+    [KEY_KID] = ROW(KEY_KID, BYTES, key_members, kid, KID),
+    [KEY_ALG] = ROW(KEY_ALG, LABEL, key_members, key.alg, ALG), /* a text leaves HF_COSE_NO_ALG */
+    [KEY_OPS] = ROW(KEY_OPS, ARRAY, key_members, key.key_ops, KEY_OPS),
+    [KEY_D] = ROW(KEY_D, ITEM, key_members, d, PRIVATE),
+    [KEY_CRV] = ROW(KEY_CRV, INT, key_members, crv, CRV),
+    [KEY_X] = ROW(KEY_X, BYTES, key_members, key.x, X),
+    [KEY_Y] = ROW(KEY_Y, BYTES, key_members, key.y, Y),
+    [KEY_K] = ROW(KEY_K, BYTES, key_members, key.k, K),
+};
+
+static uint32_t bit_if(bool condition, unsigned place)
 {
-    uint32_t count;
-    if (!hf_cbor_array(&ops, &count) || count == 0) {
-        return false;
-    }
-    for (; count > 0; count--) {
-        if (!is_label(ops)) {
-            return false;
-        }
-        hf_cbor_skip(&ops);
-    }
-    return true;
+    return condition ? HF_FIELD_BIT(place) : 0;
 }
 
-/* Read crv, x and y: P-256 with both coordinates whole (RFC 9053 section 7.1.1). */
-static hf_verdict_t read_ec2(struct hf_cbor members, struct hf_cose_key *key)
+/* What makes an EC2 key wrong beside types: it must be P-256 with both coordinates whole (RFC 9053 section 7.1.1). */
+static uint32_t wrong_in_ec2(const struct key_members *members, uint32_t present)
 {
-    int32_t crv;
-    if (hf_cbor_get(members, HF_L_KEY_D).p != NULL) {
-        return MALFORMED(PRIVATE);
-    }
-    if (!hf_cbor_int32(hf_cbor_get(members, HF_L_KEY_CRV), &crv) || crv != HF_L_CRV_P256) {
-        return MALFORMED(CRV);
-    }
-    if (!hf_cbor_bytes(hf_cbor_get(members, HF_L_KEY_X), &key->x) || key->x.len != COORDINATE_LEN) {
-        return MALFORMED(X);
-    }
-    if (!hf_cbor_bytes(hf_cbor_get(members, HF_L_KEY_Y), &key->y) || key->y.len != COORDINATE_LEN) {
-        return MALFORMED(Y);
-    }
-    return HF_OK;
+    return (present & HF_FIELD_BIT(KEY_D)) | bit_if(members->crv != HF_L_CRV_P256, KEY_CRV) |
+           bit_if(members->key.x.len != COORDINATE_LEN, KEY_X) | bit_if(members->key.y.len != COORDINATE_LEN, KEY_Y);
 }
 
 /* Decode a COSE_Key: cose_key.decode_cose_key.
  *   out: *key, *kid (absent when there is none)
  */
-static hf_verdict_t read_cose_key(struct hf_cbor members, struct hf_cose_key *key, struct hf_slice *kid)
+static enum hf_detail read_cose_key(struct hf_cbor value, struct hf_cose_key *key, struct hf_slice *kid)
 {
-    struct hf_cbor alg = hf_cbor_get(members, HF_L_KEY_ALG);
-    struct hf_cbor ops = hf_cbor_get(members, HF_L_KEY_OPS);
-    if (hf_cbor_kind_at(members) != HF_CBOR_MAP) {
-        return MALFORMED(MAP);
+    struct hf_met met = {0, 0, false};
+    struct key_members members;
+    const struct hf_slice absent = {NULL, 0};
+    hf_memset(&members, 0, sizeof members);
+    if (!hf_fields_read(value, HF_CBOR_MAP, key_fields, KEY_COUNT, &members, &met)) {
+        return HF_DETAIL_MAP;
     }
-    if (!hf_cbor_int32(hf_cbor_get(members, HF_L_KEY_KTY), &key->kty) ||
-        (key->kty != HF_L_KTY_EC2 && key->kty != HF_L_KTY_SYMMETRIC)) {
-        return MALFORMED(KTY);
+    if (members.key.kty == HF_L_KTY_EC2) {
+        met.wrong = (met.wrong & ~SYMMETRIC_ONLY) | wrong_in_ec2(&members, met.present);
+    } else {
+        met.wrong = (met.wrong & ~EC2_ONLY) | bit_if(members.key.k.len == 0, KEY_K) |
+                    bit_if(members.key.kty != HF_L_KTY_SYMMETRIC, KEY_KTY);
+        members.key.x = absent;
+        members.key.y = absent;
     }
-    if (!read_bytes(hf_cbor_get(members, HF_L_KEY_KID), kid)) {
-        return MALFORMED(KID);
+    if (members.key.key_ops.p != NULL && hf_list_len(hf_cbor_at(members.key.key_ops), HF_FORM_LABEL) == 0) {
+        met.wrong |= HF_FIELD_BIT(KEY_OPS);
     }
-    key->has_alg = alg.p != NULL;
-    if (key->has_alg && !is_label(alg)) {
-        return MALFORMED(ALG);
-    }
-    (void)hf_cbor_int32(alg, &key->alg); /* a text leaves HF_COSE_NO_ALG */
-    if (ops.p != NULL) {
-        if (!is_key_ops(ops)) {
-            return MALFORMED(KEY_OPS);
-        }
-        key->key_ops = hf_cbor_take(&ops);
-    }
-    if (key->kty == HF_L_KTY_EC2) {
-        return read_ec2(members, key);
-    }
-    if (!hf_cbor_bytes(hf_cbor_get(members, HF_L_KEY_K), &key->k) || key->k.len == 0) {
-        return MALFORMED(K);
-    }
-    return HF_OK;
+    members.key.has_alg = (met.present & HF_FIELD_BIT(KEY_ALG)) != 0;
+    *key = members.key;
+    *kid = members.kid;
+    return hf_fields_detail(key_fields, met.wrong);
 }
 
 /* --- cnf --- */
@@ -187,53 +177,68 @@ static hf_verdict_t same_kid(struct hf_cnf *cnf, struct hf_slice own)
     return HF_OK;
 }
 
-/* Decrypt the COSE_Key of an Encrypted_COSE_Key.
- *   out: *members: the decoded map's place
+/* Decrypt an Encrypted_COSE_Key.
+ *   out: *key: the COSE_Key's encoding, checked
  */
 static hf_verdict_t decrypt(const struct hf_rules *rules, struct hf_slice issuer, struct hf_space *space,
-                            struct hf_cbor *members)
+                            struct hf_cbor encrypted, struct hf_slice *key)
 {
-    struct hf_slice encoded;
-    hf_verdict_t verdict = hf_token_open_key(rules, issuer, *members, space, &encoded);
-    if (verdict == HF_OK) {
-        verdict = hf_cbor_check(encoded, 0, HF_CBOR_MAX_DEPTH);
-        *members = hf_cbor_at(encoded);
-    }
-    return verdict;
+    hf_verdict_t verdict = hf_token_open_key(rules, issuer, encrypted, space, key);
+    return verdict != HF_OK ? verdict : hf_cbor_check(*key, 0, HF_CBOR_MAX_DEPTH);
 }
+
+/* Members of cnf. */
+enum { CNF_KID, CNF_COSE_KEY, CNF_ENCRYPTED, CNF_OSC, CNF_COUNT };
+
+struct cnf_members {
+    struct hf_slice kid;
+    struct hf_slice key;
+    struct hf_slice encrypted;
+    struct hf_slice osc;
+};
+
+static const struct hf_field cnf_fields[CNF_COUNT] = {
+    [CNF_KID] = ROW(CNF_KID, BYTES, cnf_members, kid, KID),
+    [CNF_COSE_KEY] = ROW(CNF_COSE_KEY, ITEM, cnf_members, key, NONE),
+    [CNF_ENCRYPTED] = ROW(CNF_ENCRYPTED_COSE_KEY, ITEM, cnf_members, encrypted, NONE),
+    [CNF_OSC] = ROW(CNF_OSC, ITEM, cnf_members, osc, NONE),
+};
 
 hf_verdict_t hf_cnf_read(const struct hf_rules *rules, struct hf_slice issuer, struct hf_cbor value,
                          struct hf_space *space, struct hf_cnf *cnf)
 {
-    struct hf_cbor key = hf_cbor_get(value, HF_L_CNF_COSE_KEY);
-    struct hf_cbor encrypted = hf_cbor_get(value, HF_L_CNF_ENCRYPTED_COSE_KEY);
-    struct hf_cbor osc = hf_cbor_get(value, HF_L_CNF_OSC);
+    struct hf_met met = {0, 0, false};
+    struct cnf_members members;
     struct hf_slice own = {NULL, 0};
     hf_verdict_t verdict = HF_OK;
     hf_memset(cnf, 0, sizeof *cnf);
-    if ((key.p != NULL) + (encrypted.p != NULL) + (osc.p != NULL) > 1) {
+    hf_memset(&members, 0, sizeof members);
+    (void)hf_fields_read(value, HF_CBOR_MAP, cnf_fields, CNF_COUNT, &members, &met);
+    uint32_t keys = met.present & ~HF_FIELD_BIT(CNF_KID);
+    if ((keys & (keys - 1)) != 0) {
         return HF_VERDICT(HF_MALFORMED_CLAIMS, SEVERAL_KEYS);
     }
-    if (!read_bytes(hf_cbor_get(value, HF_L_CNF_KID), &cnf->kid)) {
+    if (met.wrong != 0) {
         return HF_VERDICT(HF_MALFORMED_CLAIMS, KID);
     }
-    if (osc.p != NULL) {
-        cnf->method = HF_L_CNF_OSC;
-        verdict = read_osc(osc, &cnf->osc);
-        own = cnf->osc.id;
-    } else if (key.p != NULL || encrypted.p != NULL) {
-        cnf->method = HF_L_CNF_COSE_KEY;
-        cnf->encrypted = encrypted.p != NULL;
-        if (cnf->encrypted) {
-            verdict = decrypt(rules, issuer, space, &encrypted);
-            key = encrypted;
-        }
-        if (verdict == HF_OK) {
-            verdict = read_cose_key(key, &cnf->key, &own);
-        }
-    } else {
+    cnf->kid = members.kid;
+    if (keys == 0) {
         cnf->method = HF_L_CNF_KID;
         return cnf->kid.p != NULL ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_MALFORMED_CLAIMS, NO_KEY);
+    }
+    if (keys == HF_FIELD_BIT(CNF_OSC)) {
+        cnf->method = HF_L_CNF_OSC;
+        verdict = hf_verdict_of(HF_MALFORMED_KEY, read_osc(hf_cbor_at(members.osc), &cnf->osc));
+        own = cnf->osc.id;
+    } else {
+        cnf->method = HF_L_CNF_COSE_KEY;
+        cnf->encrypted = keys == HF_FIELD_BIT(CNF_ENCRYPTED);
+        if (cnf->encrypted) {
+            verdict = decrypt(rules, issuer, space, hf_cbor_at(members.encrypted), &members.key);
+        }
+        if (verdict == HF_OK) {
+            verdict = hf_verdict_of(HF_MALFORMED_KEY, read_cose_key(hf_cbor_at(members.key), &cnf->key, &own));
+        }
     }
     return verdict != HF_OK ? verdict : same_kid(cnf, own);
 }
@@ -248,30 +253,21 @@ hf_verdict_t hf_point_check(const uint8_t x[COORDINATE_LEN], const uint8_t y[COO
     };
     uint8_t point[HF_P256_POINT_LEN];
     if (hf_memcmp(x, p, sizeof p) >= 0 || hf_memcmp(y, p, sizeof p) >= 0) {
-        return MALFORMED(COORDINATE_RANGE);
+        return HF_VERDICT(HF_MALFORMED_KEY, COORDINATE_RANGE);
     }
     hf_memcpy(point, x, COORDINATE_LEN);
     hf_memcpy(point + COORDINATE_LEN, y, COORDINATE_LEN);
-    return hf_p256_check_point(point) == HF_OK ? (hf_verdict_t)HF_OK : MALFORMED(NOT_ON_CURVE);
+    return hf_p256_check_point(point) == HF_OK ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_MALFORMED_KEY, NOT_ON_CURVE);
 }
 
 /* Check OSCORE_Input_Material (RFC 9203 section 3.2): verifier.check_osc. */
-static hf_verdict_t check_osc(const struct hf_osc *osc)
+static enum hf_detail check_osc(const struct hf_osc *osc)
 {
-    if (osc->version != OSCORE_VERSION) {
-        return UNSUITABLE(VERSION);
-    }
-    if (osc->hkdf != HF_L_ALG_HMAC_256_256) {
-        return UNSUITABLE(HKDF);
-    }
-    if (osc->alg != HF_L_ALG_AES_CCM_16_64_128 && osc->alg != HF_L_ALG_AES_CCM_16_64_256 &&
-        osc->alg != HF_L_ALG_AES_CCM_16_128_128 && osc->alg != HF_L_ALG_AES_CCM_16_128_256) {
-        return UNSUITABLE(ALG);
-    }
-    if (osc->ms.len < MIN_MS_LEN || osc->ms.len > MAX_MS_LEN) {
-        return UNSUITABLE(MS);
-    }
-    return HF_OK;
+    return osc->version != OSCORE_VERSION                               ? HF_DETAIL_VERSION
+           : osc->hkdf != HF_L_ALG_HMAC_256_256                         ? HF_DETAIL_HKDF
+           : hf_ccm_alg(osc->alg) == NULL                               ? HF_DETAIL_ALG
+           : osc->ms.len < MIN_MS_LEN || osc->ms.len > MAX_MS_LEN       ? HF_DETAIL_MS
+                                                                        : HF_DETAIL_NONE;
 }
 
 /* Whether key_ops, when there are any, have one of two operations. */
@@ -293,35 +289,40 @@ static bool allows(struct hf_slice key_ops, int32_t one, int32_t other)
     return false;
 }
 
-/* Check a pre-shared key, or a public key for the client's handshake (RFC 9202 sections 3.2 and 3.3). */
-static hf_verdict_t check_dtls_key(const struct hf_cose_key *key)
+/* Check a pre-shared key (RFC 9202 section 3.3). */
+static enum hf_detail check_psk(const struct hf_cose_key *key)
 {
-    bool usable;
-    if (key->k.p != NULL) {
-        if (key->k.len < MIN_PSK_LEN) {
-            return UNSUITABLE(PSK);
-        }
-        if (key->has_alg && key->alg != HF_L_ALG_DIRECT_HKDF_SHA_256) {
-            return UNSUITABLE(ALG);
-        }
-        usable = allows(key->key_ops, HF_L_KEYOP_DERIVE_KEY, HF_L_KEYOP_DERIVE_BITS);
+    return key->k.len < MIN_PSK_LEN                                         ? HF_DETAIL_PSK
+           : key->has_alg && key->alg != HF_L_ALG_DIRECT_HKDF_SHA_256       ? HF_DETAIL_ALG
+           : !allows(key->key_ops, HF_L_KEYOP_DERIVE_KEY, HF_L_KEYOP_DERIVE_BITS) ? HF_DETAIL_KEY_OPS
+                                                                            : HF_DETAIL_NONE;
+}
+
+/* Check a public key for the client's handshake (RFC 9202 section 3.2), whose point is one. */
+static enum hf_detail check_rpk(const struct hf_cose_key *key)
+{
+    return key->has_alg && key->alg != HF_L_ALG_ES256                             ? HF_DETAIL_ALG
+           : !allows(key->key_ops, HF_L_KEYOP_VERIFY, HF_L_KEYOP_VERIFY)          ? HF_DETAIL_KEY_OPS
+                                                                                  : HF_DETAIL_NONE;
+}
+
+hf_verdict_t hf_cnf_check(const struct hf_cnf *cnf, uint8_t profile)
+{
+    bool oscore = profile == HF_L_PROFILE_COAP_OSCORE;
+    const struct hf_cose_key *key = &cnf->key;
+    enum hf_detail detail;
+    if (cnf->method != (oscore ? HF_L_CNF_OSC : HF_L_CNF_COSE_KEY)) {
+        detail = HF_DETAIL_METHOD;
+    } else if (oscore) {
+        detail = check_osc(&cnf->osc);
+    } else if (key->k.p != NULL) {
+        detail = check_psk(key);
     } else {
         hf_verdict_t verdict = hf_point_check(key->x.p, key->y.p);
         if (verdict != HF_OK) {
             return verdict;
         }
-        if (key->has_alg && key->alg != HF_L_ALG_ES256) {
-            return UNSUITABLE(ALG);
-        }
-        usable = allows(key->key_ops, HF_L_KEYOP_VERIFY, HF_L_KEYOP_VERIFY);
+        detail = check_rpk(key);
     }
-    return usable ? (hf_verdict_t)HF_OK : UNSUITABLE(KEY_OPS);
-}
-
-hf_verdict_t hf_cnf_check(const struct hf_cnf *cnf, uint8_t profile)
-{
-    if (cnf->method != (profile == HF_L_PROFILE_COAP_OSCORE ? HF_L_CNF_OSC : HF_L_CNF_COSE_KEY)) {
-        return UNSUITABLE(METHOD);
-    }
-    return profile == HF_L_PROFILE_COAP_OSCORE ? check_osc(&cnf->osc) : check_dtls_key(&cnf->key);
+    return hf_verdict_of(HF_KEY_UNSUITABLE, detail);
 }

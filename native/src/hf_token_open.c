@@ -15,7 +15,7 @@ static hf_verdict_t check_header(const struct hf_cose *message)
     if (message->unprotected_count > 0) {
         return HF_VERDICT(HF_HEADER_UNPROTECTED, UNPROTECTED);
     }
-    if (message->has_crit) {
+    if (message->crit.p != NULL) {
         return HF_VERDICT(HF_CRIT_UNKNOWN, CRIT);
     }
     if (encrypted && message->iv.p == NULL) {

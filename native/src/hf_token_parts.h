@@ -65,7 +65,28 @@ hf_verdict_t hf_scope_understand(const struct hf_claims *claims, const struct hf
 /* Whether text is a scope-token: printable ASCII but for space, quote and backslash, not empty (RFC 6749 3.3). */
 bool hf_scope_is_token(struct hf_slice text);
 
+/* One [path, methods], of a scope or of the scope map. */
+struct hf_permission {
+    struct hf_slice path;
+    int32_t methods; /* the nearest that fits */
+};
+
+/* Read one permission of a list and move behind it.
+ *   out: *permission: all zero where it is not [absolute path, number]
+ *   ret: HF_DETAIL_NONE, ENTRY, PATH or METHODS
+ */
+enum hf_detail hf_permission_next(struct hf_cbor *permissions, struct hf_permission *permission);
+
+/* One [name, permissions] of the scope map; permissions: the encoded array. */
+struct hf_scope {
+    struct hf_slice name;
+    struct hf_slice permissions;
+};
+
+/* Read one scope of the map and move behind it; whether it is a pair of these types. */
+bool hf_scope_next(struct hf_cbor *scopes, struct hf_scope *scope);
+
 /* The methods of an AIF that have a bit in CoAP. */
-#define HF_ALL_METHODS 0x7Fu
+#define HF_ALL_METHODS 0x7F
 
 #endif

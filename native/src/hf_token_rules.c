@@ -1,77 +1,30 @@
 /* The rules of an RS from their encoding (hf_token.h): what the constructors of verifier.Rules, cwt.TrustedKey and
  * scope.ScopeMap refuse is refused here, once, so that nothing is asked again for every token. */
+#include <stddef.h>
+
+#include "hf_aes_ccm.h"
+#include "hf_fields.h"
 #include "hf_labels.h"
 #include "hf_port.h"
 #include "hf_token_parts.h"
 
 #define RULES_VERSION 1
-#define RULES_ITEMS 9
-#define KEY_ITEMS 6
 #define MAC_KEY_LEN 32
 #define RULES_DEPTH 5 /* rules, scopes, scope, permissions, permission */
+#define ALL_FORMATS (HF_FORMAT_ENCRYPTED | HF_FORMAT_NESTED | HF_FORMAT_SIGNED | HF_FORMAT_MAC)
 
 #define WRONG HF_VERDICT(HF_LOCAL, RULES)
+#define ROW(place, form, type, member) {place, HF_FORM_##form, offsetof(struct type, member), HF_DETAIL_RULES}
 
-/* Read an unsigned integer of at most `most`, and move behind it. */
-static bool take_number(struct hf_cbor *r, uint32_t most, uint32_t *number)
+/* Read an array of exactly these members, all of the right types. */
+static bool read_array(struct hf_cbor array, const struct hf_field *fields, unsigned count, void *out)
 {
-    int64_t wide;
-    if (!hf_cbor_int64(*r, &wide) || wide < 0 || wide > most) {
-        return false;
-    }
-    *number = (uint32_t)wide;
-    hf_cbor_skip(r);
-    return true;
+    struct hf_met met = {0, 0, false};
+    return hf_fields_read(array, HF_CBOR_ARRAY, fields, count, out, &met) && !met.others && met.wrong == 0 &&
+           met.present == HF_FIELD_BIT(count) - 1;
 }
 
-static bool take_bool(struct hf_cbor *r, bool *value)
-{
-    struct hf_cbor_item item;
-    (void)hf_cbor_next(r, &item);
-    *value = item.lo == HF_CBOR_TRUE;
-    return item.kind == HF_CBOR_SIMPLE && item.lo != HF_CBOR_NULL;
-}
-
-static bool is_profile(uint32_t profile)
-{
-    return profile == HF_L_PROFILE_COAP_OSCORE || profile == HF_L_PROFILE_COAP_DTLS;
-}
-
-/* Read one or two profiles. */
-static bool take_profiles(struct hf_cbor *r, struct hf_rules *rules)
-{
-    uint32_t count;
-    if (!hf_cbor_array(r, &count) || count == 0 || count > 2) {
-        return false;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t profile;
-        if (!take_number(r, UINT8_MAX, &profile) || !is_profile(profile)) {
-            return false;
-        }
-        rules->profiles[i] = (uint8_t)profile;
-    }
-    rules->profiles[1] = rules->profiles[count - 1];
-    return true;
-}
-
-static bool take_audiences(struct hf_cbor *r, struct hf_slice *audiences)
-{
-    struct hf_cbor names = *r;
-    uint32_t count;
-    struct hf_slice name;
-    *audiences = hf_cbor_take(r);
-    if (!hf_cbor_array(&names, &count)) {
-        return false;
-    }
-    for (; count > 0; count--) {
-        if (!hf_cbor_text(names, &name)) {
-            return false;
-        }
-        hf_cbor_skip(&names);
-    }
-    return true;
-}
+/* --- scopes --- */
 
 /* Whether permissions are a list of [absolute path, some methods of CoAP's]. */
 static bool are_permissions(struct hf_cbor permissions)
@@ -81,67 +34,64 @@ static bool are_permissions(struct hf_cbor permissions)
         return false;
     }
     for (; count > 0; count--) {
-        uint32_t two;
-        uint32_t methods;
-        struct hf_slice path;
-        if (!hf_cbor_array(&permissions, &two) || two != 2 || !hf_cbor_text(permissions, &path) || path.len == 0 ||
-            path.p[0] != '/') {
-            return false;
-        }
-        hf_cbor_skip(&permissions);
-        if (!take_number(&permissions, HF_ALL_METHODS, &methods) || methods == 0) {
+        struct hf_permission permission;
+        if (hf_permission_next(&permissions, &permission) != HF_DETAIL_NONE || permission.methods == 0 ||
+            permission.methods > HF_ALL_METHODS) {
             return false;
         }
     }
     return true;
 }
 
-static bool take_scopes(struct hf_cbor *r, struct hf_slice *scopes)
+static bool are_scopes(struct hf_cbor scopes)
 {
-    struct hf_cbor here = *r;
     uint32_t count;
-    *scopes = hf_cbor_take(r);
-    if (!hf_cbor_array(&here, &count) || count > HF_MAX_SCOPES) {
+    (void)hf_cbor_array(&scopes, &count);
+    if (count > HF_MAX_SCOPES) {
         return false;
     }
     for (; count > 0; count--) {
-        uint32_t two;
-        struct hf_slice name;
-        if (!hf_cbor_array(&here, &two) || two != 2 || !hf_cbor_text(here, &name) || !hf_scope_is_token(name)) {
+        struct hf_scope scope;
+        if (!hf_scope_next(&scopes, &scope) || !hf_scope_is_token(scope.name) ||
+            !are_permissions(hf_cbor_at(scope.permissions))) {
             return false;
         }
-        hf_cbor_skip(&here);
-        if (!are_permissions(here)) {
-            return false;
-        }
-        hf_cbor_skip(&here);
     }
     return true;
 }
 
 /* --- keys --- */
 
+/* A key's members; table: null where there is none. */
+struct key_members {
+    struct hf_key key;
+    struct hf_slice table;
+    int32_t role;
+};
+
+enum { KEY_ROLE, KEY_KID, KEY_ALG, KEY_ISSUER, KEY_MATERIAL, KEY_TABLE, KEY_COUNT };
+
+static const struct hf_field key_fields[KEY_COUNT] = {
+    ROW(KEY_ROLE, INT, key_members, role),
+    ROW(KEY_KID, BYTES, key_members, key.kid),
+    ROW(KEY_ALG, INT, key_members, key.alg),
+    ROW(KEY_ISSUER, TEXT, key_members, key.issuer),
+    ROW(KEY_MATERIAL, BYTES, key_members, key.material),
+    ROW(KEY_TABLE, ITEM, key_members, table),
+};
+
 /* Read one key's members, of the right types.
  *   ret: whether they are
  */
 static bool take_key(struct hf_cbor *r, struct hf_key *key)
 {
-    uint32_t count;
-    uint32_t role;
-    hf_memset(key, 0, sizeof *key);
-    if (!hf_cbor_array(r, &count) || count != KEY_ITEMS || !take_number(r, HF_ROLE_COUNT - 1, &role)) {
-        return false;
-    }
-    key->role = (uint8_t)role;
-    bool typed = hf_cbor_bytes(*r, &key->kid);
-    hf_cbor_skip(r);
-    typed = hf_cbor_int32(*r, &key->alg) && typed;
-    hf_cbor_skip(r);
-    typed = hf_cbor_text(*r, &key->issuer) && typed;
-    hf_cbor_skip(r);
-    typed = hf_cbor_bytes(*r, &key->material) && typed;
-    hf_cbor_skip(r);
-    typed = (hf_cbor_bytes(*r, &key->table) || hf_cbor_kind_at(*r) == HF_CBOR_SIMPLE) && typed;
+    struct key_members members;
+    hf_memset(&members, 0, sizeof members);
+    bool typed = read_array(*r, key_fields, KEY_COUNT, &members) && members.role >= 0 && members.role < HF_ROLE_COUNT;
+    struct hf_cbor table = hf_cbor_at(members.table);
+    typed = (hf_cbor_bytes(table, &members.key.table) || hf_cbor_kind_at(table) == HF_CBOR_SIMPLE) && typed;
+    members.key.role = (uint8_t)members.role;
+    *key = members.key;
     hf_cbor_skip(r);
     return typed;
 }
@@ -154,12 +104,11 @@ void hf_rules_next_key(struct hf_cbor *keys, struct hf_key *key)
 /* How long a secret key of this role and algorithm is; 0 for an algorithm that is not the role's. */
 static size_t secret_len(const struct hf_key *key)
 {
+    const struct hf_ccm_alg *ccm = hf_ccm_alg(key->alg);
     if (key->role == HF_ROLE_MAC) {
         return key->alg == HF_L_ALG_HMAC_256_256 || key->alg == HF_L_ALG_HMAC_256_64 ? MAC_KEY_LEN : 0;
     }
-    return key->alg == HF_L_ALG_AES_CCM_16_64_128 || key->alg == HF_L_ALG_AES_CCM_16_128_128   ? 16
-           : key->alg == HF_L_ALG_AES_CCM_16_64_256 || key->alg == HF_L_ALG_AES_CCM_16_128_256 ? 32
-                                                                                               : 0;
+    return ccm != NULL ? ccm->key_len : 0;
 }
 
 /* Check one key as cwt.TrustedKey and crypto.Es256Key do, and that its table is its own. */
@@ -185,43 +134,95 @@ static hf_verdict_t check_key(const struct hf_key *key)
     return verdict;
 }
 
-static hf_verdict_t take_keys(struct hf_cbor *r, struct hf_slice *keys)
+static hf_verdict_t check_keys(struct hf_cbor keys)
 {
-    struct hf_cbor here = *r;
     uint32_t count;
-    *keys = hf_cbor_take(r);
-    if (!hf_cbor_array(&here, &count)) {
-        return WRONG;
-    }
-    for (; count > 0; count--) {
+    hf_verdict_t verdict = HF_OK;
+    (void)hf_cbor_array(&keys, &count);
+    for (; count > 0 && verdict == HF_OK; count--) {
         struct hf_key key;
-        hf_verdict_t verdict = take_key(&here, &key) ? check_key(&key) : WRONG;
-        if (verdict != HF_OK) {
-            return verdict;
-        }
+        verdict = take_key(&keys, &key) ? check_key(&key) : WRONG;
     }
-    return HF_OK;
+    return verdict;
+}
+
+/* --- the rules --- */
+
+/* Members that become something else in struct hf_rules. */
+struct members {
+    struct hf_rules rules;
+    struct hf_slice profiles;
+    struct hf_slice require_cnonce;
+    int64_t leeway_s;
+    int32_t version;
+    int32_t formats;
+};
+
+enum { VERSION, FORMATS, PROFILES, RS_ID, LEEWAY, CNONCE, AUDIENCES, KEYS, SCOPES, RULES_COUNT };
+
+static const struct hf_field rules_fields[RULES_COUNT] = {
+    ROW(VERSION, INT, members, version),
+    ROW(FORMATS, INT, members, formats),
+    ROW(PROFILES, ARRAY, members, profiles),
+    ROW(RS_ID, BYTES, members, rules.rs_id),
+    ROW(LEEWAY, UINT, members, leeway_s),
+    ROW(CNONCE, ITEM, members, require_cnonce),
+    ROW(AUDIENCES, ARRAY, members, rules.audiences),
+    ROW(KEYS, ARRAY, members, rules.keys),
+    ROW(SCOPES, ARRAY, members, rules.scopes),
+};
+
+/* Read true or false. */
+static bool read_bool(struct hf_cbor encoded, bool *value)
+{
+    struct hf_cbor_item item;
+    (void)hf_cbor_next(&encoded, &item);
+    *value = item.lo == HF_CBOR_TRUE;
+    return item.kind == HF_CBOR_SIMPLE && item.lo != HF_CBOR_NULL;
+}
+
+/* Read one or two profiles. */
+static bool read_profiles(struct hf_cbor list, uint8_t profiles[2])
+{
+    uint32_t count;
+    (void)hf_cbor_array(&list, &count);
+    for (uint32_t i = 0; i < count && i < 2; i++) {
+        int32_t profile = -1;
+        (void)hf_cbor_int32(list, &profile);
+        if (profile != HF_L_PROFILE_COAP_OSCORE && profile != HF_L_PROFILE_COAP_DTLS) {
+            return false;
+        }
+        profiles[i] = profiles[1] = (uint8_t)profile;
+        hf_cbor_skip(&list);
+    }
+    return count == 1 || count == 2;
+}
+
+/* Whether the names of this RS are texts; there may be none. */
+static bool are_names(struct hf_cbor names)
+{
+    uint32_t count;
+    struct hf_cbor r = names;
+    (void)hf_cbor_array(&r, &count);
+    return hf_list_len(names, HF_FORM_TEXT) == count;
 }
 
 hf_verdict_t hf_rules_read(struct hf_slice encoded, struct hf_rules *rules)
 {
-    struct hf_cbor r = hf_cbor_at(encoded);
-    uint32_t count;
-    uint32_t version;
-    uint32_t formats;
+    struct members members;
+    hf_memset(&members, 0, sizeof members);
     hf_memset(rules, 0, sizeof *rules);
-    if (hf_cbor_check(encoded, 0, RULES_DEPTH) != HF_OK || !hf_cbor_array(&r, &count) || count != RULES_ITEMS ||
-        !take_number(&r, RULES_VERSION, &version) || version != RULES_VERSION ||
-        !take_number(&r, HF_FORMAT_ENCRYPTED | HF_FORMAT_NESTED | HF_FORMAT_SIGNED | HF_FORMAT_MAC, &formats) ||
-        !take_profiles(&r, rules) || !hf_cbor_bytes(r, &rules->rs_id)) {
+    if (hf_cbor_check(encoded, 0, RULES_DEPTH) != HF_OK ||
+        !read_array(hf_cbor_at(encoded), rules_fields, RULES_COUNT, &members) || members.version != RULES_VERSION ||
+        members.formats < 0 || members.formats > (int32_t)ALL_FORMATS ||
+        !read_profiles(hf_cbor_at(members.profiles), members.rules.profiles) || members.leeway_s > UINT32_MAX ||
+        !read_bool(hf_cbor_at(members.require_cnonce), &members.rules.require_cnonce) ||
+        !are_names(hf_cbor_at(members.rules.audiences))) {
         return WRONG;
     }
-    rules->formats = (uint8_t)formats;
-    hf_cbor_skip(&r);
-    if (!take_number(&r, UINT32_MAX, &rules->leeway_s) || !take_bool(&r, &rules->require_cnonce) ||
-        !take_audiences(&r, &rules->audiences)) {
-        return WRONG;
-    }
-    hf_verdict_t verdict = take_keys(&r, &rules->keys);
-    return verdict == HF_OK && !take_scopes(&r, &rules->scopes) ? WRONG : verdict;
+    members.rules.formats = (uint8_t)members.formats;
+    members.rules.leeway_s = (uint32_t)members.leeway_s;
+    *rules = members.rules;
+    hf_verdict_t verdict = check_keys(hf_cbor_at(rules->keys));
+    return verdict == HF_OK && !are_scopes(hf_cbor_at(rules->scopes)) ? WRONG : verdict;
 }

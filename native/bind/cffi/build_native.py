@@ -29,6 +29,7 @@ SOURCES = (
     "hf_cbor.c",
     "hf_claims.c",
     "hf_cose.c",
+    "hf_fields.c",
     "hf_hmac.c",
     "hf_p256.c",
     "hf_p256_x86.c",

@@ -22,7 +22,17 @@ NATIVE = ROOT / "native"
 BINDING = NATIVE / "bind/usermod/modhf_native.c"
 CORE = (
     *("hf_sha256", "hf_hmac", "hf_aes", "hf_aes_ccm", "hf_p256"),
-    *("hf_cbor", "hf_cose", "hf_claims", "hf_scope", "hf_token", "hf_token_cnf", "hf_token_open", "hf_token_rules"),
+    *(
+        "hf_cbor",
+        "hf_cose",
+        "hf_fields",
+        "hf_claims",
+        "hf_scope",
+        "hf_token",
+        "hf_token_cnf",
+        "hf_token_open",
+        "hf_token_rules",
+    ),
     *("hf_coap", "hf_oscore", "hf_oscore_message"),
 )
 # The generator's comb on a board: six teeth in one block, 2 KB.
