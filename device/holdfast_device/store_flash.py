@@ -51,10 +51,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_os: "Any" = os  # boards have neither open() nor its flags
+
 
 def _open_private(path: str) -> "Any":
     if hasattr(os, "open"):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(path, _os.O_WRONLY | _os.O_CREAT | _os.O_TRUNC, 0o600)
         return os.fdopen(descriptor, "wb")
     return open(path, "wb")
 

@@ -45,7 +45,7 @@ if hasattr(time, "ticks_ms"):
 else:
 
     def _raw_ms() -> int:
-        return time.monotonic_ns() // 1000000
+        return int(_time.monotonic_ns()) // 1000000
 
     def _diff_ms(later: int, earlier: int) -> int:
         return later - earlier

@@ -11,7 +11,7 @@ try:
     from micropython import const
 except ImportError:
 
-    def const(value: int) -> int:
+    def const(value: int) -> int:  # type: ignore[misc]  # boards' stubs have a wider one
         """Stand in for MicroPython's compile-time constant marker: returns value unchanged."""
         return value
 

@@ -1,0 +1,83 @@
+"""What boards run type-checks against the stubs of MicroPython's ports, with their standard library for CPython's.
+
+scripts/stubs.sh installs them. Their own mistakes are theirs: what counts is what mypy finds in our files. One check is
+off, warn_return_any, because the stubs leave the types of many results open; CPython's leave none, and `mypy --strict`
+has seen the same files with those.
+"""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+FOLDERS = ("native/holdfast_core", "device/holdfast_device")
+# A Pico without W has no network, so udp_shell.py is not for it; its link is serial_shell.py.
+NOT_FOR = {"rp2": {"udp_shell.py"}}
+
+
+@pytest.fixture(scope="module")
+def stubs(repo):
+    made = subprocess.run([repo / "scripts" / "stubs.sh"], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return repo / ".cache" / "stubs"
+
+
+@pytest.fixture(scope="module")
+def runs_on_boards(repo):
+    spec = importlib.util.spec_from_file_location("device_tree", repo / "scripts" / "device_tree.py")
+    device_tree = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(device_tree)
+    return device_tree.runs_on_boards
+
+
+def findings(repo, stubs, port, files):
+    """What mypy says about the files, and about no other."""
+    command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--no-warn-return-any"]
+    command += ["--no-warn-unused-ignores", "--explicit-package-bases", "--no-error-summary", "--no-pretty"]
+    command += ["--follow-imports=silent", "--show-error-codes", "--cache-dir", str(stubs / f"mypy-{port}")]
+    command += ["--custom-typeshed-dir", str(stubs / port), *map(str, files)]
+    env = {"MYPYPATH": f"{stubs / port}:native:device"}
+    done = subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert not done.stderr, done.stderr
+    return [line for line in done.stdout.splitlines() if line.startswith(tuple(f"{file}:" for file in files))]
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2", "rp2_w"])
+def test_device_code_has_the_types_of_the_port(repo, stubs, runs_on_boards, port):
+    files = [path.relative_to(repo) for folder in FOLDERS for path in sorted((repo / folder).glob("*.py"))]
+    files = [file for file in files if runs_on_boards(file.name) and file.name not in NOT_FOR.get(port, ())]
+    assert len(files) > 60
+    assert findings(repo, stubs, port, files) == []
+
+
+def test_a_pico_without_radio_has_no_sockets(repo, stubs):
+    said = findings(repo, stubs, "rp2", ["device/holdfast_device/udp_shell.py"])
+    assert 'error: Cannot find implementation or library stub for module named "socket"' in said[0]
+    assert all("error" not in line for line in said[1:])
+
+
+# One line each: what no board has, and what every board has.
+ABSENT = """\
+from time import monotonic
+from hashlib import new
+import secrets
+import dataclasses
+import machine; machine.unique_id(1)
+from cryptolib import aes; aes(bytes(16))
+"""
+PRESENT = """\
+from time import ticks_ms
+from hashlib import sha256
+import machine; machine.unique_id()
+from cryptolib import aes; aes(bytes(16), 1)
+"""
+
+
+def test_what_no_board_has_is_found_and_nothing_else(repo, stubs, tmp_path):
+    path = tmp_path / "planted.py"
+    path.write_text(ABSENT + PRESENT)
+    found = findings(repo, stubs, "esp32", [path])
+    lines = {int(line.split(":")[1]) for line in found if " error: " in line}
+    assert lines == set(range(1, 1 + ABSENT.count("\n")))
