@@ -46,7 +46,8 @@ def group() -> None:
     type=click.Choice([*GEOMETRIES, "none"]),
     default="2k",
     show_default=True,
-    help="Multiples of the server's public key for a device with the C core: flash against speed.",
+    help="Multiples of the server's public key: a device with the C core then verifies several times as fast. "
+    "The size is flash on the device, for each signing key.",
 )
 def provision(name: str, server: Path, out: Path, force: bool, table: str) -> None:
     """Write the provisioning file of the resource server NAME: its keys, its identity, its scopes."""
