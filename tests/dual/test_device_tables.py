@@ -1,4 +1,4 @@
-"""A table of multiples that is not the AS's key's, in a device's provisioning: the device refuses, or leaves it alone."""
+"""Another key's table of multiples in a device's provisioning: the device does not start, or leaves it alone."""
 
 from minitest import TestCase, unhex, vectors
 
