@@ -72,8 +72,12 @@ class Tube:
         flash.write_bytes(b"\xff" * (FLASH_BLOCKS * FLASH_BLOCK_LEN))
         told = tube_provisioning()
         told.time_floor_s = int(time.time()) - 60
-        self.board.execute(f"import emulated_board\nemulated_board.mount({str(flash)!r}, {FLASH_BLOCKS})")
-        self.board.execute(f"emulated_board.provision({encode_provisioning(told)!r})")
+        try:
+            self.board.execute(f"import emulated_board\nemulated_board.mount({str(flash)!r}, {FLASH_BLOCKS})")
+            self.board.execute(f"emulated_board.provision({encode_provisioning(told)!r})")
+        except BoardFailed:
+            self.board.close()
+            raise
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
         self.board.start(f"emulated_board.main('tube', {heap}, False)")
@@ -98,8 +102,12 @@ class Tube:
 def works(target: Target, firmware: Path, heap: int) -> bool:
     """Whether the story passes on this heap."""
     with tempfile.TemporaryDirectory() as folder:
-        tube = Tube(target, firmware, Path(folder), heap)
         client = Client()
+        try:
+            tube = Tube(target, firmware, Path(folder), heap)
+        except BoardFailed:
+            client.sock.close()
+            return False
         try:
             peer = resolve(*tube.sock.getsockname())
             token = mint.nested(mint.claims(TUBE, "read_result", int(time.time())))

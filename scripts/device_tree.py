@@ -1,9 +1,9 @@
 """Write the device package as boards get it: the same files, with each label of labels.py as the number that it is.
 
-    device_tree.py OUT        scripts/firmware.sh freezes OUT; OUT/holdfast_core and OUT/holdfast_device
+    device_tree.py OUT        OUT/holdfast_core, OUT/holdfast_device, OUT/examples; scripts/firmware.sh freezes them
 
 On a board a name costs heap: the table of labels alone is 4 kB of it, and each file that uses a name carries its text.
-Programs may still import labels, so the file itself goes along. Only `L.NAME` is replaced; strings and comments are not.
+Programs may still import labels, so the file itself goes along. Only `L.NAME` is replaced, never text.
 """
 
 import io
@@ -12,7 +12,7 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = (ROOT / "native" / "holdfast_core", ROOT / "device" / "holdfast_device")
+FOLDERS = (ROOT / "native" / "holdfast_core", ROOT / "device" / "holdfast_device", ROOT / "device" / "examples")
 IMPORT = "from holdfast_core import labels as L\n"
 sys.path.insert(0, str(ROOT / "native"))
 
@@ -46,7 +46,7 @@ def inlined(source: str) -> str:
 def write(out: Path) -> list[Path]:
     """Write the tree, and remove from it what is no longer there; returns its files."""
     written = []
-    for package in PACKAGES:
+    for package in FOLDERS:
         folder = out / package.name
         folder.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in package.glob("*.py") if runs_on_boards(path.name)}

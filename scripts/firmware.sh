@@ -28,7 +28,7 @@ module native hf_native "$ROOT/native/bind/usermod"
 cat > "$OUT/manifest.py" <<MANIFEST
 include("$ROOT/device/firmware/manifest.py", tree="$OUT/src")
 module("emulated_board.py", base_path="$ROOT/device/firmware/emulated")
-module("tube.py", base_path="$ROOT/device/examples")
+module("tube.py", base_path="$OUT/src/examples", opt=3)
 MANIFEST
 
 # build TARGET BOARD [ARG...]

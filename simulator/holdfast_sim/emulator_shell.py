@@ -93,6 +93,7 @@ class Board:
         assert self._process.stdout is not None  # noqa: S101
         self._in = self._process.stdin
         self.out = self._process.stdout.fileno()
+        self._rest = b""  # read, and not asked for yet
 
     def close(self) -> None:
         """Cut its power."""
@@ -113,15 +114,22 @@ class Board:
             raise BoardFailed("The emulator has ended.")
         return chunk
 
+    def rest(self) -> bytes:
+        """Return what until() has read beyond its end."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     def until(self, end: bytes) -> bytes:
-        """Return the output up to `end`. Raises BoardFailed with the last words when it does not come."""
-        seen = b""
+        """Return the output up to and with `end`. Raises BoardFailed with the last words when it does not come."""
+        seen = self.rest()
         end_s = time.monotonic() + STARTS_IN_S
         while end not in seen:
             if not select.select([self.out], [], [], max(0.0, end_s - time.monotonic()))[0]:
                 raise BoardFailed(f"The board said nothing more after {seen[-200:]!r}.")
             seen += self.read()
-        return seen
+        at = seen.index(end) + len(end)
+        self._rest = seen[at:]
+        return seen[:at]
 
     def start(self, script: str) -> None:
         """Hand a script to the raw REPL and start it; what it prints is still to come."""
@@ -136,10 +144,8 @@ class Board:
     def execute(self, script: str) -> None:
         """Run a script to its end. Raises BoardFailed when it raises."""
         self.start(script)
-        said = b""
-        while said.count(b"\x04") < 2:
-            said += self.until(b"\x04")
-        failure = said.split(b"\x04")[1]
+        self.until(b"\x04")
+        failure = self.until(b"\x04")[:-1]
         if failure:
             raise BoardFailed(f"The board says: {failure.decode('utf-8', 'replace').strip().splitlines()[-1]}")
 
@@ -155,6 +161,7 @@ class Bridge:
 
     def run(self) -> None:
         """Until the emulator ends."""
+        self._from_board(self._board.rest())
         while True:
             ready, _, _ = select.select([self._board.out, self._sock.fileno()], [], [])
             if self._sock.fileno() in ready:

@@ -128,11 +128,15 @@ def processes_of(directory):
 @pytest.mark.parametrize(
     ("story", "checks", "steps", "options"),
     [
-        ("ekg", EKG_CHECKS, EKG_STEPS, ()),
-        ("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "python")),
-        ("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "native")),
+        pytest.param("ekg", EKG_CHECKS, EKG_STEPS, (), id="ekg"),
+        pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "python"), id="tube-python"),
+        pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "native"), id="tube-native"),
         *(
-            pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--tube", kind, "--core", core), marks=pytest.mark.boards)
+            pytest.param(
+                *("tube", TUBE_CHECKS, TUBE_STEPS, ("--tube", kind, "--core", core)),
+                marks=pytest.mark.boards,
+                id=f"tube-{kind}-{core}",
+            )
             for kind in sorted(TARGETS)
             for core in ("python", "native")
         ),
