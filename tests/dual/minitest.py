@@ -12,6 +12,15 @@ _HERE = __file__.replace("\\", "/").rsplit("/", 1)[0] if "/" in __file__ else ".
 _VECTORS = (_HERE.rsplit("/", 1)[0] if "/" in _HERE else "..") + "/vectors/"  # a board's ROM knows no ".." in a path
 
 
+# Boards have floats of 32 bits. Rows that only floats of 64 bits can hold are left out there, and so not counted.
+NARROW_FLOATS = 1.0 + 2.0**-40 == 1.0
+_WIDE = {
+    "cbor_good": ["good-" + str(number) for number in (23, 25, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74)],
+    "cbor_appendix_a": ["a-22", "a-27", "a-31", "a-50-tag"],
+    "tokens": ["exp-float-huge", "exp-float-half-later", "nbf-float-half-later", "iat-float"],
+}
+
+
 class _Tally:
     """Which rows tests took: for each file one octet a row, 1 when it was taken."""
 
@@ -26,7 +35,9 @@ def _rows(name, word=""):
         for line in lines:
             if line.strip() and not line.startswith("#"):
                 if word in line:
-                    yield rows, json.loads(line)
+                    row = json.loads(line)
+                    if not NARROW_FLOATS or row.get("id") not in _WIDE.get(name, ()):
+                        yield rows, row
                 rows += 1
     if not rows:
         raise AssertionError("no vectors in " + name)

