@@ -51,7 +51,7 @@ from holdfast_sim.topology import (
     TUBE,
     TUBE_PART,
 )
-from holdfast_sim.tubes_shell import AUTO, CRYPTO, ON_THIS_MACHINE
+from holdfast_sim.tubes_shell import ANNOUNCED, AUTO, ON_THIS_MACHINE
 from holdfast_sim.wire_shell import check_wire
 
 RESULT = b"troponin negative"
@@ -88,8 +88,10 @@ def run_tube(
 def _play(stage: Stage) -> None:
     stage.chapter("A stranger asks the tube")
     stage.note(f"The tubes are {stage.tubes.described}.")
-    crypto = str(stage.parts["tube"].announced.get("crypto"))
-    stage.checks.same("tube: whose primitives it runs on", "as asked for", CRYPTO[stage.tubes.core], crypto)
+    announced = stage.parts["tube"].announced
+    happened = f"{announced.get('crypto')}, {announced.get('tokens')}"
+    wanted = ANNOUNCED[stage.tubes.core]
+    stage.checks.same("tube: whose primitives it uses and who checks its tokens", "as asked for", wanted, happened)
     unprotected(stage, stage.app("nurse"), "tube", "/result", TUBE)
     stage.chapter("The doctor consents, and the app gets a token for the EKG")
     original, answer, _ = doctors_token(stage, SCOPE)

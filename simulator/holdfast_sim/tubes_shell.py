@@ -15,8 +15,8 @@ MICROPYTHON_ENV = "HOLDFAST_MICROPYTHON"
 ON_THIS_MACHINE = "micropython"
 KINDS = (ON_THIS_MACHINE, *TARGETS)
 AUTO, PYTHON, NATIVE = CORES = ("auto", "python", "native")
-# What the ready line of a device says about whose primitives it uses, by core.
-CRYPTO = {PYTHON: "micropython", NATIVE: "hf_native"}
+# What the ready line of a device says about whose primitives it uses and who checks its tokens, by core.
+ANNOUNCED = {PYTHON: "micropython, python", NATIVE: "hf_native, hf_native"}
 
 
 class Tubes:

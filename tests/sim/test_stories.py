@@ -36,7 +36,7 @@ spare EKG: request after the token's end|spare EKG: expired token posted|AS: cod
 EKG: token of a code used twice
 """
 TUBE_CHECKS = """
-tube: whose primitives it runs on
+tube: whose primitives it uses and who checks its tokens
 tube: unprotected request|tube: AS Request Creation Hints|tube: unprotected request, unknown path
 EKG: result of the tube|tube's token: who acts for whom|tube's token: no more than the tube's part
 tube's token: ends with the doctor's|EKG: second result without the AS|tube: the EKG's request
