@@ -1,5 +1,5 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo test test-cores test-boards fuzz lint bench clean
+.PHONY: help demo test test-cores test-boards test-firmware test-firmware-all fuzz lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -7,6 +7,7 @@ help:
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  the native core in MicroPython on emulated Cortex-M3, M4 and RV32; the same compilers"
+	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also Cortex-M4 and RV32"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make lint    only format, lint and types"
 	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
@@ -33,6 +34,20 @@ test-boards:
 	@scripts/setup.sh
 	@scripts/toolchain.sh boards
 	@scripts/boards.sh
+
+test-firmware:
+	@scripts/setup.sh
+	@scripts/toolchain.sh boards
+	@scripts/micropython.sh
+	@scripts/firmware.sh qemu-cortex-m3
+	@.venv/bin/python -m pytest -q -m boards -k "not cortex-m4 and not rv32"
+
+test-firmware-all:
+	@scripts/setup.sh
+	@scripts/toolchain.sh boards
+	@scripts/micropython.sh
+	@scripts/firmware.sh qemu-cortex-m3 qemu-cortex-m4 qemu-rv32
+	@.venv/bin/python -m pytest -q -m boards
 
 fuzz:
 	@scripts/setup.sh
