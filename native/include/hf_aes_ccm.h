@@ -59,7 +59,7 @@ struct hf_ccm_alg {
     uint8_t tag_len;
 };
 
-/* An algorithm by its label; NULL when it is none of them. */
+/* An algorithm by its label; all zero when it is none of them. Never NULL. */
 const struct hf_ccm_alg *hf_ccm_alg(int32_t label);
 
 #endif

@@ -36,20 +36,23 @@ struct hf_oscore_window {
     uint8_t initialised; /* 0: after a restart, until a request is proven fresh by Echo (appendix B.1.2) */
 };
 
+/* The Sender or the Recipient Context (RFC 8613 section 3.1). Secret. */
+struct hf_oscore_side {
+    uint8_t key[HF_OSCORE_MAX_KEY_LEN];
+    uint8_t id_len;
+    uint8_t id[HF_OSCORE_MAX_ID_LEN];
+};
+
 /* One security context (RFC 8613 section 3). Secret. Made by hf_oscore_derive, which leaves an empty window: right for
  * keys that nobody has used before. Otherwise the caller sets window.initialised to 0. */
 struct hf_oscore_ctx {
     struct hf_oscore_window window;
-    uint8_t sender_key[HF_OSCORE_MAX_KEY_LEN];
-    uint8_t recipient_key[HF_OSCORE_MAX_KEY_LEN];
+    struct hf_oscore_side sender;
+    struct hf_oscore_side recipient;
     uint8_t common_iv[HF_OSCORE_IV_LEN];
     uint8_t alg; /* COSE number of the AEAD */
     uint8_t has_id_context;
     uint8_t id_context_len;
-    uint8_t sender_id_len;
-    uint8_t recipient_id_len;
-    uint8_t sender_id[HF_OSCORE_MAX_ID_LEN];
-    uint8_t recipient_id[HF_OSCORE_MAX_ID_LEN];
     uint8_t id_context[HF_OSCORE_MAX_ID_CONTEXT_LEN];
 };
 

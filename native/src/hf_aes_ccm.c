@@ -159,11 +159,11 @@ const struct hf_ccm_alg *hf_ccm_alg(int32_t label)
         {HF_L_ALG_AES_CCM_16_64_256, 32, 8},
         {HF_L_ALG_AES_CCM_16_128_128, 16, 16},
         {HF_L_ALG_AES_CCM_16_128_256, 32, 16},
+        {0, 0, 0},
     };
-    for (unsigned i = 0; i < sizeof algs / sizeof algs[0]; i++) {
-        if (algs[i].alg == label) {
-            return &algs[i];
-        }
+    const struct hf_ccm_alg *alg = algs;
+    while (alg->key_len != 0 && alg->alg != label) {
+        alg++;
     }
-    return NULL;
+    return alg;
 }

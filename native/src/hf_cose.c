@@ -296,7 +296,7 @@ APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_
     if (message->iv.len != HF_COSE_NONCE_LEN) { /* absent, too */
         return MALFORMED(IV);
     }
-    if (alg == NULL || message->content.len < alg->tag_len) { /* an algorithm of another role is never a key's */
+    if (message->content.len < alg->tag_len) {
         return HF_VERDICT(HF_BAD_SIGNATURE, NONE);
     }
     size_t plaintext_len = message->content.len - alg->tag_len;

@@ -18,20 +18,9 @@
 #define MAX_INFO_LEN (1 + 1 + HF_OSCORE_MAX_ID_LEN + 2 + HF_OSCORE_MAX_ID_CONTEXT_LEN + 2 + 4 + 2)
 #define MAX_AAD_LEN 40
 
-static bool is_supported(int alg)
-{
-    return alg == HF_L_ALG_AES_CCM_16_64_128 || alg == HF_L_ALG_AES_CCM_16_64_256 ||
-           alg == HF_L_ALG_AES_CCM_16_128_128 || alg == HF_L_ALG_AES_CCM_16_128_256;
-}
-
-static size_t key_len_of(int alg)
-{
-    return alg == HF_L_ALG_AES_CCM_16_64_256 || alg == HF_L_ALG_AES_CCM_16_128_256 ? 32 : 16;
-}
-
 size_t hf_oscore_tag_len(const struct hf_oscore_ctx *ctx)
 {
-    return ctx->alg == HF_L_ALG_AES_CCM_16_128_128 || ctx->alg == HF_L_ALG_AES_CCM_16_128_256 ? 16 : 8;
+    return hf_ccm_alg(ctx->alg)->tag_len;
 }
 
 /* --- a little CBOR, written: shortest heads for arguments below 256 --- */
@@ -58,20 +47,20 @@ static uint8_t *put_string(uint8_t *at, unsigned major, const void *bytes, size_
 
 /* --- the context --- */
 
-/* Expand one key or the Common IV (RFC 8613 section 3.2.1): id_len 0 for the IV, kind "Key" or "IV". */
-static void expand(const struct hf_oscore_ctx *ctx, const uint8_t prk[HF_HMAC_LEN], const uint8_t *id, size_t id_len,
-                   const char *kind, size_t kind_len, uint8_t *out, size_t out_len)
+/* Expand the key of one side, or the Common IV for none (RFC 8613 section 3.2.1). */
+static void expand(const struct hf_oscore_ctx *ctx, const uint8_t prk[HF_HMAC_LEN], const struct hf_oscore_side *side,
+                   uint8_t *out, size_t out_len)
 {
     uint8_t info[MAX_INFO_LEN];
     uint8_t *at = put_head(info, CBOR_ARRAY, 5);
-    at = put_string(at, CBOR_BYTES, id, id_len);
+    at = side != NULL ? put_string(at, CBOR_BYTES, side->id, side->id_len) : put_head(at, CBOR_BYTES, 0);
     if (ctx->has_id_context) {
         at = put_string(at, CBOR_BYTES, ctx->id_context, ctx->id_context_len);
     } else {
         *at++ = CBOR_NULL;
     }
     at = put_head(at, 0, ctx->alg);
-    at = put_string(at, CBOR_TEXT, kind, kind_len);
+    at = side != NULL ? put_string(at, CBOR_TEXT, "Key", 3) : put_string(at, CBOR_TEXT, "IV", 2);
     at = put_head(at, 0, out_len);
     (void)hf_hkdf_expand(prk, info, (size_t)(at - info), out, out_len); /* out_len is 13, 16 or 32 */
 }
@@ -81,10 +70,19 @@ static bool same(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
     return a_len == b_len && (a_len == 0 || hf_memcmp(a, b, a_len) == 0);
 }
 
+static void set_id(struct hf_oscore_side *side, const uint8_t *id, size_t id_len)
+{
+    side->id_len = (uint8_t)id_len;
+    if (id_len) {
+        hf_memcpy(side->id, id, id_len);
+    }
+}
+
 enum hf_status hf_oscore_derive(struct hf_oscore_ctx *ctx, const struct hf_oscore_input *input)
 {
     uint8_t prk[HF_HMAC_LEN];
-    if (!is_supported(input->alg)) {
+    size_t key_len = hf_ccm_alg(input->alg)->key_len;
+    if (key_len == 0) {
         return HF_UNSUPPORTED_ALG;
     }
     if (input->sender_id_len > HF_OSCORE_MAX_ID_LEN || input->recipient_id_len > HF_OSCORE_MAX_ID_LEN ||
@@ -95,23 +93,17 @@ enum hf_status hf_oscore_derive(struct hf_oscore_ctx *ctx, const struct hf_oscor
     hf_memset(ctx, 0, sizeof *ctx);
     ctx->window.initialised = 1;
     ctx->alg = (uint8_t)input->alg;
-    ctx->sender_id_len = (uint8_t)input->sender_id_len;
-    ctx->recipient_id_len = (uint8_t)input->recipient_id_len;
-    if (input->sender_id_len) {
-        hf_memcpy(ctx->sender_id, input->sender_id, input->sender_id_len);
-    }
-    if (input->recipient_id_len) {
-        hf_memcpy(ctx->recipient_id, input->recipient_id, input->recipient_id_len);
-    }
+    set_id(&ctx->sender, input->sender_id, input->sender_id_len);
+    set_id(&ctx->recipient, input->recipient_id, input->recipient_id_len);
     if (input->id_context) {
         ctx->has_id_context = 1;
         ctx->id_context_len = (uint8_t)input->id_context_len;
         hf_memcpy(ctx->id_context, input->id_context, input->id_context_len);
     }
     hf_hkdf_extract(input->master_salt, input->master_salt_len, input->master_secret, input->master_secret_len, prk);
-    expand(ctx, prk, ctx->sender_id, ctx->sender_id_len, "Key", 3, ctx->sender_key, key_len_of(input->alg));
-    expand(ctx, prk, ctx->recipient_id, ctx->recipient_id_len, "Key", 3, ctx->recipient_key, key_len_of(input->alg));
-    expand(ctx, prk, NULL, 0, "IV", 2, ctx->common_iv, HF_OSCORE_IV_LEN);
+    expand(ctx, prk, &ctx->sender, ctx->sender.key, key_len);
+    expand(ctx, prk, &ctx->recipient, ctx->recipient.key, key_len);
+    expand(ctx, prk, NULL, ctx->common_iv, HF_OSCORE_IV_LEN);
     hf_wipe(prk, sizeof prk);
     return HF_OK;
 }
@@ -234,7 +226,7 @@ uint64_t hf_oscore_decode_piv(const uint8_t *piv, size_t piv_len)
 
 bool hf_oscore_names(const struct hf_oscore_ctx *ctx, const struct hf_oscore_ids *ids)
 {
-    if (ids->kid && !same(ids->kid, ids->kid_len, ctx->recipient_id, ctx->recipient_id_len)) {
+    if (ids->kid && !same(ids->kid, ids->kid_len, ctx->recipient.id, ctx->recipient.id_len)) {
         return false;
     }
     return !ids->kid_context ||
@@ -244,13 +236,13 @@ bool hf_oscore_names(const struct hf_oscore_ctx *ctx, const struct hf_oscore_ids
 /* --- the AEAD --- */
 
 /* The nonce (RFC 8613 section 5.2): size of the ID, the ID, the number, padded on the left, over the Common IV. */
-static void make_nonce(const struct hf_oscore_ctx *ctx, const uint8_t *id, size_t id_len, uint64_t number,
+static void make_nonce(const struct hf_oscore_ctx *ctx, const struct hf_oscore_side *side, uint64_t number,
                        uint8_t nonce[HF_OSCORE_IV_LEN])
 {
     const size_t number_at = HF_OSCORE_IV_LEN - HF_OSCORE_MAX_PIV_LEN;
     hf_memset(nonce, 0, HF_OSCORE_IV_LEN);
-    nonce[0] = (uint8_t)id_len;
-    hf_memcpy(nonce + number_at - id_len, id, id_len);
+    nonce[0] = side->id_len;
+    hf_memcpy(nonce + number_at - side->id_len, side->id, side->id_len);
     store_number(number, nonce + number_at);
     for (size_t i = 0; i < HF_OSCORE_IV_LEN; i++) {
         nonce[i] ^= ctx->common_iv[i];
@@ -258,7 +250,7 @@ static void make_nonce(const struct hf_oscore_ctx *ctx, const uint8_t *id, size_
 }
 
 /* The Enc_structure around the aad_array of a request (RFC 8613 section 5.4).  ret: its length */
-static size_t make_aad(const struct hf_oscore_ctx *ctx, const uint8_t *kid, size_t kid_len, uint64_t number,
+static size_t make_aad(const struct hf_oscore_ctx *ctx, const struct hf_oscore_side *asking, uint64_t number,
                        uint8_t aad[MAX_AAD_LEN])
 {
     uint8_t array[MAX_AAD_LEN / 2];
@@ -267,7 +259,7 @@ static size_t make_aad(const struct hf_oscore_ctx *ctx, const uint8_t *kid, size
     end = put_head(end, 0, OSCORE_VERSION);
     end = put_head(end, CBOR_ARRAY, 1);
     end = put_head(end, 0, ctx->alg);
-    end = put_string(end, CBOR_BYTES, kid, kid_len);
+    end = put_string(end, CBOR_BYTES, asking->id, asking->id_len);
     end = put_string(end, CBOR_BYTES, piv, hf_oscore_encode_piv(number, piv));
     end = put_head(end, CBOR_BYTES, 0); /* the Class I options: none are defined */
     uint8_t *at = put_head(aad, CBOR_ARRAY, 3);
@@ -285,24 +277,23 @@ struct use {
     size_t aad_len;
 };
 
-static void prepare(struct use *use, const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding,
-                    const uint8_t *key)
+static enum hf_status prepare(struct use *use, const struct hf_oscore_ctx *ctx,
+                              const struct hf_oscore_binding *binding, const struct hf_oscore_side *side)
 {
-    const uint8_t *kid = binding->ours ? ctx->sender_id : ctx->recipient_id;
-    size_t kid_len = binding->ours ? ctx->sender_id_len : ctx->recipient_id_len;
-    const uint8_t *id = binding->by_us ? ctx->sender_id : ctx->recipient_id;
-    size_t id_len = binding->by_us ? ctx->sender_id_len : ctx->recipient_id_len;
-    (void)hf_aes_ccm_init(&use->ccm, key, key_len_of(ctx->alg), hf_oscore_tag_len(ctx)); /* lengths of a known alg */
-    make_nonce(ctx, id, id_len, binding->number, use->nonce);
-    use->aad_len = make_aad(ctx, kid, kid_len, binding->request, use->aad);
+    const struct hf_ccm_alg *alg = hf_ccm_alg(ctx->alg);
+    make_nonce(ctx, binding->by_us ? &ctx->sender : &ctx->recipient, binding->number, use->nonce);
+    use->aad_len = make_aad(ctx, binding->ours ? &ctx->sender : &ctx->recipient, binding->request, use->aad);
+    return hf_aes_ccm_init(&use->ccm, side->key, alg->key_len, alg->tag_len); /* fails in what is no context */
 }
 
 enum hf_status hf_oscore_seal(const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding, uint8_t *text,
                               size_t text_len)
 {
     struct use use;
-    prepare(&use, ctx, binding, ctx->sender_key);
-    enum hf_status status = hf_aes_ccm_seal(&use.ccm, use.nonce, use.aad, use.aad_len, text, text_len, text);
+    enum hf_status status = prepare(&use, ctx, binding, &ctx->sender);
+    if (status == HF_OK) {
+        status = hf_aes_ccm_seal(&use.ccm, use.nonce, use.aad, use.aad_len, text, text_len, text);
+    }
     hf_wipe(&use, sizeof use);
     return status;
 }
@@ -311,8 +302,10 @@ enum hf_status hf_oscore_open(const struct hf_oscore_ctx *ctx, const struct hf_o
                               uint8_t *sealed, size_t sealed_len)
 {
     struct use use;
-    prepare(&use, ctx, binding, ctx->recipient_key);
-    enum hf_status status = hf_aes_ccm_open(&use.ccm, use.nonce, use.aad, use.aad_len, sealed, sealed_len, sealed);
+    enum hf_status status = prepare(&use, ctx, binding, &ctx->recipient);
+    if (status == HF_OK) {
+        status = hf_aes_ccm_open(&use.ccm, use.nonce, use.aad, use.aad_len, sealed, sealed_len, sealed);
+    }
     hf_wipe(&use, sizeof use);
     return status == HF_OK ? HF_OK : HF_DECRYPTION_FAILED;
 }

@@ -174,8 +174,8 @@ static size_t encode_request_option(const struct hf_oscore_ctx *ctx, uint64_t nu
         hf_memcpy(at, ctx->id_context, ctx->id_context_len);
         at += ctx->id_context_len;
     }
-    hf_memcpy(at, ctx->sender_id, ctx->sender_id_len);
-    return (size_t)(at - value) + ctx->sender_id_len;
+    hf_memcpy(at, ctx->sender.id, ctx->sender.id_len);
+    return (size_t)(at - value) + ctx->sender.id_len;
 }
 
 enum hf_status hf_oscore_protect_request(const struct hf_oscore_ctx *ctx, uint64_t number, uint8_t *message,

@@ -265,7 +265,7 @@ static enum hf_detail check_osc(const struct hf_osc *osc)
 {
     return osc->version != OSCORE_VERSION                               ? HF_DETAIL_VERSION
            : osc->hkdf != HF_L_ALG_HMAC_256_256                         ? HF_DETAIL_HKDF
-           : hf_ccm_alg(osc->alg) == NULL                               ? HF_DETAIL_ALG
+           : hf_ccm_alg(osc->alg)->key_len == 0                             ? HF_DETAIL_ALG
            : osc->ms.len < MIN_MS_LEN || osc->ms.len > MAX_MS_LEN       ? HF_DETAIL_MS
                                                                         : HF_DETAIL_NONE;
 }

@@ -104,11 +104,10 @@ void hf_rules_next_key(struct hf_cbor *keys, struct hf_key *key)
 /* How long a secret key of this role and algorithm is; 0 for an algorithm that is not the role's. */
 static size_t secret_len(const struct hf_key *key)
 {
-    const struct hf_ccm_alg *ccm = hf_ccm_alg(key->alg);
     if (key->role == HF_ROLE_MAC) {
         return key->alg == HF_L_ALG_HMAC_256_256 || key->alg == HF_L_ALG_HMAC_256_64 ? MAC_KEY_LEN : 0;
     }
-    return ccm != NULL ? ccm->key_len : 0;
+    return hf_ccm_alg(key->alg)->key_len;
 }
 
 /* Check one key as cwt.TrustedKey and crypto.Es256Key do, and that its table is its own. */

@@ -125,8 +125,8 @@ class OscoreVectors(TestCase):
         for row in vectors("rfc8613_contexts"):
             ctx = end_of(row).ctx
             self.assertEqual(ctx[16:32], unhex(row["sender_key"]), row["id"])
-            self.assertEqual(ctx[48:64], unhex(row["recipient_key"]), row["id"])
-            self.assertEqual(ctx[80:93], unhex(row["common_iv"]), row["id"])
+            self.assertEqual(ctx[56:72], unhex(row["recipient_key"]), row["id"])
+            self.assertEqual(ctx[96:109], unhex(row["common_iv"]), row["id"])
 
     def test_messages(self):
         contexts = {row["id"]: row for row in vectors("rfc8613_contexts")}

@@ -37,8 +37,8 @@ def test_derivations(lib):
         salt = bytes.fromhex(row.get("master_salt", ""))
         secret = bytes.fromhex(row["master_secret"])
         oscore = kit.Oscore(lib, secret, salt, fields["sender_id"], fields["recipient_id"], id_context)
-        assert bytes(oscore.ctx.sender_key).hex() == row["sender_key"] + "00" * 16
-        assert bytes(oscore.ctx.recipient_key).hex() == row["recipient_key"] + "00" * 16
+        assert bytes(oscore.ctx.sender.key).hex() == row["sender_key"] + "00" * 16
+        assert bytes(oscore.ctx.recipient.key).hex() == row["recipient_key"] + "00" * 16
         assert bytes(oscore.ctx.common_iv).hex() == row["common_iv"]
 
 
@@ -248,6 +248,15 @@ def test_a_buffer_shorter_than_its_message(lib):
     exchange = kit.Exchange()
     args = (kit.byref(ends.native.ctx), kit.c_uint64(1), REQUEST, kit.byref(length), kit.c_size_t(len(REQUEST) - 1))
     assert function(*args, kit.byref(exchange)) == 0x80
+
+
+def test_what_is_no_context(lib):
+    """With an algorithm that is none, nothing is protected and nothing opened."""
+    ends = Ends(lib)
+    sealed = ends.native.protect_request(1, REQUEST)[1]
+    ends.native.ctx.alg = ends.native_peer.ctx.alg = 0
+    assert ends.native.protect_request(2, REQUEST)[0] == "local"
+    assert ends.native_peer.unprotect_request(sealed)[0] == "decryption-failed"
 
 
 def test_observe_twice_inside(lib):
