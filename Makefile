@@ -6,7 +6,7 @@ help:
 	@echo "make demo    see the two stories, EKG and test tube, on this machine (makes .venv first)"
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
-	@echo "make test-boards  the native core in MicroPython on emulated Cortex-M3, M4 and RV32; the same compilers"
+	@echo "make test-boards  every vector down every path, on emulated Cortex-M0, M3, M4, RV32 and Pico; the same compilers"
 	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also Cortex-M4 and RV32"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make lint    only format, lint and types"
@@ -33,7 +33,7 @@ test-cores:
 test-boards:
 	@scripts/setup.sh
 	@scripts/toolchain.sh boards
-	@scripts/boards.sh
+	@scripts/boards.sh $(BOARDS)
 
 test-firmware:
 	@scripts/setup.sh

@@ -38,6 +38,8 @@ if [ "${1:-}" = boards ]; then
   [ -e /usr/lib/picolibc/riscv64-unknown-elf ] || missing+=(picolibc-riscv64-unknown-elf)
   command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
   command -v qemu-system-riscv32 >/dev/null || missing+=(qemu-system-misc)
+  command -v cmake >/dev/null || missing+=(cmake)
+  command -v bzip2 >/dev/null || missing+=(bzip2)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
