@@ -25,7 +25,7 @@ from holdfast_device.endpoint import Endpoint
 from holdfast_device.loop_shell import Loop
 from holdfast_device.ticks_shell import Ticks
 from holdfast_device.udp_shell import UdpLink, bind, resolve
-from holdfast_sim.emulator_shell import FLASH_BLOCK_LEN, FLASH_BLOCKS, Board, BoardFailed, Bridge
+from holdfast_sim.emulator_shell import FLASH_BLOCK_LEN, Board, BoardFailed, Bridge
 from holdfast_sim.targets import TARGETS, Target
 from testkit import mint
 from testkit.story import AS_URI, TUBE, get, held, tube_provisioning
@@ -67,20 +67,20 @@ class Tube:
     """A tube on an emulated board, provisioned, with a bridge in front."""
 
     def __init__(self, target: Target, firmware: Path, folder: Path, heap: int) -> None:
-        self.board = Board(target, firmware)
         flash = folder / f"flash-{heap}"
-        flash.write_bytes(b"\xff" * (FLASH_BLOCKS * FLASH_BLOCK_LEN))
+        flash.write_bytes(b"\xff" * (target.flash_blocks * FLASH_BLOCK_LEN))
+        self.board = Board(target, firmware, flash)
         told = tube_provisioning()
         told.time_floor_s = int(time.time()) - 60
         try:
-            self.board.execute(f"import emulated_board\nemulated_board.mount({str(flash)!r}, {FLASH_BLOCKS})")
-            self.board.execute(f"emulated_board.provision({encode_provisioning(told)!r})")
+            self.board.execute(f"import {target.board} as board\nboard.mount({str(flash)!r}, {target.flash_blocks})")
+            self.board.execute(f"board.provision({encode_provisioning(told)!r})")
         except BoardFailed:
             self.board.close()
             raise
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
-        self.board.start(f"emulated_board.main('tube', {heap}, False)")
+        self.board.start(f"board.main('tube', {heap}, False)")
         bridge = Bridge(self.board, self.sock, lambda _line: None)
         self.thread = threading.Thread(target=self._carry, args=(bridge,), daemon=True)
         self.failed = ""

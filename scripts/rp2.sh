@@ -3,7 +3,7 @@
 # Safe to run again. Call it after scripts/setup.sh and scripts/toolchain.sh boards.
 #   rp2.sh [user]    user: with the C core in the firmware
 # Leaves .cache/rp2/firmware/firmware.uf2 (or user/...) and the program .cache/rp2/emulate, whose console is the board's:
-#   emulate firmware|user [ROMFS-IMAGE]
+#   emulate firmware|user [ROMFS-IMAGE [FILE]]     FILE: 192 KB, what the board's file system is kept in
 # What MicroPython's source package lacks comes from Debian trixie by an apt of our own: Raspberry Pi's SDK, TinyUSB,
 # mbedTLS and picotool. The emulator is rp2040js from npm; where there is no node with npm, both come from PyPI. The boot
 # ROM is our own (native/bind/boards/HOLDFAST_PICO/emulator/rom.c).
@@ -15,6 +15,7 @@ RP2=$ROOT/.cache/rp2
 BOARD=$ROOT/native/bind/boards/HOLDFAST_PICO
 SOURCE=$ROOT/.cache/micropython-source
 ROMFS_OFFSET=$(((2048 - 192 - 1216) * 1024))  # as mpconfigboard.h divides the flash
+STORAGE_OFFSET=$(((2048 - 192) * 1024))
 SDK_VERSION=2.1.1
 name=firmware
 [ $# -eq 0 ] || name=$1
@@ -84,7 +85,7 @@ build_firmware() {
 
 build_emulator() {
   local stamp rom=$RP2/rom node=
-  stamp=$( (echo "$ROOT"; cat "$BOARD"/emulator/*) | sum)
+  stamp=$( (echo "$ROOT"; cat scripts/rp2.sh "$BOARD"/emulator/*) | sum)
   [ "$(cat "$RP2/emulator/.stamp" 2>/dev/null)" = "$stamp" ] && return 0
   echo "rp2: the emulator"
   rm -rf "$RP2/emulator" && mkdir -p "$RP2/emulator"
@@ -105,7 +106,7 @@ build_emulator() {
   cat > "$RP2/emulate" <<PROGRAM
 #!/bin/sh
 PATH=$node${node:+:}\$PATH
-exec node "$RP2/emulator/emulator.mjs" "$rom.bin" "$RP2/\$1/firmware.uf2" \${2:+"\$2@$ROMFS_OFFSET"}
+exec node "$RP2/emulator/emulator.mjs" "$rom.bin" "$RP2/\$1/firmware.uf2" \${2:+"\$2@$ROMFS_OFFSET"} \${3:+"+\$3@$STORAGE_OFFSET"}
 PROGRAM
   chmod +x "$RP2/emulate"
   echo "$stamp" > "$RP2/emulator/.stamp"

@@ -25,7 +25,7 @@ from pathlib import Path
 from holdfast_device.slip import END, decode_frame, encode_frame
 from holdfast_sim.targets import TARGETS, Target
 
-FLASH_BLOCKS, FLASH_BLOCK_LEN = 64, 4096
+FLASH_BLOCK_LEN = 4096
 STARTS_IN_S = 30
 CHUNK = 64  # of a script: what a board's input buffer takes at once
 MAX_DATAGRAM_LEN = 1500
@@ -78,10 +78,13 @@ def _die_with_parent() -> None:
 class Board:
     """A running emulator; its serial line is a pair of pipes."""
 
-    def __init__(self, target: Target, firmware: Path) -> None:
+    def __init__(self, target: Target, firmware: Path, flash: Path) -> None:
+        command = target.command(str(firmware), str(flash))
+        if command[0].startswith("."):
+            command[0] = str(Path(__file__).resolve().parents[2] / command[0])
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                target.command(str(firmware)),
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -214,17 +217,18 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((args.host, args.port))
+    target = TARGETS[args.target]
     blank = not args.flash.exists()
     if blank:
         args.flash.touch(mode=0o600)
-        args.flash.write_bytes(b"\xff" * (FLASH_BLOCKS * FLASH_BLOCK_LEN))
+        args.flash.write_bytes(b"\xff" * (target.flash_blocks * FLASH_BLOCK_LEN))
     board = None
     try:
-        board = Board(TARGETS[args.target], args.firmware)
-        board.execute(f"import emulated_board\nemulated_board.mount({str(args.flash)!r}, {FLASH_BLOCKS})")
+        board = Board(target, args.firmware, args.flash)
+        board.execute(f"import {target.board} as board\nboard.mount({str(args.flash)!r}, {target.flash_blocks})")
         if blank:
-            board.execute(f"emulated_board.provision({args.provisioning.read_bytes()!r})")
-        board.start(f"emulated_board.main({args.app!r}, {args.heap})")
+            board.execute(f"board.provision({args.provisioning.read_bytes()!r})")
+        board.start(f"board.main({args.app!r}, {args.heap})")
         Bridge(board, sock, _print).run()
     except BoardFailed as failed:
         print(f"error: {failed}", file=sys.stderr)  # noqa: T201

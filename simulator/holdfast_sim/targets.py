@@ -6,29 +6,59 @@ Never runs anything. A target's firmware is what scripts/firmware.sh TARGET buil
 
 
 class Target:
-    """emulator: the program; machine: its arguments that make the board; mcu: for people."""
+    """An emulated board.
 
-    def __init__(self, name: str, mcu: str, emulator: str, *machine: str) -> None:
+    emulator: the program, from the root of the source tree when its name begins with a dot; mcu: for people; board: the
+    module on it that stands for its main.py; flash_blocks: of 4096 bytes.
+    """
+
+    def __init__(self, name: str, mcu: str, emulator: str, board: str, image: str, flash_blocks: int) -> None:
         self.name = name
         self.mcu = mcu
         self.emulator = emulator
+        self.board = board
+        self.flash_blocks = flash_blocks
+        self._image = image
+
+    def command(self, firmware: str, flash: str) -> list[str]:
+        """The command line that runs a firmware, with the serial line on standard input and output."""
+        raise NotImplementedError
+
+    def firmware(self, variant: str) -> str:
+        """Where the firmware of a variant is, from the root of the source tree."""
+        return f".cache/firmware/{self.name}-{variant}/{self._image}"
+
+
+class Qemu(Target):
+    """A machine of QEMU, with MicroPython's QEMU port; it opens the flash itself, when it is told to mount it."""
+
+    def __init__(self, name: str, mcu: str, emulator: str, *machine: str) -> None:
+        super().__init__(name, mcu, emulator, "emulated_board", "firmware.elf", 64)
         self._machine = machine
 
-    def command(self, firmware: str) -> list[str]:
-        """The command line that runs a firmware, with the serial line on standard input and output."""
+    def command(self, firmware: str, flash: str) -> list[str]:  # noqa: ARG002 - the flash comes later
+        """The command line that runs a firmware."""
         return [
             *(self.emulator, *self._machine, "-nographic", "-monitor", "none", "-semihosting"),
             *("-serial", "stdio", "-kernel", firmware),
         ]
 
-    def firmware(self, variant: str) -> str:
-        """Where the firmware of a variant is, from the root of the source tree."""
-        return f".cache/firmware/{self.name}-{variant}/firmware.elf"
+
+class Rp2040(Target):
+    """A Raspberry Pi Pico with the firmware of MicroPython's rp2 port; ours is a ROM file system in its flash."""
+
+    def __init__(self) -> None:
+        super().__init__("rp2040", "RP2040", "./.cache/rp2/emulate", "pico_board", "rom.img", 48)
+
+    def command(self, firmware: str, flash: str) -> list[str]:
+        """The command line that runs MicroPython's firmware with this ROM."""
+        return [self.emulator, "firmware", firmware, flash]
 
 
 _ALL = (
-    Target("qemu-cortex-m3", "Arm Cortex-M3", "qemu-system-arm", "-machine", "mps2-an385"),
-    Target("qemu-cortex-m4", "Arm Cortex-M4F", "qemu-system-arm", "-machine", "mps2-an386"),
-    Target("qemu-rv32", "RISC-V RV32IMAC", "qemu-system-riscv32", "-machine", "virt", "-bios", "none"),
+    Qemu("qemu-cortex-m3", "Arm Cortex-M3", "qemu-system-arm", "-machine", "mps2-an385"),
+    Qemu("qemu-cortex-m4", "Arm Cortex-M4F", "qemu-system-arm", "-machine", "mps2-an386"),
+    Qemu("qemu-rv32", "RISC-V RV32IMAC", "qemu-system-riscv32", "-machine", "virt", "-bios", "none"),
+    Rp2040(),
 )
 TARGETS = {target.name: target for target in _ALL}

@@ -1,12 +1,14 @@
 // An RP2040 with a firmware: its USB serial line is this program's standard input and output.
-//   node emulator.mjs ROM FIRMWARE_UF2 [IMAGE@FLASH_OFFSET ...]
-// Ends when its input ends. It emulates instructions and peripherals, not time or power; never talks to a board.
+//   node emulator.mjs ROM FIRMWARE_UF2 [IMAGE@FLASH_OFFSET ...] [+FILE@FLASH_OFFSET]
+// An image is put into flash; with + in front the file is the flash from there on: read, and written when it changes, as
+// often as 50 times a second. Ends when its input ends. It emulates instructions and peripherals, not time or power; never talks to a board.
 import fs from "node:fs";
 import { Simulator, USBCDC } from "rp2040js";
 
 const UF2_BLOCK = 512;
 const UF2_MAGIC = 0x0a324655;
 const FLASH = 0x10000000;
+const FLASH_SECTOR = 4096;
 const [rom, firmware, ...images] = process.argv.slice(2);
 
 const simulator = new Simulator();
@@ -24,8 +26,24 @@ for (let at = 0; at < uf2.length; at += UF2_BLOCK) {
   chip.flash.set(uf2.subarray(at + 32, at + 32 + uf2.readUInt32LE(at + 16)), target);
 }
 for (const image of images) {
-  const [path, offset] = image.split("@");
-  chip.flash.set(fs.readFileSync(path), Number(offset));
+  const [path, offset] = image.replace(/^\+/, "").split("@");
+  const content = fs.readFileSync(path);
+  chip.flash.set(content, Number(offset));
+  if (image.startsWith("+")) keep(path, Number(offset), content);
+}
+
+// Write what the firmware changed, block by block and in place, so that a killed emulator is a power cut.
+function keep(path, offset, known) {
+  const file = fs.openSync(path, "r+");
+  setInterval(() => {
+    for (let at = 0; at < known.length; at += FLASH_SECTOR) {
+      const now = chip.flash.subarray(offset + at, offset + at + FLASH_SECTOR);
+      if (known.compare(now, 0, FLASH_SECTOR, at, at + FLASH_SECTOR) !== 0) {
+        known.set(now, at);
+        fs.writeSync(file, now, 0, FLASH_SECTOR, at);
+      }
+    }
+  }, 20);
 }
 
 const line = new USBCDC(chip.usbCtrl);
