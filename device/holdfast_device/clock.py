@@ -36,6 +36,10 @@ class DeviceClock:
         """Return the proven time plus what was counted since; this is what is persisted."""
         return self._floor_s + _seconds(now_ms - self._floor_ms)
 
+    def floor_anchor_ms(self, now_ms: int) -> int:
+        """Return the monotonic ms at which floor_s(now_ms) began."""
+        return now_ms - max(0, now_ms - self._floor_ms) % 1000
+
     def now_s(self, now_ms: int) -> int:
         """Return the best knowledge of unix time: the clock, but never below the floor."""
         floor_s = self.floor_s(now_ms)

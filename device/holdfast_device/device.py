@@ -7,7 +7,7 @@ board's own generator, so that a weak generator alone can repeat nothing (RFC 92
 
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits import DEVICE_LIMITS
-from holdfast_core.crypto import Es256Key
+from holdfast_core.crypto import Es256Key, hmac_sha256
 from holdfast_core.drbg import HmacDrbg
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_contexts import ContextTable
@@ -16,7 +16,7 @@ from holdfast_core.scope import ScopeMap
 from holdfast_core.sender_sequence import SenderSequence
 from holdfast_core.trust import Trust, TrustedKey
 from holdfast_device.authz_info import AuthzInfo
-from holdfast_device.cnonces import Cnonces
+from holdfast_device.cnonces import KEY_LEN, Cnonces
 from holdfast_device.endpoint import Endpoint
 from holdfast_device.entropy import gather
 from holdfast_device.hints import Hints, encode_hints
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from holdfast_core.coap_limits import Limits
     from holdfast_core.provisioning import Provisioning, RsProvisioning
     from holdfast_device.client import AceClient
+    from holdfast_device.hibernation import Frozen
     from holdfast_device.introspection import Introspector
     from holdfast_device.slots import Flash
     from holdfast_device.tasks import Steps, Task
@@ -54,9 +55,22 @@ class Device:
     as_peer: address of the AS for the stack, as the shell resolved it; limits, trace: of the CoAP stack.
     rs: ResourceServer, None when provisioning has none.  client: AceClient, None when it has no
     OSCORE context with an AS; a tube does not even load it.
+    frozen: what it was before a sleep (hibernation.py); woke: whether that is what it goes on from.
     """
 
-    __slots__ = ("_every", "_times", "client", "endpoint", "rng", "rs")
+    __slots__ = (
+        "_every",
+        "as_sequence",
+        "client",
+        "endpoint",
+        "freshness_key",
+        "rng",
+        "rs",
+        "state",
+        "times",
+        "wakes",
+        "woke",
+    )
 
     def __init__(
         self,
@@ -67,16 +81,25 @@ class Device:
         as_peer: "Hashable | None" = None,
         limits: "Limits" = DEVICE_LIMITS,
         trace: "Callable[..., None] | None" = None,
+        frozen: "Frozen | None" = None,
     ) -> None:
-        state = State(flash, provisioning.time_floor_s)
-        self.rng = _generator(provisioning, state, board_rng)
-        self._times = Timekeeper(state, now_ms)
+        self.state = state = State(flash, provisioning.time_floor_s, None if frozen is None else frozen.mark)
+        self.woke = state.woke
+        if not state.woke:
+            frozen = None
+        self.wakes = 0 if frozen is None else frozen.wakes
+        self.rng = _generator(provisioning, state, board_rng, frozen)
+        self.freshness_key = self.rng(KEY_LEN) if frozen is None else frozen.freshness_key
+        self.times = Timekeeper(state, now_ms, frozen)
         contexts = ContextTable(provisioning.max_sessions + MAX_PENDING)
         plain = TokenBucket(PLAIN_RATE, PLAIN_BURST, ALL_PLAIN_RATE, ALL_PLAIN_BURST, MAX_ADDRESSES)
         self.endpoint = Endpoint(self.rng, contexts, limits, trace, plain.admit)
         self.endpoint.now_ms = now_ms
         peer = provisioning.as_peer if as_peer is None else as_peer
-        as_context = _as_context(provisioning, state)
+        self.as_sequence = SenderSequence(
+            state.as_sequence if frozen is None else frozen.as_next, state.as_sequence, state.reserve_as_sequence
+        )
+        as_context = _as_context(provisioning, self.as_sequence)
         self.client = None if as_context is None else self._client(provisioning, peer, as_context)
         self._every: list[list[Any]] = []
         self.rs: ResourceServer | None = None
@@ -107,14 +130,15 @@ class Device:
         contexts: ContextTable,
         introspector: "Introspector | None",
     ) -> ResourceServer:
-        times = self._times
-        cnonces = Cnonces(self.rng, times.now_ms)
+        times = self.times
+        cnonces = Cnonces(self.freshness_key)
 
         def hints() -> bytes:
             cnonce = cnonces.issue(times.now_ms) if told.freshness else None
             return encode_hints(Hints(provisioning.as_uri, told.audiences[0], None, cnonce))
 
-        rs = ResourceServer(self.endpoint, contexts, times, self.rng, hints, provisioning.max_sessions)
+        echo_key = hmac_sha256(self.freshness_key, b"echo of the resource server")
+        rs = ResourceServer(self.endpoint, contexts, times, self.rng, hints, provisioning.max_sessions, echo_key)
         rules = _rules(provisioning, told, introspector is not None)
         posts = TokenBucket(POST_RATE, POST_BURST, ALL_POSTS_RATE, ALL_POSTS_BURST, MAX_ADDRESSES)
         rs.authz_info = AuthzInfo(rs, rules, times, cnonces, posts, provisioning.issuer, introspector)
@@ -147,7 +171,7 @@ class Device:
 
     def set_time(self, now_s: int | None, now_ms: int) -> None:
         """Take wall time, unix seconds, or None for a clock that is not set; what it ends, ends now."""
-        self._times.clock.set(now_s, now_ms)
+        self.times.clock.set(now_s, now_ms)
         self.tick(now_ms)
 
     def every(self, interval_ms: int, action: "Callable[[], object]") -> None:
@@ -160,17 +184,22 @@ class Device:
 
 
 def _generator(
-    provisioning: "Provisioning", state: State, board_rng: "Callable[[int], bytes] | None"
+    provisioning: "Provisioning",
+    state: State,
+    board_rng: "Callable[[int], bytes] | None",
+    frozen: "Frozen | None",
 ) -> "Callable[[int], bytes]":
     entropy = provisioning.seed.reveal() + gather(board_rng)
-    return HmacDrbg(entropy, state.boot.to_bytes(8, "big"), b"holdfast device").generate
+    nonce = state.boot.to_bytes(8, "big")
+    if frozen is not None:  # the boot is the same, so what the last life drew for this one, and its number
+        nonce += frozen.wakes.to_bytes(4, "big") + frozen.carried
+    return HmacDrbg(entropy, nonce, b"holdfast device").generate
 
 
-def _as_context(provisioning: "Provisioning", state: State) -> "SecurityContext | None":
+def _as_context(provisioning: "Provisioning", sequence: SenderSequence) -> "SecurityContext | None":
     told = provisioning.as_context
     if told is None:
         return None
-    sequence = SenderSequence(state.as_sequence, state.as_sequence, state.reserve_as_sequence)
     return SecurityContext(told.master_secret, told.master_salt, told.sender_id, told.recipient_id, sequence=sequence)
 
 

@@ -19,15 +19,21 @@ MAX_COUNTDOWNS = 16  # beyond, the lowest sequence number is given up: later tok
 
 
 class ExiTable:
-    """Running countdowns; state: holds exi and exi_floor and saves them."""
+    """Running countdowns; state: holds exi and exi_floor and saves them.
+
+    left: [sequence, monotonic ms of its end] of a device that slept and knows better than what was charged ahead.
+    """
 
     __slots__ = ("_charge_due_ms", "_ends_ms", "_state")
 
-    def __init__(self, state: "State", now_ms: int) -> None:
+    def __init__(self, state: "State", now_ms: int, left: "list[list[int]] | None" = None) -> None:
         self._state = state
         self._ends_ms: dict[int, int] = {}
         for sequence, left_s in state.exi:
-            self._ends_ms[sequence] = now_ms + left_s * 1000
+            # One that slept does not name has ended, and the flash had refused to take note of it.
+            self._ends_ms[sequence] = now_ms + left_s * 1000 if left is None else now_ms
+        for sequence, ends_ms in left or ():
+            self._ends_ms[sequence] = ends_ms
         self._charge_due_ms = now_ms
 
     def __len__(self) -> int:
@@ -76,6 +82,20 @@ class ExiTable:
                 self._charge(now_ms)
             except StorageFailed:
                 self._charge_due_ms = now_ms + RETRY_MS
+
+    def charge_through(self, until_ms: int, now_ms: int) -> "list[list[int]]":
+        """Charge ahead until a time, as before a sleep, unless that is done; return [sequence, ms of its end].
+
+        Durable when it returns.  Raises StorageFailed.
+        """
+        self.tick(now_ms)
+        if self._ends_ms and self._charge_due_ms < until_ms:
+            try:
+                self._charge(until_ms - CHARGE_S * 1000)
+            except StorageFailed:
+                self._charge_due_ms = now_ms + RETRY_MS
+                raise
+        return [[sequence, self._ends_ms[sequence]] for sequence in sorted(self._ends_ms)]
 
     def next_deadline_ms(self) -> int | None:
         """When tick has something to do."""

@@ -67,6 +67,8 @@ class Resource:
 class ResourceServer:
     """endpoint: sends; contexts: shared with its stack; times: what is over; hints: payload of a 4.01, by now_ms.
 
+    echo_key: 32 random bytes, of this start or from before a sleep.
+
     recheck_ms: how long a reference token counts as active, RECHECK_MS unless the device's program sets another time.
     """
 
@@ -93,11 +95,12 @@ class ResourceServer:
         rng: "Callable[[int], bytes]",
         hints: "Callable[[], bytes]",
         max_sessions: int,
+        echo_key: bytes,
     ) -> None:
         self._endpoint = endpoint
         self._times = times
         self._hints = hints
-        self._echo = EchoMint(rng(32), ECHO_LIFE_MS)
+        self._echo = EchoMint(echo_key, ECHO_LIFE_MS)
         self._resources: dict[str, Resource] = {}
         self._observers: list[tuple[Request, Resource]] = []
         self._open: list[Request] = []

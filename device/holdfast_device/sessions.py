@@ -32,10 +32,21 @@ class Session:
 
     token: the raw token as posted, for an RS that must show it to the AS again.  ends_ms: monotonic end of
     an exi countdown, or None.  checked_ms: when the token was last known to be active.
-    check_due_ms: when to ask again on behalf of its observers.
+    check_due_ms: when to ask again on behalf of its observers.  nonces: N1 and N2, for a device that sleeps.
     """
 
-    __slots__ = ("bound", "check_due_ms", "checked_ms", "context", "ends_ms", "grant", "osc", "token", "used_ms")
+    __slots__ = (
+        "bound",
+        "check_due_ms",
+        "checked_ms",
+        "context",
+        "ends_ms",
+        "grant",
+        "nonces",
+        "osc",
+        "token",
+        "used_ms",
+    )
 
     def __init__(
         self,
@@ -45,6 +56,7 @@ class Session:
         token: "Secret",
         ends_ms: int | None,
         now_ms: int,
+        nonces: "tuple[bytes, bytes]",
     ) -> None:
         self.context = context
         self.grant = grant
@@ -55,6 +67,7 @@ class Session:
         self.used_ms = now_ms
         self.checked_ms = now_ms
         self.check_due_ms = now_ms
+        self.nonces = nonces
 
     def has_key_of(self, osc: "OscInput") -> bool:
         """Whether this is the same PoP key."""

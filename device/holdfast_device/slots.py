@@ -49,6 +49,11 @@ class TwoSlots:
         self._generation = 0
         self._newest = 1
 
+    @property
+    def generation(self) -> int:
+        """How many records were saved so far, of which the newest is this one."""
+        return self._generation
+
     def load(self) -> "bytes | None":
         """Return the newest whole record, None when the flash is blank.
 

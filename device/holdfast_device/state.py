@@ -26,25 +26,38 @@ VERSION = 1
 class State:
     """The record, loaded.  Change the members, then save(); nothing may act on a change before save() returned."""
 
-    __slots__ = ("_slots", "as_sequence", "boot", "exi", "exi_floor", "floor_s")
+    __slots__ = ("_slots", "as_sequence", "boot", "exi", "exi_floor", "floor_s", "woke")
 
-    def __init__(self, flash: "Flash", floor_s: int) -> None:
-        """Load, count this boot, save.  floor_s: from provisioning.  StorageFailed: the flash is lost or refuses."""
+    def __init__(self, flash: "Flash", floor_s: int, asleep: "tuple[int, int] | None" = None) -> None:
+        """Load, count this boot, save.  floor_s: from provisioning.  StorageFailed: the flash is lost or refuses.
+
+        asleep: the mark that a device left when it went to sleep (hibernation.py).  When nothing was saved since, this
+        is no restart: woke is True, and neither is the boot counted nor the flash written.
+        """
         self._slots = TwoSlots(flash)
         self.boot = 0
         self.floor_s = floor_s
         self.as_sequence = 0
         self.exi_floor = -1
         self.exi: list[list[int]] = []
+        self.woke = False
         record = self._slots.load()
         if record is None:
             self.boot = 1
             self._slots.save_first(self._encode())
             return
         self._decode(record)
-        self.boot += 1
         self.floor_s = max(self.floor_s, floor_s)
+        if asleep == self.mark:
+            self.woke = True
+            return
+        self.boot += 1
         self.save()
+
+    @property
+    def mark(self) -> "tuple[int, int]":
+        """This boot and the record's generation: no other state of this flash, earlier or later, has both."""
+        return self.boot, self._slots.generation
 
     def save(self) -> None:
         """Persist all members; when it returns they survive.  StorageFailed leaves the record before in place."""

@@ -19,12 +19,12 @@ class Ticks:
 
     __slots__ = ("_last", "_total_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, start_ms: int = 0) -> None:
         self._last = _raw_ms()
-        self._total_ms = 0
+        self._total_ms = start_ms
 
     def now_ms(self) -> int:
-        """Return the milliseconds since this object was made."""
+        """Return start_ms and the milliseconds since this object was made."""
         now = _raw_ms()
         self._total_ms += _diff_ms(now, self._last)
         self._last = now

@@ -10,6 +10,7 @@ from holdfast_device.slots import StorageFailed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from holdfast_core.grant import Grant
+    from holdfast_device.hibernation import Frozen
     from holdfast_device.sessions import Session
     from holdfast_device.state import State
 
@@ -18,15 +19,23 @@ FLOOR_SAVE_S = 3600
 
 
 class Timekeeper:
-    """state: persists floor and countdowns; now_ms: monotonic time of this start."""
+    """state: persists floor and countdowns; now_ms: monotonic time of this start.
+
+    frozen: of a device that slept; its floor and its countdowns go on.
+    """
 
     __slots__ = ("_exi", "_state", "clock", "now_ms")
 
-    def __init__(self, state: "State", now_ms: int) -> None:
+    def __init__(self, state: "State", now_ms: int, frozen: "Frozen | None" = None) -> None:
         self._state = state
         self.now_ms = now_ms
-        self.clock = DeviceClock(state.floor_s, now_ms)
-        self._exi = ExiTable(state, now_ms)
+        if frozen is None:
+            self.clock = DeviceClock(state.floor_s, now_ms)
+            self._exi = ExiTable(state, now_ms)
+        else:
+            self.clock = DeviceClock(frozen.floor_s, frozen.floor_ms)
+            self.clock.prove(state.floor_s, now_ms)
+            self._exi = ExiTable(state, now_ms, frozen.exi)
 
     @property
     def now_s(self) -> int:
@@ -86,6 +95,11 @@ class Timekeeper:
         if session.grant.exp is not None:
             ends.append(self.clock.ms_at(session.grant.exp))
         return min(ends) if ends else None
+
+    def sleep(self, until_ms: int, now_ms: int) -> "list[list[int]]":
+        """Make countdowns durable through a sleep and return them (exi.py).  Raises StorageFailed."""
+        self.tick(now_ms)
+        return self._exi.charge_through(until_ms, now_ms)
 
     def next_deadline_ms(self) -> int | None:
         """When tick has to save or end a countdown."""

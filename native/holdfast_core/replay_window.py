@@ -1,7 +1,7 @@
 """Which Partial IVs of a peer's requests were seen: the sliding window of RFC 8613 sections 3.2.2 and 7.4.
 
 Never decrypts and never persists itself: after a restart it starts uninitialised, and only a request proven fresh by
-Echo (appendix B.1.2) gives it a lower limit.
+Echo (appendix B.1.2) gives it a lower limit.  Who can keep it whole, and use what he kept once, may resume it.
 """
 
 from holdfast_core.errors import LocalError, ReplayDetected
@@ -24,6 +24,15 @@ class ReplayWindow:
         self._size = size
         self._highest = -1
         self._seen = 0  # bit i: number _highest - i was seen
+
+    def export(self) -> "tuple[int, int]":
+        """Return what resume() takes: the highest number seen, -1 for none, and which ones below it were."""
+        return self._highest, self._seen
+
+    def resume(self, highest: int, seen: int) -> None:
+        """Go on where export() was called last: whoever calls it answers for nothing having been seen since."""
+        self._highest = highest
+        self._seen = seen & self._all()
 
     def check(self, number: int) -> None:
         """Raise ReplayDetected if number was seen or is below the window; LocalError if not initialised."""

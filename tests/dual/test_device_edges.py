@@ -174,7 +174,7 @@ class Tube(TestCase):
             self.world.wait(1000)
             self.tube.tick(self.world.now_ms)
         self.tube = self.world.boot_tube(clock=False)
-        self.assertGreaterEqual(self.tube._times.now_s, NOW_S - 1000 + 7200)
+        self.assertGreaterEqual(self.tube.times.now_s, NOW_S - 1000 + 7200)
 
     def test_a_later_countdown_that_ends_takes_running_ones_of_lower_numbers_with_it(self):
         lower = self.open(b"k4", exi=1000, cti=b"tube" + (4).to_bytes(8, "big"), exp=None)

@@ -120,7 +120,7 @@ class Mutations(TestCase):
         stack = self.tube.endpoint.stack
         self.assertLessEqual(len(stack._messages._exchanges), DEVICE_LIMITS.max_exchanges)
         self.assertLessEqual(len(self.tube.rs._open), 8)
-        self.assertLessEqual(len(self.tube._times._exi), MAX_COUNTDOWNS)
+        self.assertLessEqual(len(self.tube.times._exi), MAX_COUNTDOWNS)
         self.world.link.now_ms += 3000
         self.world.wait(20)
         self.assertEqual(self.world.run(self.session.request(get("/result"))).code, L.CODE_CONTENT)
