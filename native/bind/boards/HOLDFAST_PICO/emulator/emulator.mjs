@@ -2,6 +2,7 @@
 //   node emulator.mjs ROM FIRMWARE_UF2 [IMAGE@FLASH_OFFSET ...] [+FILE@FLASH_OFFSET]
 // An image is put into flash; with + in front the file is the flash from there on: read, and written when it changes, as
 // often as 50 times a second. Ends when its input ends. It emulates instructions and peripherals, not time or power; never talks to a board.
+import crypto from "node:crypto";
 import fs from "node:fs";
 import { Simulator, USBCDC } from "rp2040js";
 
@@ -9,11 +10,18 @@ const UF2_BLOCK = 512;
 const UF2_MAGIC = 0x0a324655;
 const FLASH = 0x10000000;
 const FLASH_SECTOR = 4096;
+const ROSC = 0x40060; // its place in the address map, without the last three digits
+const ROSC_RANDOMBIT = 0x1c;
 const [rom, firmware, ...images] = process.argv.slice(2);
 
 const simulator = new Simulator();
 const chip = simulator.rp2040;
 chip.logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+// The ring oscillator's random bit, which the emulator leaves at one value: the host's generator stands for it.
+const oscillator = chip.peripherals[ROSC];
+const registers = oscillator.readUint32.bind(oscillator);
+oscillator.readUint32 = (offset) => (offset === ROSC_RANDOMBIT ? crypto.randomInt(2) : registers(offset));
 
 const words = new Uint32Array(4096);
 new Uint8Array(words.buffer).set(fs.readFileSync(rom));
