@@ -1,0 +1,142 @@
+"""A world in which the tube sleeps: its RTC memory, its clock, and a watch on every nonce that OSCORE ever uses.
+
+Between freeze() and wake the tube is off the link, as a radio in deep sleep is; what was sent to it is lost.
+"""
+
+from holdfast_core import oscore
+from holdfast_core.coap_message import response
+from holdfast_device.hibernation import freeze, thaw, wake
+from testkit.story import NOW_S, Node, World, same_bytes
+
+
+class RtcFake:
+    """machine.RTC of an ESP32: memory() reads, memory(data) writes; what lies behind a shorter write stays there."""
+
+    def __init__(self, room=2048):
+        self.cells = bytearray(room)
+        self.length = 0
+
+    def memory(self, data=None):
+        if data is None:
+            return bytes(self.cells[: self.length])
+        if len(data) > len(self.cells):
+            raise ValueError("buffer too long")
+        self.cells[: len(data)] = data
+        self.length = len(data)
+        return None
+
+    def power_cut(self):
+        self.cells = bytearray(len(self.cells))
+        self.length = 0
+
+
+class NonceWatch:
+    """Counts every (key, nonce) that a SecurityContext seals with; a second use of one is a failure at once."""
+
+    def __init__(self):
+        self.seen = {}
+        self._seal = oscore.SecurityContext._seal
+
+    def __enter__(self):
+        def seal(context, message, inner, nonce, aad):
+            used = (context._sender_nonce, context.sender_id, nonce)
+            if used in self.seen:
+                raise AssertionError("nonce twice: " + repr(nonce))
+            self.seen[used] = True
+            return self._seal(context, message, inner, nonce, aad)
+
+        oscore.SecurityContext._seal = seal
+        return self
+
+    def __exit__(self, kind, value, trace):
+        oscore.SecurityContext._seal = self._seal
+        return False
+
+
+class SleepWorld(World):
+    """rng_log: everything that any life of the tube drew.  clock: whether it has a wall clock."""
+
+    def __init__(self, seed=1, clock=False, **link):
+        World.__init__(self, seed, **link)
+        self.rtc = RtcFake()
+        self.clock = clock
+        self.drawn = []
+        self.tube = self._join(self.boot_tube(clock))
+
+    @property
+    def seed(self):
+        return self.provisionings["tube"].seed
+
+    def sleep(self, for_s=58, late_ms=0, room=2048):
+        """Freeze the tube and let time pass; nobody hears it meanwhile."""
+        snapshot = freeze(self.tube, self.ticks_ms, self.now_ms, self.ticks_ms + for_s * 1000, self.seed, room)
+        self.rtc.memory(snapshot)
+        del self.link.endpoints["tube"]
+        self.link.run(for_ms=for_s * 1000 + late_ms)
+        return snapshot
+
+    def wake(self, now_ms=None):
+        """Wake it as sleep_shell.py does; returns the device, which woke or started as ever."""
+        held = self.rtc.memory()
+        self.rtc.power_cut()
+        frozen = thaw(held, self.now_ms if now_ms is None else now_ms, self.seed)
+        if frozen is None:
+            return self.restart()
+        tube = wake(frozen, self.provisionings["tube"], self.flash["tube"], same_bytes)
+        self._serve(tube)
+        return self._join(tube, frozen.now_ms - self.now_ms)
+
+    def restart(self):
+        """Start it as ever: after a power cut."""
+        self.link.endpoints.pop("tube", None)
+        return self._join(self.boot_tube(self.clock))
+
+    def cycle(self, for_s=58, **more):
+        """Sleep and wake."""
+        self.sleep(for_s, **more)
+        return self.wake()
+
+    @property
+    def ticks_ms(self):
+        """Monotonic time of the tube, which is ahead of everybody else's by its slack."""
+        return self.now_ms + self._ahead_ms
+
+    def _serve(self, tube):
+        tube.rs.resource("/result", get=lambda asked: response(69, b"negative"), observable=True)
+        tube.rs.resource("/calibration", put=lambda asked: response(68))
+
+    def _join(self, tube, ahead_ms=0):
+        self.tube = tube
+        self._ahead_ms = ahead_ms
+        drawn, rng = self.drawn, tube.rng
+
+        def watched(count):
+            octets = rng(count)
+            if count >= 8 and octets in drawn:
+                raise AssertionError("drawn twice")
+            drawn.append(octets)
+            return octets
+
+        tube.rng = tube.rs.rng = watched
+        self.link.add("tube", Shifted(tube, ahead_ms))
+        if self.clock:
+            tube.set_time(NOW_S + self.now_ms // 1000, self.ticks_ms)
+        return tube
+
+
+class Shifted(Node):
+    """A device whose monotonic time is ahead of the link's."""
+
+    def __init__(self, inner, ahead_ms):
+        Node.__init__(self, inner)
+        self.ahead_ms = ahead_ms
+
+    def feed(self, datagram, peer, now_ms):
+        return Node.feed(self, datagram, peer, now_ms + self.ahead_ms)
+
+    def tick(self, now_ms):
+        return Node.tick(self, now_ms + self.ahead_ms)
+
+    def next_deadline_ms(self):
+        deadline_ms = self.inner.next_deadline_ms()
+        return None if deadline_ms is None else deadline_ms - self.ahead_ms
