@@ -3,10 +3,15 @@
 Between freeze() and wake the tube is off the link, as a radio in deep sleep is; what was sent to it is lost.
 """
 
+from minitest import TestCase
+
+from holdfast_core import labels as L
 from holdfast_core import oscore
-from holdfast_core.coap_message import response
+from holdfast_core.coap_message import decode, response
+from holdfast_device.client import SessionLost
 from holdfast_device.hibernation import freeze, thaw, wake
-from testkit.story import NOW_S, Node, World, same_bytes
+from testkit import mint
+from testkit.story import NOW_S, TUBE, Node, World, get, held, same_bytes
 
 
 class RtcFake:
@@ -102,8 +107,8 @@ class SleepWorld(World):
         return self.now_ms + self._ahead_ms
 
     def _serve(self, tube):
-        tube.rs.resource("/result", get=lambda asked: response(69, b"negative"), observable=True)
-        tube.rs.resource("/calibration", put=lambda asked: response(68))
+        tube.rs.resource("/result", get=lambda asked: response(L.CODE_CONTENT, b"negative"), observable=True)
+        tube.rs.resource("/calibration", put=lambda asked: response(L.CODE_CHANGED))
 
     def _join(self, tube, ahead_ms=0):
         self.tube = tube
@@ -140,3 +145,50 @@ class Shifted(Node):
     def next_deadline_ms(self):
         deadline_ms = self.inner.next_deadline_ms()
         return None if deadline_ms is None else deadline_ms - self.ahead_ms
+
+
+def cti(sequence):
+    return b"tube" + sequence.to_bytes(8, "big")
+
+
+class Sleeping(TestCase):
+    clock = False
+
+    def setUp(self):
+        self.watch = NonceWatch()
+        self.watch.__enter__()
+        self.world = self.make()
+        self.doctor = self.world.client()
+
+    def tearDown(self):
+        self.watch.__exit__(None, None, None)
+
+    def make(self):
+        return SleepWorld(clock=self.clock)
+
+    def open(self, key=b"osc-1", now_s=NOW_S, client=None, name="doctor", mint_as=mint.encrypted, **more):
+        token = mint_as(mint.claims(TUBE, "read_result", now_s, key=key, **more))
+        response_ = held(token, key, self.world.now_ms, 10**6)
+        return self.world.run((client or self.doctor).open_session("tube", response_), name)
+
+    def read(self, session, name="doctor"):
+        answer = self.world.run(session.request(get("/result")), name)
+        return answer.code
+
+    def reads(self, session, name="doctor"):
+        self.assertEqual(self.read(session, name), L.CODE_CONTENT)
+
+    def lost(self, session, name="doctor"):
+        with self.assertRaises(SessionLost):
+            self.read(session, name)
+
+    def again_from(self, start):
+        """Send the tube again everything it was sent so far; return what it answers."""
+        log = self.world.link.log
+        old = [entry for entry in log[start:] if entry[2] == "tube"]
+        before = len(log)
+        for index, (_, sender, _, datagram) in enumerate(old):
+            fresh_mid = datagram[:2] + (0x4000 + index).to_bytes(2, "big") + datagram[4:]
+            self.world.link.send(sender + "-replayed", "tube", fresh_mid)
+        self.world.link.run(for_ms=1000)
+        return [decode(entry[3]) for entry in log[before:] if entry[1] == "tube"]
