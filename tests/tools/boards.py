@@ -50,7 +50,7 @@ SUITES = (
 )
 NATIVE_SUITE = "hf_native_cases"
 TESTKIT = ("token_rules", "oscore", "link")
-BIG = ("test_text_lengths_around_the_block_and_the_limit",)  # texts of 64 KB
+BIG = ("test_text_lengths_around_the_block_and_the_limit", "test_mutants")  # texts of 64 KB, thousands of tokens
 # Exhaustive or random, and with no row of the vectors that another test does not read.
 LONG = (
     "test_each_flipped_bit_is_refused",

@@ -57,7 +57,14 @@ floats:
     .word __aeabi_l2f, stop + 1, __aeabi_ul2f, stop + 1
     .word __aeabi_f2lz, stop + 1, __aeabi_f2ulz, stop + 1
     .word __aeabi_f2d
+@ The same for floats of 64 bits.
 doubles:
-    .rept 32
-    .word stop + 1
-    .endr
+    .word __aeabi_dadd, __aeabi_dsub, __aeabi_dmul, __aeabi_ddiv
+    .word stop + 1, stop + 1, stop + 1
+    .word __aeabi_d2iz, stop + 1, __aeabi_d2uiz, stop + 1
+    .word __aeabi_i2d, stop + 1, __aeabi_ui2d, stop + 1
+    .word stop + 1, stop + 1, stop + 1, stop + 1, stop + 1, stop + 1
+    .word stop + 1, stop + 1
+    .word __aeabi_l2d, stop + 1, __aeabi_ul2d, stop + 1
+    .word __aeabi_d2lz, stop + 1, __aeabi_d2ulz, stop + 1
+    .word __aeabi_d2f
