@@ -51,7 +51,7 @@ test-firmware-all:
 
 fuzz:
 	@scripts/setup.sh
-	@scripts/toolchain.sh fuzz
+	@scripts/toolchain.sh
 	@.venv/bin/python tests/tools/fuzz_native.py $(FUZZ_CPU_MINUTES)
 
 lint:

@@ -1,10 +1,9 @@
 #!/bin/bash
-# See that what builds and examines the C core is there: a C compiler, libc's and Python's headers, and valgrind, which
-# proves constant time. As root on Debian it installs what is missing; otherwise it says what to install. Safe to run
-# again. Call it after scripts/setup.sh.
+# See that what builds and examines the C core is there: gcc, clang with its sanitizers and libFuzzer, the headers of
+# libc and Python, and valgrind, which proves constant time. As root on Debian it installs what is missing; otherwise it
+# says what to install. Safe to run again. Call it after scripts/setup.sh.
 #   scripts/toolchain.sh cores    also what the emulated cores and the benchmarks want: compilers for Arm and RISC-V,
 #                                 qemu, and OpenSSL to measure against
-#   scripts/toolchain.sh fuzz     also clang with libFuzzer and the sanitizers
 #   scripts/toolchain.sh boards   also what MicroPython on emulated boards wants: the same, libraries, and whole machines
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,9 +21,7 @@ fuzzes() {
   echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n; }' \
     | clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null 2>/dev/null
 }
-if [ "${1:-}" = fuzz ]; then
-  fuzzes || missing+=(clang libclang-rt-14-dev)  # of Debian 12
-fi
+fuzzes || missing+=(clang libclang-rt-14-dev)  # of Debian 12
 if [ "${1:-}" = cores ]; then
   command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
   command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)

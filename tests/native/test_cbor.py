@@ -13,8 +13,7 @@ from testkit.token_mutants import changed_bytes, odd_value
 
 TAGS = {16: 1, 17: 2, 18: 4, 61: 8}
 ALL_TAGS = tuple(TAGS)
-BUILDS = [("token", ("-O2",)), ("sanitized", kit.SANITIZED)]
-every_build = pytest.mark.parametrize("build", BUILDS, ids=[name for name, _ in BUILDS])
+every_build = pytest.mark.parametrize("build", kit.BUILDS.values(), ids=kit.BUILDS)
 FILES = ("cbor_appendix_a", "cbor_bad", "cbor_good", "cbor_profile")
 
 

@@ -4,7 +4,6 @@ The honest cases of native/tests/ct_symmetric.c are silent at three levels of op
 the test program and in the core itself, are caught.
 """
 
-import shutil
 import subprocess
 
 import pytest
@@ -30,7 +29,7 @@ def driver(optimise, includes=(), replaced=(), compiler="gcc"):
     return kit.program("ct", (*sources, *map(str, replaced)), ("-DHF_CT_TEST", optimise), includes, compiler)
 
 
-@pytest.mark.parametrize("compiler", [name for name in ("gcc", "clang") if name == "gcc" or shutil.which(name)])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("optimise", ["-Os", "-O2", "-O3"])
 def test_no_secret_shows(optimise, compiler):
     assert watch(driver(optimise, compiler=compiler)) == (0, CASES)

@@ -32,7 +32,9 @@ def test_no_writable_memory_and_no_foreign_symbols(target):
         assert all(symbol.startswith("hf_") for symbol, kind in table.items() if kind == "T"), name
 
 
-@pytest.mark.parametrize("target", [name for name in kit.PRESENT if name in ("gcc", "cortex-m0plus", "rv32imc")])
+@pytest.mark.parametrize(
+    "target", [name for name in kit.PRESENT if name in ("gcc", "clang", "cortex-m0plus", "rv32imc")]
+)
 def test_nothing_in_the_core_can_be_written(target):
     """All of the core: also what works on public data only."""
     for name, path in kit.objects(target, kit.all_sources()).items():

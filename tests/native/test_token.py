@@ -12,8 +12,7 @@ from testkit.token_rules import load_rules, rules_from, verify_row
 from vectors.gen import story as s
 from vectors.gen import token_writer as w
 
-BUILDS = [("token", ("-O2",)), ("sanitized", kit.SANITIZED)]
-every_build = pytest.mark.parametrize("build", BUILDS, ids=[name for name, _ in BUILDS])
+every_build = pytest.mark.parametrize("build", kit.BUILDS.values(), ids=kit.BUILDS)
 ROWS = list(vectors("tokens"))
 RULE_ROWS = {row["keys"]: row for row in vectors("token_rules")}
 RULES = load_rules()
@@ -181,6 +180,7 @@ BAD_RULES = [
     (lambda r: r.__setitem__(8, [[]]), "local: rules"),
     (lambda r: r.__setitem__(8, ["x"]), "local: rules"),
     (lambda r: r.__setitem__(8, [["x", 1]]), "local: rules"),
+    (lambda r: r.__setitem__(8, [["x", [], 1]]), "local: rules"),
     (lambda r: r.__setitem__(8, [["x", ["/a"]]]), "local: rules"),
     (lambda r: r.__setitem__(8, [["x", [["/a"]]]]), "local: rules"),
     (lambda r: r.__setitem__(8, [["x", [["a", 1]]]]), "local: rules"),
@@ -192,6 +192,7 @@ BAD_RULES = [
     (lambda r: r[7].append(1), "local: rules"),
     (lambda r: r[7].append([0]), "local: rules"),
     (lambda r: r[7][0].__setitem__(0, 3), "local: rules"),
+    (lambda r: r[7][0].__setitem__(0, -1), "local: rules"),
     (lambda r: r[7][0].__setitem__(1, "kid"), "local: rules"),
     (lambda r: r[7][0].__setitem__(2, "ES256"), "local: rules"),
     (lambda r: r[7][0].__setitem__(3, b"iss"), "local: rules"),

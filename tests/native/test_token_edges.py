@@ -10,7 +10,7 @@ from testkit.token_rules import rules_from
 from vectors.gen import story as s
 from vectors.gen import token_writer as w
 
-BUILDS = [("token", ("-O2",)), ("sanitized", kit.SANITIZED)]
+every_build = pytest.mark.parametrize("build", kit.BUILDS.values(), ids=kit.BUILDS)
 ANY = next(row for row in vectors("token_rules") if row["keys"] == "any")
 BOTH = ANY | {"profiles": [2, 1]}
 KID = b"k"
@@ -21,6 +21,7 @@ ONE_KID = ANY | {
         for name, alg, length in (("a", 30, 16), ("b", 10, 16), ("c", 11, 32), ("d", 10, 16), ("e", 31, 32))
     ]
 }
+NOWHERE = w.array(w.tstr("/no"), w.integer(1))
 BIG = w.integer(1 << 40)
 SMALL = w.integer(-(1 << 40))
 ONE = w.integer(1)
@@ -149,6 +150,8 @@ CASES = [
     ("aif-path-empty", "malformed-scope: path", token({9: w.bstr(w.array(w.array(w.tstr(""), ONE)))})),
     ("aif-path-number", "malformed-scope: path", token({9: w.bstr(w.array(w.array(ONE, ONE)))})),
     ("aif-methods-big", "scope-unknown: method", token({9: w.bstr(w.array(w.array(w.tstr("/log"), BIG)))})),
+    ("aif-two", "scope-unknown: path", token({9: w.bstr(w.array(NOWHERE, w.array(w.tstr("/log"), ONE)))})),
+    ("aif-worse", "malformed-scope: entry", token({9: w.bstr(w.array(NOWHERE, ONE))})),
     ("aif-tag", "malformed-scope: cbor", token({9: w.bstr(w.tag(16, w.array()))})),
     ("scope-space", "malformed-scope: name", token({9: w.tstr(" ")})),
     ("scope-del", "malformed-scope: name", token({9: w.tstr("a\x7f")})),
@@ -174,7 +177,7 @@ def python_text(encoded, rules, exi_floor=None):
     return ""
 
 
-@pytest.mark.parametrize("build", BUILDS, ids=[name for name, _ in BUILDS])
+@every_build
 @pytest.mark.parametrize(("row", "cases"), [(BOTH, CASES), (ONE_KID, SAME_KID)], ids=["corners", "one-kid"])
 def test_corners(build, row, cases):
     rules = rules_from(row)
@@ -195,7 +198,7 @@ def test_sequence_numbers(floor):
     assert verdicts.count("") == (0 if floor is None else sum(n > floor for n in numbers))
 
 
-@pytest.mark.parametrize("build", BUILDS, ids=[name for name, _ in BUILDS])
+@every_build
 def test_readers_stay_inside_what_was_never_checked(build):
     """Every reader on bytes that hf_cbor_check refuses: it ends, at or before the end (a sanitizer sees the rest)."""
     declared = [bytes((major << 5 | 27,)) + b"\xff" * 8 for major in range(7)]

@@ -21,6 +21,10 @@ STRICT = (
     "-Werror",
 )
 TIMEOUT_S = 300
+# Builds whose errors end the process; ONLY names the one that all get in a process that test_sanitized.py started.
+_SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+SANITIZED = {"sanitized": ("gcc", _SANITIZE), "clang-sanitized": ("clang", (*_SANITIZE, "-shared-libasan"))}
+ONLY = os.environ.get("HOLDFAST_NATIVE_BUILD")
 
 
 def generator_include(teeth, blocks):
@@ -37,12 +41,15 @@ def generator_include(teeth, blocks):
 
 
 def counted(compiler, flags):
-    """What to add to a command so that it counts, when that is asked: not to clang's, nor where a sanitizer branches."""
+    """What to add to a command so that it counts, if asked; not to clang's, nor where a sanitizer branches."""
     return COVER if compiler == "gcc" and not any("sanitize" in flag for flag in flags) else ()
 
 
 def build(name, sources, flags=(), includes=(), compiler="gcc"):
     """Path of a shared object of these sources (relative to the root), built unless it is there already."""
+    if ONLY:
+        compiler, sanitize = SANITIZED[ONLY]
+        flags = (*flags, *sanitize)
     inputs = sorted(
         path
         for pattern in ("native/include/*.h", "native/src/*", "native/tests/*", "native/port/*")

@@ -1,6 +1,6 @@
 """Objects and programs of the C core by every compiler of this machine, and what can be read from them.
 
-gcc must be here; clang and the compilers of small cores are used where they are.
+gcc and clang must be here; the compilers of small cores are used where they are.
 """
 
 import functools
@@ -23,7 +23,9 @@ TARGETS = {
     "cortex-m4": (*ARM, ("-O2", "-mcpu=cortex-m4", "-mthumb", "-ffreestanding", *GCC)),
     "rv32imc": (*RISCV, ("-Os", "-march=rv32imc", "-mabi=ilp32", "-ffreestanding", *GCC)),
 }
-PRESENT = tuple(name for name, (compiler, *_) in TARGETS.items() if name == "gcc" or shutil.which(compiler))
+PRESENT = tuple(
+    name for name, (compiler, *_) in TARGETS.items() if compiler in ("gcc", "clang") or shutil.which(compiler)
+)
 
 
 def all_sources():

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import subprocess
-from pathlib import Path
 
 from holdfast_core import cbor, crypto_cryptography, errors
 from holdfast_core.trust import Trust, TrustedKey
@@ -18,17 +17,23 @@ FORMATS = {"cwt-encrypted": 1, "cwt-nested": 2, "cwt-signed": 4, "cwt-mac": 8}
 ROLES = {"sign": 0, "mac": 1, "encrypt": 2}
 UNKNOWN, FLOOR, EXACT = range(3)
 REFUSED, ANY, ABOVE = range(3)
-SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover", "-O1")
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
+# Arguments of program().
+BUILDS = {
+    "token": ("token", ("-O2",)),
+    "sanitized": ("sanitized", SANITIZED),
+    "clang-sanitized": ("clang-sanitized", SANITIZED, "clang"),
+}
 TEETH, BLOCKS = 6, 1
 
 
-def program(name="token", flags=("-O2",)):
+def program(name="token", flags=("-O2",), compiler="gcc"):
     """Path of the filter, built unless it is there already."""
     sources = [*sorted((ROOT / "native/src").glob("hf_*.c")), ROOT / "native/tests/token_program.c"]
     headers = sorted((ROOT / "native").glob("*/*.h"))
     include = generator_include(TEETH, BLOCKS)
     folders = [f"-I{folder}" for folder in (ROOT / "native/include", ROOT / "native/src", include)]
-    command = ["gcc", *STRICT, "-g", *flags, *counted("gcc", flags), *folders]
+    command = [compiler, *STRICT, "-g", *flags, *counted(compiler, flags), *folders]
     key = hashlib.sha256(repr(command).encode() + b"".join(path.read_bytes() for path in sources + headers))
     folder = CACHE / f"{name}-{key.hexdigest()[:16]}"
     if not (folder / name).exists():

@@ -19,11 +19,12 @@ OK, MALFORMED_KEY, NOT_AUTHENTIC, LOCAL = 0, 0x14, 0x62, 0x80
 
 PORTABLE = ("native/src/hf_p256.c",)
 X86 = (*PORTABLE, "native/src/hf_p256_x86.c")
-# name: sources, flags. The portable forms serve every machine; the last is what CPython on x86-64 gets.
+# name: sources, flags, compiler. The portable forms serve every machine; "x86" is what CPython on x86-64 gets.
 BUILDS = {
-    "limbs64": (PORTABLE, ("-DHF_P256_LIMB_BITS=64",)),
-    "limbs32": (PORTABLE, ("-DHF_P256_LIMB_BITS=32",)),
-    "x86": (X86, ("-DHF_P256_X86=1",)),
+    "limbs64": (PORTABLE, ("-DHF_P256_LIMB_BITS=64",), "gcc"),
+    "limbs32": (PORTABLE, ("-DHF_P256_LIMB_BITS=32",), "gcc"),
+    "x86": (X86, ("-DHF_P256_X86=1",), "gcc"),
+    "clang": (X86, ("-DHF_P256_X86=1",), "clang"),
 }
 GENERATORS = ((6, 1), (8, 1), (8, 4))
 KEY_TABLES = ((3, 1), (4, 2), (6, 1), (7, 3), (8, 1), (8, 4))
@@ -43,10 +44,10 @@ class Native:
     """One build: the functions of hf_p256.h on bytes, returning the status."""
 
     def __init__(self, build, geometry):
-        sources, flags = BUILDS[build]
+        sources, flags, compiler = BUILDS[build]
         include = native_build.generator_include(*geometry)
         name = f"p256-{build}-{geometry[0]}-{geometry[1]}"
-        self.lib = native_build.load(name, sources, flags, [include])
+        self.lib = native_build.load(name, sources, flags, [include], compiler)
 
     def check_point(self, point):
         return self.lib.hf_p256_check_point(point)
