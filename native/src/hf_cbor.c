@@ -181,7 +181,8 @@ struct level {
 /* Below 0, 0 or above 0, as the encoding a sorts before, with or after b. No item is the start of another one. */
 static int compare(struct hf_slice a, struct hf_slice b)
 {
-    for (size_t i = 0; i < a.len && i < b.len; i++) {
+    size_t common = a.len < b.len ? a.len : b.len;
+    for (size_t i = 0; i < common; i++) {
         if (a.p[i] != b.p[i]) {
             return a.p[i] < b.p[i] ? -1 : 1;
         }

@@ -69,12 +69,15 @@ static const struct hf_field header_fields[HEADER_COUNT] = {
 static bool is_crit(struct hf_cbor crit, struct hf_cbor headers)
 {
     uint32_t count = hf_list_len(crit, HF_FORM_LABEL);
-    bool all = count > 0;
-    (void)hf_cbor_array(&crit, &count);
-    for (; count > 0; count--) {
-        all = has_key(headers, hf_cbor_take(&crit)) && all;
+    if (count == 0) {
+        return false;
     }
-    return all;
+    for (hf_cbor_array(&crit, &count); count > 0; count--) {
+        if (!has_key(headers, hf_cbor_take(&crit))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Read both headers, and check them together in the order of cose._check_headers.
@@ -103,13 +106,12 @@ static enum hf_detail read_headers(struct hf_cbor headers, struct hf_cbor unprot
 }
 
 /* Decode the protected header's content.
- *   out: *headers: its map, absent when it is empty; of an empty map, protected_header becomes the empty string: both
+ *   out: *headers: its map, untouched when it is empty; of an empty map, protected_header becomes the empty string: both
  *        forms are read, one enters the structures (RFC 9052 section 3)
  */
 static hf_verdict_t decode_headers(struct hf_cose *message, struct hf_cbor *headers)
 {
     struct hf_slice *encoded = &message->protected_header;
-    headers->p = headers->end = NULL;
     if (encoded->len == 0) {
         return HF_OK;
     }
@@ -173,7 +175,7 @@ static enum hf_detail read_parts(struct hf_cbor array, struct hf_cose *message, 
 
 hf_verdict_t hf_cose_read(uint32_t tag, struct hf_cbor parts, struct hf_cose *message)
 {
-    struct hf_cbor headers;
+    struct hf_cbor headers = {NULL, NULL};
     struct hf_cbor unprotected;
     hf_memset(message, 0, sizeof *message);
     if (hf_cose_role(tag) == HF_ROLE_COUNT) {
@@ -300,8 +302,9 @@ APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_
         return HF_VERDICT(HF_BAD_SIGNATURE, NONE);
     }
     size_t plaintext_len = message->content.len - alg->tag_len;
-    if (space->len < plaintext_len + MAX_START_LEN + protected_header->len + 1) { /* never: hf_token.h sizes it */
-        return HF_VERDICT(HF_LOCAL, SCRATCH);
+    size_t aad_room = MAX_START_LEN + protected_header->len + 1;
+    if (space->len < plaintext_len + aad_room) { /* not covered: hf_token.h sizes it */
+        return HF_VERDICT(HF_LOCAL, SCRATCH); /* not covered: as above */
     }
     uint8_t *aad = space->p + plaintext_len;
     size_t aad_len = start_of(3, "Encrypt0", CONTEXT_LEN("Encrypt0"), protected_header->len, aad);

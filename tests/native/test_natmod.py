@@ -104,3 +104,14 @@ def test_what_does_not_compile_is_refused(builder, tmp_path):
     natmod.cross = "no-such-"
     with pytest.raises(builder.Refused, match="no-such-gcc is not installed"):
         natmod.compile(source)
+
+
+def test_a_module_that_grew_is_refused(builder, tmp_path):
+    module = tmp_path / "hf_native.mpy"
+    natmod = builder.Natmod(Path(), tmp_path, "armv6m")
+    module.write_bytes(bytes(builder.LIMITS["armv6m"]))
+    natmod.check_size(module)
+    module.write_bytes(bytes(builder.LIMITS["armv6m"] + 1))
+    with pytest.raises(builder.Refused, match="has grown to"):
+        natmod.check_size(module)
+    assert set(builder.LIMITS) == set(builder.ARCHS)
