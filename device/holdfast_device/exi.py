@@ -35,6 +35,8 @@ class ExiTable:
         for sequence, ends_ms in left or ():
             self._ends_ms[sequence] = ends_ms
         self._charge_due_ms = now_ms
+        if left and state.exi:  # what is charged already is not charged anew at each waking
+            self._charge_due_ms = min([self._ends_ms[sequence] - left_s * 1000 for sequence, left_s in state.exi])
 
     def __len__(self) -> int:
         return len(self._ends_ms)
@@ -84,14 +86,15 @@ class ExiTable:
                 self._charge_due_ms = now_ms + RETRY_MS
 
     def charge_through(self, until_ms: int, now_ms: int) -> "list[list[int]]":
-        """Charge ahead until a time, as before a sleep, unless that is done; return [sequence, ms of its end].
+        """Charge ahead beyond a time, as before a sleep, unless that is done; return [sequence, ms of its end].
 
+        Beyond by as much as ever, so that a device that sleeps writes once in each period and not twice.
         Durable when it returns.  Raises StorageFailed.
         """
         self.tick(now_ms)
         if self._ends_ms and self._charge_due_ms < until_ms:
             try:
-                self._charge(until_ms - CHARGE_S * 1000)
+                self._charge(until_ms)
             except StorageFailed:
                 self._charge_due_ms = now_ms + RETRY_MS
                 raise

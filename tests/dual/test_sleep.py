@@ -146,6 +146,16 @@ class Ends(Sleeping):
         with self.assertRaises(Refused):
             self.open(**more)
 
+    def test_a_countdown_costs_one_write_in_each_cycle(self):
+        session = self.open(exi=5000, cti=cti(1), exp=None)
+        self.world.cycle()
+        before = self.world.flash["tube"].writes
+        for _ in range(20):
+            self.world.wait(2)
+            self.world.cycle()
+        self.reads(session)
+        self.assertLessEqual(self.world.flash["tube"].writes - before, 20)
+
     def test_waking_early_gives_back_what_was_charged_ahead(self):
         more = {"exi": 1000, "cti": cti(1), "exp": None}
         session = self.open(**more)

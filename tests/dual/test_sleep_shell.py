@@ -25,6 +25,7 @@ class BoardFake:
         self.datagrams = []
         self.sent = []
         self.devices = []
+        self.period_ms = 60000
         self.at_setup = []
         self.sleeper = Sleeper(self.rtc, self.deepsleep, lambda: self.clock_ms, 2048)
 
@@ -49,7 +50,17 @@ class BoardFake:
     def live(self, link=None):
         """One life, as short as can be; returns its device."""
         try:
-            cycle(self.sleeper, self.setup, link or self, tube_provisioning(), self.flash, same_bytes, awake_ms=1)
+            cycle(
+                self.sleeper,
+                self.setup,
+                link or self,
+                tube_provisioning(),
+                self.flash,
+                same_bytes,
+                False,
+                1,
+                self.period_ms,
+            )
         except Asleep:
             return self.devices[-1]
         raise AssertionError("awake")
@@ -102,6 +113,7 @@ class Shell(TestCase):
             raise StorageFailed("write")
 
         board.setup = setup
+        board.period_ms = 90000  # beyond what a running countdown has charged
         board.live()
         self.assertEqual(len(board.slept), 1)
         self.assertEqual(board.rtc.memory(), b"")
