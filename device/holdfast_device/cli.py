@@ -9,6 +9,7 @@ import json
 import platform
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ import click
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.token_check import PATH
+from holdfast_device.board_commands_cpython_shell import COMMANDS, board_status, provision_board
+from holdfast_device.deploy_cpython_shell import shred as shred_file
 
 if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
@@ -33,14 +36,29 @@ class Problem(click.ClickException):
 
 @click.group()
 def group() -> None:
-    """Provision and run devices: resource servers, and clients of other devices."""
+    """Provision and run devices: resource servers, and clients of other devices.
+
+    \b
+    A board from nothing (exit codes: 0 done, 1 the board is not as it should be, 2 usage, 3 no board, 4 refused):
+      holdfast device flash IMAGE --chip esp32c3 --port PORT
+      holdfast device push --main main.py --port PORT
+      holdfast device provision NAME --server DIR --port PORT
+      holdfast device verify --port PORT
+    """  # noqa: D301 - the mark by which click keeps lines as they are
+
+
+for _command in COMMANDS:
+    group.add_command(_command)
 
 
 @group.command()
-@click.argument("name")
-@click.option("--server", type=click.Path(path_type=Path, exists=True), required=True, help="The server's state.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file, mode 0600.")
-@click.option("--force", is_flag=True, help="Replace the file when it exists.")
+@click.argument("name", required=False)
+@click.option("--server", type=click.Path(path_type=Path, exists=True), help="The server's state.")
+@click.option("--from", "source", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file of --out.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write, mode 0600.")
+@click.option("--port", help="The serial port of the board to write to.")
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--shred", is_flag=True, help="Write over the file of --from and remove it once the board has it.")
 @click.option(
     "--table",
     type=click.Choice([*GEOMETRIES, "none"]),
@@ -49,11 +67,48 @@ def group() -> None:
     help="Multiples of the server's public key: a device with the C core then verifies several times as fast. "
     "The size is flash on the device, for each signing key.",
 )
-def provision(name: str, server: Path, out: Path, force: bool, table: str) -> None:
-    """Write the provisioning file of the resource server NAME: its keys, its identity, its scopes."""
+def provision(
+    name: str | None,
+    server: Path | None,
+    source: Path | None,
+    out: Path | None,
+    port: str | None,
+    force: bool,
+    shred: bool,
+    table: str,
+) -> None:
+    """Provision the resource server NAME with its keys, its identity, its scopes: into a file, or on a board."""
+    if (source is None) == (name is None or server is None) or (out is None) == (port is None):
+        raise click.UsageError("Say NAME and --server, or --from; and --out, or --port.")
+    if source is not None and out is not None:
+        raise click.UsageError("--from goes with --port.")
+    if port is None:
+        _export(str(name), str(server), Path(str(out)), force, table)
+        return
+    if source is not None:
+        _read(source)
+        provision_board(port, source, force)
+        if shred:
+            shred_file(source)
+            click.echo(f"{source} is written over and removed.")
+        else:
+            click.echo(f"{source} holds the device's keys: remove it here, or say --shred.", err=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "provisioning"
+        _call_holdfast(
+            ["server", "rs", "export", str(name), "--state", str(server), "--out", str(file), "--table", table]
+        )
+        try:
+            provision_board(port, file, force)
+        finally:
+            shred_file(file)
+
+
+def _export(name: str, server: str, out: Path, force: bool, table: str) -> None:
     if out.exists() and not force:
         raise Problem(f"{out} exists: remove it first, or say --force to replace it.")
-    command = ["server", "rs", "export", name, "--state", str(server), "--out", str(out), "--table", table]
+    command = ["server", "rs", "export", name, "--state", server, "--out", str(out), "--table", table]
     _call_holdfast([*command, "--force"] if force else command)
     told = _read(out)
     out.chmod(0o600)
@@ -62,9 +117,13 @@ def provision(name: str, server: Path, out: Path, force: bool, table: str) -> No
 
 
 @group.command()
+@click.option("--port", help="The serial port of a board to ask instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(as_json: bool) -> None:
+def status(port: str | None, as_json: bool) -> None:
     """Say what a device would run on here: the interpreter, and who does the cryptography."""
+    if port is not None:
+        board_status(port, as_json)
+        return
     words = {
         "holdfast": version("holdfast"),
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",

@@ -1,0 +1,164 @@
+"""The commands of `holdfast device` for a board at a serial port; cli.py adds them to its group.
+
+What is done goes to standard error as it happens, the result to standard output, as JSON on request. Exit codes: 0,
+1 the board is not as it should be, 2 the call or this computer is not, 3 no board answers, 4 refused for a reason.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from holdfast_device import audit_cpython as judge
+from holdfast_device import deploy_cpython_shell as deploy
+from holdfast_device.mpremote_cpython_shell import FAILED, REFUSED, USAGE, Problem
+
+TREE = Path("build/device")
+UF2_HINT = (
+    "A Raspberry Pi Pico takes no esptool: hold BOOTSEL while you plug it in and copy the .uf2 file to its disk, "
+)
+UF2_HINT += "or run: picotool load -x {image}"
+CHIPS = ("esp32", "esp32s2", "esp32s3", "esp32c3", "esp32c6")
+AT_0X1000 = ("esp32", "esp32s2")  # where the boot loaders of the chips look for an image; the others begin at 0
+
+port_option = click.option("--port", required=True, help="The board's serial port, such as /dev/ttyACM0.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+tree_option = click.option(
+    "--tree",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=TREE,
+    show_default=True,
+    help="What make device has built.",
+)
+file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def progress(line: str) -> None:
+    """Say what is being done, to people and not to scripts."""
+    if line:
+        click.echo(line, err=True)
+
+
+def show(words: dict[str, Any], as_json: bool) -> None:
+    """Print a result."""
+    if as_json:
+        click.echo(json.dumps(words))
+        return
+    width = max(map(len, words))
+    for name, value in words.items():
+        click.echo(f"{name:<{width}}  {_text(value)}")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+    return "none" if value is None else str(value)
+
+
+def people(words: dict[str, Any]) -> dict[str, Any]:
+    """The same with the board's .mpy version and processor as people write them."""
+    mpy = words["mpy"]
+    return {**words, "mpy": f"{mpy[0]}.{mpy[1]} {deploy.architecture(mpy) or 'bytecode only'}"}
+
+
+@click.command()
+@click.argument("image", type=file_type)
+@port_option
+@click.option("--chip", type=click.Choice(CHIPS), required=True, help="What is on the board.")
+@click.option("--keep", is_flag=True, help="Do not erase the flash first: provisioning and state stay.")
+def flash(image: Path, port: str, chip: str, keep: bool) -> None:
+    """Write the MicroPython firmware IMAGE (.bin) to an ESP32, after erasing everything on it."""
+    if image.suffix == ".uf2":
+        raise Problem(UF2_HINT.format(image=image), USAGE)
+    deploy.flash(port, image, chip, "0x1000" if chip in AT_0X1000 else "0", not keep, progress)
+    click.echo(f"Wrote {image.name}. Next: holdfast device push --port {port}")
+
+
+@click.command()
+@port_option
+@tree_option
+@click.option("--main", type=file_type, help="Your program: it becomes /main.py, which runs at each start.")
+@json_option
+def push(port: str, tree: Path, main: Path | None, as_json: bool) -> None:
+    """Install the device package under /lib, with the C core where there is one for the board, and compare it."""
+    words = deploy.push(port, tree, main, progress)
+    if as_json:
+        click.echo(json.dumps(words))
+        return
+    click.echo(f"Holdfast {words['version']} ({words['package']}) is on the board: {words['copied']} files copied.")
+    click.echo(f"Next: holdfast device provision NAME --server DIR --port {port}")
+
+
+@click.command()
+@port_option
+@tree_option
+@json_option
+def verify(port: str, tree: Path, as_json: bool) -> None:
+    """Compare what is on the board with what was built, and say for whom it is provisioned."""
+    words = people(deploy.verify(port, tree))
+    show(words, as_json)
+    if words["problems"]:
+        sys.exit(FAILED)
+
+
+@click.command()
+@port_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def wipe(port: str, yes: bool) -> None:
+    """Factory reset: remove what the board was told and remembers, and write over where it was."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Problem("Wiping cannot be taken back: say --yes.", USAGE)
+        if not click.confirm("The board forgets its keys and counters; this cannot be taken back. Wipe it?"):
+            raise Problem("Nothing was wiped.", REFUSED)
+    deploy.wipe(port, progress)
+    click.echo("Wiped: nothing of what the board was told or remembered is left.")
+
+
+@click.command()
+@click.option("--port", help="The board's serial port; without it only the flash wear is told.")
+@click.option("--boots", type=click.FloatRange(0), default=1, show_default=True, help="Starts a day.")
+@click.option("--tokens", type=click.FloatRange(0), default=24, show_default=True, help="Tokens accepted a day.")
+@click.option(
+    "--exi-share", type=click.FloatRange(0, 1), default=0, show_default=True, help="Of a day with exi tokens."
+)
+@click.option("--messages", type=click.FloatRange(0), default=0, show_default=True, help="To the server, a day.")
+@json_option
+def audit(port: str | None, boots: float, tokens: float, exi_share: float, messages: float, as_json: bool) -> None:
+    """Check what can be checked of a board, say what a board cannot protect, and how long its flash lasts."""
+    told = None if port is None else deploy.audit(port)
+    blocks = None if told is None or told["flash_free"] is None else told["flash_free"] // judge.BLOCK_LEN
+    worn = judge.wear(judge.saves_per_day(boots, tokens, exi_share, messages), blocks)
+    found = [] if told is None else judge.findings(told)
+    if as_json:
+        checks = [{"level": level, "says": sentence} for level, sentence in found]
+        click.echo(json.dumps({"checks": checks, "cannot": judge.UNPROTECTED, "wear": worn}))
+    else:
+        _lines([*found, *((judge.CANNOT, sentence) for sentence in judge.UNPROTECTED)])
+        show(worn, as_json=False)
+    if any(level == judge.PROBLEM for level, _ in found):
+        sys.exit(FAILED)
+
+
+def _lines(found: list[tuple[str, str]]) -> None:
+    for level, sentence in found:
+        click.echo(f"{level:<8} {sentence}")
+
+
+COMMANDS: tuple[click.Command, ...] = (flash, push, verify, wipe, audit)
+
+
+def provision_board(port: str, file: Path, force: bool, tell: Callable[[str], object] = progress) -> None:
+    """Put a provisioning file on a board (deploy_cpython_shell.py)."""
+    deploy.provision(port, file, force, tell)
+    click.echo(f"The board is provisioned. Next: holdfast device verify --port {port}")
+
+
+def board_status(port: str, as_json: bool) -> None:
+    """Print what the board says of itself."""
+    show(people(deploy.status(port)), as_json)

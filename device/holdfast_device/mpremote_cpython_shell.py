@@ -1,0 +1,85 @@
+"""Programs that talk to boards: mpremote for a board that runs MicroPython, esptool for an ESP32 that does not yet.
+
+Each is started as a program, with a list of arguments, never by a shell; no secret is ever an argument. CPython only.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+FAILED, USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
+_UNREACHABLE = ("failed to access", "no device found", "could not enter raw repl", "could not exec command")
+
+
+class Problem(click.ClickException):
+    """What went wrong and what to do about it, in one sentence; exit_code says of which kind it is."""
+
+    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class
+
+
+def tool(name: str) -> str:
+    """Where a program is: on PATH, or beside the Python that runs this. Problem with the command that installs it."""
+    beside = Path(sys.executable).with_name(name)
+    found = shutil.which(name) or (str(beside) if beside.exists() else None)
+    if found is None:
+        raise Problem(f"{name} is not here; install it with: {sys.executable} -m pip install {name}", USAGE)
+    return found
+
+
+def run(command: list[str], tell: Callable[[str], object]) -> list[str]:
+    """Run a program, tell each line as it comes, return them. Problem with its last line when it fails."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - arguments as a list
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except OSError as error:
+        raise Problem(f"{command[0]} cannot be started: {error.strerror}.", USAGE) from None
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    lines = []
+    with process:
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            tell(lines[-1])
+    if process.returncode:
+        _fail(command[0], [line for line in lines if line])
+    return lines
+
+
+def _fail(program: str, lines: list[str]) -> None:
+    said = lines[-1] if lines else "no word"
+    unreachable = any(phrase in line for line in lines for phrase in _UNREACHABLE)
+    raise Problem(f"{Path(program).name} says: {said}", UNREACHABLE if unreachable else FAILED)
+
+
+class Board:
+    """A board at a serial port, through mpremote; each call is one run of it, after a soft reset of the board."""
+
+    def __init__(self, port: str) -> None:
+        self._mpremote = [tool("mpremote"), "connect", port]
+
+    def ask(self, program: str, tell: Callable[[str], object] = lambda _line: None) -> dict[str, Any]:
+        """Run a program of questions_cpython.py on the board and return its answer; tell gets what it says before."""
+        lines = run([*self._mpremote, "exec", program], tell)
+        try:
+            answer = json.loads(lines[-1])
+        except (IndexError, ValueError):
+            raise Problem(f"The board does not answer the question: {lines[-1:]}.") from None
+        if not isinstance(answer, dict):
+            raise Problem(f"The board does not answer the question: {lines[-1:]}.")
+        return answer
+
+    def copy(self, files: dict[str, Path], tell: Callable[[str], object]) -> None:
+        """Copy files to paths of the board whose directories are there; tell gets each path as its turn comes."""
+        arguments: list[str] = []
+        for path, file in files.items():
+            arguments += ["+"] * bool(arguments) + ["fs", "cp", str(file), ":" + path]
+        if arguments:
+            run([*self._mpremote, *arguments], lambda line: line.startswith("cp ") and tell(line.rpartition(":")[2]))

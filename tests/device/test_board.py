@@ -1,0 +1,218 @@
+"""`holdfast device` and a board: a real mpremote, a real MicroPython with a littlefs, behind a pseudo-terminal."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from holdfast_core.provisioning import encode_provisioning
+from holdfast_device import cli
+from testkit.fake_board import FakeBoard
+from testkit.story import EKG_SECRET, TUBE, ekg_provisioning, tube_provisioning
+
+MAIN = "print('hello')\n"
+# Filling all free space goes through Python here, block by block: leave little.
+BALLAST = "with open('/ballast', 'wb') as file:\n for _ in range(130): file.write(bytes(4096))"
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.group, [str(argument) for argument in arguments])
+
+
+def told(done, code=0):
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout)
+
+
+def mpremote(board, *arguments):
+    program = [Path(sys.executable).with_name("mpremote"), "connect", board.port, *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def write(board, path, text):
+    mpremote(board, "exec", f"with open({path!r}, 'w') as file: file.write({text!r})")
+
+
+@pytest.fixture(scope="session")
+def tree(repo, tmp_path_factory):
+    """What make device builds."""
+    out = tmp_path_factory.mktemp("build") / "device"
+    subprocess.run([sys.executable, repo / "scripts" / "device_packages.py", out], check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def pushed(micropython, tree, tmp_path_factory):
+    """The flash of a board with the package on it."""
+    folder = tmp_path_factory.mktemp("pushed")
+    main = folder / "main.py"
+    main.write_text(MAIN)
+    with FakeBoard(micropython, folder) as board:
+        done = run("push", "--port", board.port, "--tree", tree, "--main", main, "--json")
+        assert told(done)["package"] == "x64_6.3"
+        assert "100% /main.py" in done.stderr
+    return (folder / "flash").read_bytes()
+
+
+@pytest.fixture
+def board(micropython, pushed, tmp_path):
+    """A board with the package, not provisioned."""
+    (tmp_path / "flash").write_bytes(pushed)
+    with FakeBoard(micropython, tmp_path) as board:
+        yield board
+
+
+@pytest.fixture
+def file(tmp_path):
+    file = tmp_path / "tube.prov"
+    file.write_bytes(encode_provisioning(tube_provisioning()))
+    return file
+
+
+def test_push_copies_what_differs_and_removes_what_would_hide_it(board, tree):
+    assert told(run("push", "--port", board.port, "--tree", tree, "--json"))["copied"] == 0
+    write(board, "/lib/holdfast_core/cbor.py", "x = 1")
+    write(board, "/lib/holdfast_core/scope.mpy", "torn")
+    wrong = told(run("verify", "--port", board.port, "--tree", tree, "--json"), code=1)["problems"]
+    assert "holdfast_core/cbor.py is not of this package" in wrong
+    assert "holdfast_core/scope.mpy is different" in wrong
+    again = told(run("push", "--port", board.port, "--tree", tree, "--json"))
+    assert (again["copied"], again["removed"]) == (1, 1)
+    assert mpremote(board, "fs", "cat", ":/main.py") == MAIN
+
+
+def test_from_provisioned_to_wiped(board, tree, file):
+    before = told(run("verify", "--port", board.port, "--tree", tree, "--json"), code=1)
+    assert before["problems"] == ["the board is not provisioned"]
+    assert before["crypto"] == before["tokens"] == "hf_native"
+    assert run("provision", "--from", file, "--port", board.port, "--shred").exit_code == 0
+    assert not file.exists()
+    after = told(run("verify", "--port", board.port, "--tree", tree, "--json"))
+    assert after["problems"] == []
+    assert after["provisioned"]["name"] == TUBE
+    assert mpremote(board, "exec", "import os; print(os.listdir('/holdfast'))").strip() == "['provisioning']"
+    secret = tube_provisioning().keys[1].material.reveal()
+    assert secret in board.flash.read_bytes()
+    mpremote(board, "exec", BALLAST)
+    assert run("wipe", "--port", board.port).exit_code == 2
+    done = run("wipe", "--port", board.port, "--yes")
+    assert done.exit_code == 0, done.output
+    assert "free space" in done.stderr
+    assert mpremote(board, "exec", "import os; print(os.listdir('/holdfast'))").strip() == "[]"
+    assert told(run("status", "--port", board.port, "--json"))["provisioned"] is None
+    assert secret not in board.flash.read_bytes()
+
+
+def test_provision_replaces_only_when_told_to(board, file, tmp_path):
+    assert run("provision", "--from", file, "--port", board.port).exit_code == 0
+    assert run("provision", "--from", file, "--port", board.port).exit_code == 0  # the same
+    other = tmp_path / "ekg.prov"
+    other.write_bytes(encode_provisioning(ekg_provisioning()))
+    refused = run("provision", "--from", other, "--port", board.port)
+    assert refused.exit_code == 4
+    assert "--force" in refused.output
+    assert told(run("status", "--port", board.port, "--json"))["provisioned"]["name"] == TUBE
+    done = run("provision", "--from", other, "--port", board.port, "--force")
+    assert done.exit_code == 0, done.output
+    status = run("status", "--port", board.port)
+    assert "ekg_device_ABC" in status.output
+    secrets = [EKG_SECRET] + [key.material.reveal() for key in ekg_provisioning().keys]
+    shown = done.output + status.output + board.said.decode("latin-1")
+    assert [secret for secret in secrets if secret.hex() in shown] == []
+    assert [secret for secret in secrets if repr(secret)[2:-1] in shown] == []
+
+
+def test_what_is_cut_off_is_not_taken_for_provisioning(board, file):
+    """The copy ends at .new: the board knows nothing of it, the audit finds it, the next provision replaces it."""
+    mpremote(board, "fs", "mkdir", ":/holdfast")
+    write(board, "/holdfast/provisioning.new", "half")
+    assert told(run("status", "--port", board.port, "--json"))["provisioned"] is None
+    checks = told(run("audit", "--port", board.port, "--json"), code=1)["checks"]
+    assert [check["says"] for check in checks if check["level"] == "problem"] == [
+        "copies of provisioning lie about: provisioning.new; remove them"
+    ]
+    assert run("provision", "--from", file, "--port", board.port).exit_code == 0
+    audit = told(run("audit", "--port", board.port, "--json"))
+    assert {check["level"] for check in audit["checks"]} == {"ok"}
+    assert audit["wear"]["years_with_levelling"] > audit["wear"]["years_without_levelling"] > 1
+
+
+def test_a_torn_provisioning_is_a_problem(board, tree, file):
+    assert run("provision", "--from", file, "--port", board.port).exit_code == 0
+    write(board, "/holdfast/provisioning", "half")
+    found = told(run("verify", "--port", board.port, "--tree", tree, "--json"), code=1)["problems"]
+    assert "the board cannot read its provisioning" in found
+
+
+def test_a_board_without_the_package(micropython, tmp_path):
+    with FakeBoard(micropython, tmp_path) as board:
+        status = told(run("status", "--port", board.port, "--json"))
+        assert status["crypto"] is None
+        assert status["mpy"] == "6.3 x64"
+        assert status["flash_free"] > 1000000
+        wiped = run("wipe", "--port", board.port, "--yes")
+        assert wiped.exit_code == 1
+        assert "holdfast_device" in wiped.output
+
+
+def test_mip_installs_it_as_well(micropython, tree, tmp_path):
+    with FakeBoard(micropython, tmp_path) as board:
+        mpremote(board, "mip", "install", str(tree / "py" / "package.json"))
+        found = told(run("push", "--port", board.port, "--tree", tree, "--json"))
+        assert found["copied"] == 1  # the C core, of which mip cannot know the processor
+
+
+def test_package_json_lists_exactly_what_is_there(tree):
+    folders = sorted(tree.iterdir())
+    assert {"py", "x64_6.3"} <= {folder.name for folder in folders}
+    for folder in folders:
+        listed = json.loads((folder / "package.json").read_text())["urls"]
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert {name for name, url in listed} == {url for name, url in listed} == there - {"package.json"}
+        assert ("hf_native.mpy" in there) == (folder.name != "py")
+
+
+def test_no_board_and_no_tool(tmp_path, monkeypatch):
+    missing = run("status", "--port", tmp_path / "ttyNO")
+    assert missing.exit_code == 3
+    assert "ttyNO" in missing.output
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    without = run("status", "--port", tmp_path / "ttyNO")
+    assert without.exit_code == 2
+    assert "-m pip install mpremote" in without.output
+
+
+@pytest.mark.parametrize(("chip", "offset"), [("esp32", "0x1000"), ("esp32s3", "0"), ("esp32c3", "0")])
+def test_flash_calls_esptool(tmp_path, monkeypatch, chip, offset):
+    log = tmp_path / "log"
+    fake = tmp_path / "esptool"
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {log}\necho "Writing at 0x0... (100 %)"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    image = tmp_path / "firmware.bin"
+    image.write_bytes(b"\xe9")
+    done = run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0")
+    assert done.exit_code == 0, done.output
+    assert "(100 %)" in done.stderr
+    head = f"--chip {chip} --port /dev/ttyUSB0"
+    assert log.read_text().splitlines() == [f"{head} erase-flash", f"{head} write-flash {offset} {image}"]
+    log.unlink()
+    assert run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0", "--keep").exit_code == 0
+    assert "erase" not in log.read_text()
+    fake.write_text("#!/bin/sh\necho 'A fatal error occurred: Failed to connect'; exit 2\n")
+    failed = run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0")
+    assert failed.exit_code == 3
+    assert "Failed to connect" in failed.output
+
+
+def test_flash_knows_a_pico(tmp_path):
+    image = tmp_path / "firmware.uf2"
+    image.write_bytes(b"UF2\n")
+    done = run("flash", image, "--chip", "esp32", "--port", "/dev/ttyACM0")
+    assert done.exit_code == 2
+    assert "BOOTSEL" in done.output
