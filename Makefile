@@ -1,13 +1,14 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo test test-cores test-boards test-firmware test-firmware-all fuzz lint bench clean
+.PHONY: help demo device test test-cores test-boards test-firmware test-firmware-all fuzz lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    see the two stories, EKG and test tube, on this machine (makes .venv first)"
+	@echo "make device  what holdfast device push and mip install on boards: build/device, .mpy by processor"
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  every vector down every path, on emulated Cortex-M0, M3, M4, RV32 and Pico; the same compilers"
-	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also Cortex-M4 and RV32"
+	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also M4, RV32 and a Pico"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make lint    only format, lint and types"
 	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
@@ -18,6 +19,11 @@ demo:
 	@scripts/micropython.sh
 	@.venv/bin/holdfast sim ekg
 	@.venv/bin/holdfast sim tube
+
+# The C core goes along for each processor that scripts/natmod.sh ARCH... was run for; its compilers are for whoever has them.
+device:
+	@scripts/setup.sh
+	@.venv/bin/python scripts/device_packages.py
 
 test:
 	@scripts/setup.sh
@@ -40,13 +46,13 @@ test-firmware:
 	@scripts/toolchain.sh boards
 	@scripts/micropython.sh
 	@scripts/firmware.sh qemu-cortex-m3
-	@.venv/bin/python -m pytest -q -m boards -k "not cortex-m4 and not rv32"
+	@.venv/bin/python -m pytest -q -m boards -k "not cortex-m4 and not rv32 and not rp2040"
 
 test-firmware-all:
 	@scripts/setup.sh
 	@scripts/toolchain.sh boards
 	@scripts/micropython.sh
-	@scripts/firmware.sh qemu-cortex-m3 qemu-cortex-m4 qemu-rv32
+	@scripts/firmware.sh qemu-cortex-m3 qemu-cortex-m4 qemu-rv32 rp2040
 	@.venv/bin/python -m pytest -q -m boards
 
 fuzz:

@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from holdfast_device.slip import END, decode_frame, encode_frame
 from holdfast_sim.targets import TARGETS, Target
@@ -188,14 +189,22 @@ class Bridge:
 
     def _tell(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").strip("\r\n\x04> ")
-        if text.startswith(('{"ready"', '{"crypto"')):
-            ready = json.loads(text)
-            ready["ready"] = self._sock.getsockname()[1]
-            text = json.dumps(ready)
-        if text.startswith('{"error"'):
-            raise BoardFailed(json.loads(text)["error"])
+        said = _record(text)
+        if "error" in said:
+            raise BoardFailed(str(said["error"]))
+        if "ready" in said:
+            text = json.dumps(said | {"ready": self._sock.getsockname()[1]})
         if text:
             self._tell_line(text)
+
+
+def _record(text: str) -> dict[str, Any]:
+    """What a line says when it is a JSON object, in whatever order; otherwise nothing."""
+    with contextlib.suppress(ValueError):
+        said = json.loads(text) if text.startswith("{") else None
+        if isinstance(said, dict):
+            return said
+    return {}
 
 
 def _print(line: str) -> None:

@@ -201,7 +201,7 @@ class Stage:
         earlier = part.trace if part is not None else []
         part = self.parts[device.who] = Part(device.who, command, variables)
         part.trace[:0] = earlier
-        part.start()
+        part.start(self.tubes.starts_in_s)
         self.tap.name((host, port), device.who)
         self.tap.connect(self.fronts[device.who], (host, port))
 

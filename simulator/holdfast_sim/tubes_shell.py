@@ -39,6 +39,11 @@ class Tubes:
             raise PartFailed(f"There is no firmware at {self._firmware()}: run scripts/firmware.sh {self.kind}.")
 
     @property
+    def starts_in_s(self) -> float:
+        """How long a tube may take until it is ready: emulated instructions are slow ones."""
+        return 20 if self.kind == ON_THIS_MACHINE else 120
+
+    @property
     def described(self) -> str:
         """For people: where the tubes run."""
         where = "this machine" if self.kind == ON_THIS_MACHINE else f"an emulated {TARGETS[self.kind].mcu}"

@@ -1,9 +1,12 @@
 """What a board writes on its one serial line: text for people and frames for the network, never mixed up."""
 
+import json
+import socket
+
 import pytest
 
 from holdfast_device.slip import END, encode_frame
-from holdfast_sim.emulator_shell import SerialOutput
+from holdfast_sim.emulator_shell import BoardFailed, Bridge, SerialOutput
 from holdfast_sim.targets import TARGETS
 from holdfast_sim.tubes_shell import KINDS
 
@@ -46,9 +49,34 @@ def test_a_damaged_frame_is_dropped_alone():
 def test_every_target_names_its_emulator_and_both_of_its_firmwares():
     assert ("micropython", *TARGETS) == KINDS
     for name, target in TARGETS.items():
-        command = target.command("firmware.elf")
-        assert command[0].startswith("qemu-system-")
-        assert command[-1] == "firmware.elf"
-        assert {target.firmware(variant) for variant in ("python", "native")} == {
-            f".cache/firmware/{name}-{variant}/firmware.elf" for variant in ("python", "native")
-        }
+        command = target.command("image", "flash")
+        assert command[0].startswith(("qemu-system-", "./.cache/"))
+        assert "image" in command
+        firmwares = {target.firmware(variant) for variant in ("python", "native")}
+        assert len(firmwares) == 2
+        assert all(path.startswith(f".cache/firmware/{name}-") for path in firmwares)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b'{"tokens": "python", "ready": 0}\n', '"ready": '),
+        (b"OK{not json\n", "OK{not json"),
+        (b'{"dir": "in"}\r\n', '{"dir": "in"}'),
+    ],
+)
+def test_a_ready_line_tells_the_port_whatever_its_order(said, told):
+    lines = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        bridge = Bridge(None, sock, lines.append)
+        bridge._tell(said)
+        assert told in lines[0]
+        if "ready" in lines[0]:
+            assert json.loads(lines[0])["ready"] == sock.getsockname()[1]
+
+
+def test_what_the_board_cannot_do_ends_the_bridge():
+    bridge = Bridge(None, None, print)
+    with pytest.raises(BoardFailed, match="no-entropy: repeats"):
+        bridge._tell(b'{"error": "no-entropy: repeats"}\n')
