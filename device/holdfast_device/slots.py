@@ -31,6 +31,7 @@ HEAD_LEN = 14
 CHECK_LEN = 16
 # The whole state of a device; a record beyond this is a bug, and a length beyond it is garbage.
 MAX_RECORD_LEN = 4096
+MAX_SLOT_LEN = HEAD_LEN + MAX_RECORD_LEN + CHECK_LEN
 
 
 class StorageFailed(LocalError):
@@ -84,6 +85,11 @@ class TwoSlots:
         self._flash.write(slot, _encode(self._generation + 1, record))
         self._generation += 1
         self._newest = slot
+
+
+def is_whole(encoded: bytes) -> bool:
+    """Whether this is a slot that was written to its end."""
+    return _decode(encoded) is not None
 
 
 def _encode(generation: int, record: bytes) -> bytes:
