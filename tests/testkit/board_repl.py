@@ -55,10 +55,10 @@ class Machine:
 def mount(path):
     disk = Disk(open(path, "r+b"))  # noqa: SIM115 - held as long as the board runs
     try:
-        flash = vfs.VfsLfs2(disk)
+        flash = vfs.VfsLfs2(disk, progsize=256, readsize=256)
     except OSError:
-        vfs.VfsLfs2.mkfs(disk)
-        flash = vfs.VfsLfs2(disk)
+        vfs.VfsLfs2.mkfs(disk, progsize=256, readsize=256)
+        flash = vfs.VfsLfs2(disk, progsize=256, readsize=256)
     vfs.umount("/")
     vfs.mount(flash, "/")
     os.chdir("/")
