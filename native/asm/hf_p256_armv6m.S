@@ -113,6 +113,7 @@ multiply4:
     STORE 7, r6
     bx lr
 
+#if HF_P256_SMALL < 2
 /* r9[8] = LEFT * LEFT; spoils r0 to r7 */
     .thumb_func
 square4:
@@ -138,6 +139,7 @@ square4:
     STORE 6, r5
     STORE 7, r6
     bx lr
+#endif
 
 /* r0[4] = |low half - high half| of r1[8]; r6 = all ones if the difference is negative, else 0; spoils r0 to r7 */
     .thumb_func
@@ -201,6 +203,9 @@ distance:
     .type hf_p256_fe_sqr, %function
     .thumb_func
 hf_p256_fe_sqr:
+#if HF_P256_SMALL >= 2 /* half a kilobyte less, and a square costs what a product does */
+    mov r2, r1
+#else
     ENTER
     add r0, sp, #LEFT
     bl distance
@@ -215,6 +220,7 @@ hf_p256_fe_sqr:
     movs r2, #0
     mvns r2, r2
     b combine
+#endif
 
 /* void hf_p256_fe_mul(uint32_t r[8], const uint32_t a[8], const uint32_t b[8]) */
     .global hf_p256_fe_mul

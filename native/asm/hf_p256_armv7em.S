@@ -1,20 +1,20 @@
-/* The field of P-256 on ARMv7E-M (Cortex-M4, M7; M33 with DSP), with R = 2^256: what hf_p256_field_asm32.h declares.
+/* P-256 on ARMv7E-M (Cortex-M4, M7; M33 with DSP), with R = 2^256: what hf_p256_field_asm32.h declares.
  *
- * UMAAL multiplies and adds two limbs without a carry, so that a row of a product is one instruction a limb. All numbers
- * are public: a branch may depend on them.
+ * UMAAL multiplies and adds two limbs without a carry, so that a row of a product is one instruction a limb. The field's
+ * inner forms (mul, sqr, add, sub, halve) take r0 to r2 and keep no register, so that point operations, which call them
+ * only, save registers once. All numbers are public: a branch may depend on them.
  */
     .syntax unified
     .cpu cortex-m4
     .thumb
     .text
 
-/* The frame of a product: its sixteen limbs, then the pushed registers, r0 (where the result goes) first. */
+/* The frame of a product: its sixteen limbs, then r0 (where the result goes) and lr. */
     .equ FRAME, 64
 
 /* One limb of a (r1) times four of b (r3 to r6): column \out leaves in \s0, the next four are \s1, \s2, \s3, \carry,
  * which comes in as what is to be added to column \out. */
-    .macro STEP i, out, s0, s1, s2, s3, carry
-    ldr r12, [r1, #4 * \i]
+    .macro STEP out, s0, s1, s2, s3, carry
     umaal \s0, \carry, r12, r3
     umaal \s1, \carry, r12, r4
     umaal \s2, \carry, r12, r5
@@ -22,21 +22,27 @@
     str \s0, [sp, #4 * (\out)]
     .endm
 
+/* The reduction's m is limbs 0 to 7 as they become final; m goes to limb i + 3 at once, m of limb 1 to 7 too. */
     .macro FIRST i, s0, s1, s2, s3, carry
+    ldr r12, [r1, #4 * \i]
+    .if \i < 3
     mov \carry, #0
-    STEP \i, \i, \s0, \s1, \s2, \s3, \carry
+    .elseif \i < 7
+    ldr \carry, [sp, #4 * (\i - 3)]
+    .else
+    ldr \carry, [sp, #4]
+    .endif
+    STEP \i, \s0, \s1, \s2, \s3, \carry
     .endm
 
     .macro SECOND i, s0, s1, s2, s3, carry
     ldr \carry, [sp, #4 * (\i + 4)]
-    STEP \i, \i + 4, \s0, \s1, \s2, \s3, \carry
+    ldr r12, [r1, #4 * \i]
+    STEP \i + 4, \s0, \s1, \s2, \s3, \carry
     .endm
 
-/* All eight limbs of a times r3 to r6 */
+/* All eight limbs of a times r3 to r6, with r7 to r10 to begin with */
     .macro PASS step, out
-    .irp zero, r7, r8, r9, r10
-    mov \zero, #0
-    .endr
     \step 0, r7, r8, r9, r10, r11
     \step 1, r8, r9, r10, r11, r7
     \step 2, r9, r10, r11, r7, r8
@@ -51,92 +57,82 @@
     str r8, [sp, #4 * \out + 12]
     .endm
 
-/* void hf_p256_fe_sqr(uint32_t r[8], const uint32_t a[8]) */
-    .global hf_p256_fe_sqr
-    .type hf_p256_fe_sqr, %function
+/* r0[8] = r1[8] * r1[8] / 2^256 */
     .thumb_func
-hf_p256_fe_sqr:
+sqr:
     mov r2, r1
 
-/* void hf_p256_fe_mul(uint32_t r[8], const uint32_t a[8], const uint32_t b[8]) */
-    .global hf_p256_fe_mul
-    .type hf_p256_fe_mul, %function
+/* r0[8] = r1[8] * r2[8] / 2^256 */
     .thumb_func
-hf_p256_fe_mul:
-    push {r0, r4-r11, lr}
+mul:
+    push {r0, lr}
     sub sp, #FRAME
     ldm r2!, {r3-r6}
+    .irp zero, r7, r8, r9, r10
+    mov \zero, #0
+    .endr
     PASS FIRST, 8
     ldm r2, {r3-r6}
+    mov r7, #0
+    mov r8, #0
+    ldr r9, [sp]        /* m of limb 0 to limb 6 */
+    mov r10, #0
     PASS SECOND, 12
 
 /* Montgomery's reduction: adding m p 2^(32 i), m = limb i, adds m at limbs i + 3, i + 6 and i + 8 and takes it from limb
- * i + 7. First all eight m, in r0 to r7, and the carry for limb 8, which may be -1, in r12. */
+ * i + 7, which together are m 2^(32 (i + 7)) (2^32 - 1). What is left: at limb 7, m of 4, and m of 0 times 2^32 - 1;
+ * then limbs 8 to 10, with their carries in r10 and r11. */
     ldm sp, {r0-r7}
-    mov r12, #0
-    adds r3, r0
-    adcs r4, r1
-    adcs r5, r2
-    adcs r6, r3
-    adcs r7, r4
-    adc r12, r12, #0
-    adds r6, r0
-    adcs r7, r1
-    adc r12, r12, #0
-    subs r7, r0
-    sbc r12, r12, #0
-/* Limbs 8 to 10, with a signed carry in r11. */
-    add lr, sp, #32
-    ldm lr, {r8-r10}
-    asr lr, r12, #31
-    adds r8, r12
-    adcs r9, lr
-    adcs r10, lr
-    adc r11, lr, #0
-    .macro THREE add, carry, x, y, z
-    \add\()s r8, \x
-    \carry\()s r9, \y
-    \carry\()s r10, \z
-    \carry r11, r11, #0
-    .endm
-    THREE add, adc, r0, r1, r2
-    THREE add, adc, r2, r3, r4
-    THREE add, adc, r5, r6, r7
-    THREE sub, sbc, r1, r2, r3
+    add r8, sp, #32
+    ldm r8, {r8, r9, r12}
+    mov r10, #0
+    mov r11, #0
+    mvn lr, #0
+    adds r7, r4
+    adcs r8, r2
+    adcs r9, r3
+    adcs r12, r12, r4
+    adc r11, r11, #0
+    umaal r7, r10, r0, lr
+    adds r8, r5
+    adcs r9, r6
+    adcs r12, r12, r7
+    umaal r8, r10, r1, lr
+    umaal r9, r10, r2, lr
+    umaal r12, r10, r3, lr
     ldr r0, [sp, #FRAME]
-    stm r0!, {r8-r10}
-/* Limbs 11 to 15, with the carry in r1. */
-    add lr, sp, #44
-    ldm lr, {r8-r10, r12, lr}
-    asr r1, r11, #31
-    adds r8, r11
-    adcs r9, r1
-    adcs r10, r1
-    adcs r12, r1
-    adcs lr, r1
-    adc r1, r1, #0
-    .macro FIVE add, carry, v, w, x, y, z
-    \add\()s r8, \v
-    \carry\()s r9, \w
-    \carry\()s r10, \x
-    \carry\()s r12, r12, \y
-    \carry\()s lr, lr, \z
-    \carry r1, r1, #0
-    .endm
-    FIVE add, adc, r3, r4, r5, r6, r7
-    FIVE add, adc, r5, r6, r7, #0, #0
-    FIVE sub, sbc, r4, r5, r6, r7, #0
-    stm r0, {r8-r10, r12, lr}
+    stm r0!, {r8, r9, r12}
+/* Limbs 11 to 15; the flag is the second carry of limb 10. */
+    add r1, sp, #44
+    ldm r1, {r1, r2, r8, r9, r12}
+    mov r3, #0
+    adcs r1, r5
+    adcs r2, r6
+    adcs r8, r7
+    adcs r9, r9, #0
+    adcs r12, r12, #0
+    adc r3, r3, #0
+    adds r1, r11
+    adcs r2, r2, #0
+    adcs r8, r8, #0
+    adcs r9, r9, #0
+    adcs r12, r12, #0
+    adc r3, r3, #0
+    umaal r1, r10, r4, lr
+    umaal r2, r10, r5, lr
+    umaal r8, r10, r6, lr
+    umaal r9, r10, r7, lr
+    adds r12, r12, r10
+    adc r3, r3, #0
+    stm r0, {r1, r2, r8, r9, r12}
     sub r0, #12
-    mov r3, lr
     add sp, #FRAME + 4
-    pop {r4-r11, lr}
+    pop {lr}
+    cbnz r3, minus_p
 
-/* r0[8], with the carry r1 above and its highest limb in r3, is below 2p: take p from it unless it is below p. Only when
- * that limb is all ones may the number be p without a carry. */
-finish:
-    cbnz r1, minus_p
-    adds r3, #1
+/* r0[8], whose highest limb is r12, is below 2^256: p or more only if that limb is all ones. */
+doubt:
+    adds r12, #1
     beq 1f
     bx lr
 1:  push {r0, lr}
@@ -179,8 +175,8 @@ plus_p:
     stm r0, {r1-r3, r12}
     bx lr
 
+/* r4 to r11 = r1[8], which \first and \rest join with r2[8] */
     .macro EIGHT_LIMBS first, rest
-    push {r4-r11}
     ldm r1, {r4-r11}
     ldm r2!, {r1, r3, r12}
     \first r4, r1
@@ -190,30 +186,183 @@ plus_p:
     \rest r7, r1
     \rest r8, r3
     \rest r9, r12
-    ldm r2!, {r1, r3}
+    ldm r2, {r1, r3}
     \rest r10, r1
     \rest r11, r3
-    stm r0, {r4-r11}
     .endm
 
-/* void hf_p256_fe_add(uint32_t r[8], const uint32_t a[8], const uint32_t b[8]) */
-    .global hf_p256_fe_add
-    .type hf_p256_fe_add, %function
-    .thumb_func
-hf_p256_fe_add:
-    EIGHT_LIMBS adds, adcs
-    mov r1, #0
-    adc r1, r1, #0
-    mov r3, r11
-    pop {r4-r11}
-    b finish
+/* r4 to r11 plus or minus p where r1 is all ones; nothing where it is 0 */
+    .macro MASKED_P first, rest
+    and r2, r1, #1
+    \first r4, r1
+    \rest r5, r1
+    \rest r6, r1
+    \rest r7, #0
+    \rest r8, #0
+    \rest r9, #0
+    \rest r10, r2
+    \rest r11, r1
+    .endm
 
-/* void hf_p256_fe_sub(uint32_t r[8], const uint32_t a[8], const uint32_t b[8]) */
-    .global hf_p256_fe_sub
-    .type hf_p256_fe_sub, %function
+/* r0[8] = r1[8] + r2[8]. Without a carry, only a highest limb of all ones leaves a doubt. */
     .thumb_func
-hf_p256_fe_sub:
+add:
+    EIGHT_LIMBS adds, adcs
+    sbc r1, r1, r1      /* 0 with a carry, else -1 */
+    mvn r1, r1
+    MASKED_P subs, sbcs
+    stm r0, {r4-r11}
+    mov r12, r11
+    b doubt
+
+/* r0[8] = r1[8] - r2[8] */
+    .thumb_func
+sub:
     EIGHT_LIMBS subs, sbcs
-    pop {r4-r11}
-    bcc plus_p
+    sbc r1, r1, r1      /* -1 with a borrow, else 0 */
+    MASKED_P adds, adcs
+    stm r0, {r4-r11}
+    bx lr
+
+/* r0[8] = r1[8] / 2 */
+    .thumb_func
+halve:
+    ldm r1, {r4-r11}
+    and r1, r4, #1
+    rsb r1, r1, #0
+    MASKED_P adds, adcs
+    .irp limb, r11, r10, r9, r8, r7, r6, r5, r4
+    rrxs \limb, \limb
+    .endr
+    stm r0, {r4-r11}
+    bx lr
+
+/* What C calls: the same with registers kept. */
+    .macro OUTER name, inner
+    .global hf_p256_\name
+    .type hf_p256_\name, %function
+    .thumb_func
+hf_p256_\name:
+    push {r4-r11, lr}
+    bl \inner
+    pop {r4-r11, pc}
+    .endm
+
+    OUTER fe_mul, mul
+    OUTER fe_sqr, sqr
+    OUTER fe_add, add
+    OUTER fe_sub, sub
+
+/* Point operations: the argument's address is at AT above three numbers of their own. */
+    .equ M, 0
+    .equ S, 32
+    .equ T, 64
+    .equ AT, 96
+    .equ ADDEND, 100
+    .equ X, 256         /* and above: numbers of the point, or of the addend */
+    .equ Y, X + 32
+    .equ Z, X + 64
+    .equ BX, 512
+    .equ BY, BX + 32
+
+    .macro OPERAND register, place
+    .if \place >= BX
+    ldr \register, [sp, #ADDEND]
+    .if \place > BX
+    adds \register, #\place - BX
+    .endif
+    .elseif \place >= X
+    ldr \register, [sp, #AT]
+    .if \place > X
+    adds \register, #\place - X
+    .endif
+    .else
+    add \register, sp, #\place
+    .endif
+    .endm
+
+    .macro OP2 what, out, a
+    OPERAND r0, \out
+    OPERAND r1, \a
+    bl \what
+    .endm
+
+    .macro OP3 what, out, a, b
+    OPERAND r2, \b
+    OP2 \what, \out, \a
+    .endm
+
+/* void hf_p256_double(uint32_t point[24]): see hf_point_double, which is the same; infinity stays. */
+    .global hf_p256_double
+    .type hf_p256_double, %function
+    .thumb_func
+hf_p256_double:
+    push {r0, r1, r4-r11, lr}
+    sub sp, #AT
+    OP2 sqr, T, Z
+    OP3 sub, M, X, T
+    OP3 add, T, X, T
+    OP3 mul, M, M, T
+    OP2 halve, T, M
+    OP3 add, M, M, T
+    OP3 mul, Z, Z, Y
+    OP2 sqr, T, Y
+    OP3 mul, S, X, T
+    OP2 sqr, T, T
+    OP2 sqr, X, M
+    OP3 sub, X, X, S
+    OP3 sub, X, X, S
+    OP3 sub, S, S, X
+    OP3 mul, S, S, M
+    OP3 sub, Y, S, T
+    add sp, #AT + 8
+    pop {r4-r11, pc}
+
+/* int hf_p256_add_affine(uint32_t point[24], const uint32_t addend[16]): the sum; unless both have the same x: then the
+ * point stays, and 1 says that they are equal, 2 that they are opposite. The point is not infinity. */
+    .global hf_p256_add_affine
+    .type hf_p256_add_affine, %function
+    .thumb_func
+hf_p256_add_affine:
+    push {r0, r1, r4-r11, lr}
+    sub sp, #AT
+    OP2 sqr, T, Z
+    OP3 mul, S, BX, T
+    OP3 mul, T, T, Z
+    OP3 mul, T, BY, T
+    OP3 sub, S, S, X
+    OP3 sub, M, T, Y
+    add r0, sp, #S
+    bl is_zero
+    beq 1f
+    OP3 mul, Z, Z, S
+    OP2 sqr, T, S
+    OP3 mul, S, S, T
+    OP3 mul, T, X, T
+    OP3 mul, Y, Y, S
+    OP2 sqr, X, M
+    OP3 sub, X, X, S
+    OP3 sub, X, X, T
+    OP3 sub, X, X, T
+    OP3 sub, T, T, X
+    OP3 mul, T, T, M
+    OP3 sub, Y, T, Y
+    movs r0, #0
+    b 2f
+1:  mov r0, sp
+    bl is_zero
+    ite eq
+    moveq r0, #1
+    movne r0, #2
+2:  add sp, #AT + 8
+    pop {r4-r11, pc}
+
+/* Sets eq when r0[8] is 0. */
+    .thumb_func
+is_zero:
+    ldm r0, {r1-r8}
+    .irp limb, r2, r3, r4, r5, r6, r7, r8
+    orr r1, r1, \limb
+    .endr
+    cmp r1, #0
     bx lr

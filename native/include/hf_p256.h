@@ -37,7 +37,7 @@ enum hf_status hf_p256_check_point(const uint8_t point[HF_P256_POINT_LEN]);
 /* Verify a signature by any key.
  *   in:  point[64], hash[32], sig[64], all public
  *   ret: HF_OK | HF_MALFORMED_KEY | HF_NOT_AUTHENTIC
- *   stack: <= 2.0 KB with 32-bit limbs
+ *   stack: <= 1.6 KB with 32-bit limbs
  */
 enum hf_status hf_p256_verify(const uint8_t point[HF_P256_POINT_LEN], const uint8_t hash[HF_P256_HASH_LEN],
                               const uint8_t sig[HF_P256_SIG_LEN]);
@@ -46,12 +46,12 @@ enum hf_status hf_p256_verify(const uint8_t point[HF_P256_POINT_LEN], const uint
  * from where it is kept: this function only checks that it is long enough for what its header says.
  *   in:  table[table_len], hash[32], sig[64], all public
  *   ret: HF_OK | HF_MALFORMED_KEY (the header) | HF_NOT_AUTHENTIC
- *   stack: <= 1.1 KB with 32-bit limbs
+ *   stack: <= 0.9 KB with 32-bit limbs
  */
 enum hf_status hf_p256_verify_fixed(const uint8_t *table, size_t table_len, const uint8_t hash[HF_P256_HASH_LEN],
                                     const uint8_t sig[HF_P256_SIG_LEN]);
 
-/* Make the table of a key. Meant for the host that provisions; works anywhere.
+/* Make the table of a key. Meant for the host that provisions; works anywhere. Not there in a build with HF_P256_SMALL.
  *   in:  point[64]; teeth HF_P256_MIN_TEETH..HF_P256_MAX_TEETH, blocks 1..HF_P256_MAX_BLOCKS
  *   out: table[table_len], table_len == HF_P256_TABLE_LEN(teeth, blocks)
  *   ret: HF_OK | HF_MALFORMED_KEY | HF_LOCAL (sizes)

@@ -98,49 +98,4 @@ static void hf_comb_add_column(hf_point_t *a, const hf_comb_t *c, unsigned s)
     }
 }
 
-/* What making and checking a table have in common: a walk over the entries of one block in Gray code order, each one
- * addition away from the one before. step[t] is 2 Q_(b, t) for t < T - 1; point is the entry of index. */
-typedef struct {
-    hf_point_t step[HF_P256_MAX_TEETH - 1];
-    hf_point_t point;
-    unsigned index;
-    unsigned count; /* entries seen */
-} hf_walk_t;
-
-/* in: base = Q_(b, 0); out: the walk at index 0, and base = Q_(b + 1, 0) */
-static void hf_walk_start(hf_walk_t *w, hf_point_t *base, const hf_comb_t *c)
-{
-    hf_point_set_infinity(&w->point);
-    for (unsigned t = 0; t < c->teeth; t++) {
-        unsigned doubled = 0;
-        hf_point_add(&w->point, base, t + 1 < c->teeth);
-        if (t + 1 < c->teeth) {
-            hf_point_double(base);
-            w->step[t] = *base;
-            doubled = 1;
-        }
-        for (; doubled < c->spacing; doubled++) {
-            hf_point_double(base);
-        }
-    }
-    w->index = 0;
-    w->count = 0;
-}
-
-/* Go to the next entry; returns 0 when all were seen. */
-static int hf_walk_next(hf_walk_t *w, const hf_comb_t *c)
-{
-    unsigned t = 0;
-    w->count++;
-    if (w->count >> (c->teeth - 1)) {
-        return 0;
-    }
-    while (!(w->count >> t & 1)) {
-        t++;
-    }
-    w->index ^= 1u << t;
-    hf_point_add(&w->point, &w->step[t], !(w->index >> t & 1));
-    return 1;
-}
-
 #endif

@@ -7,19 +7,24 @@
 #ifndef HF_P256_FIELD32_H
 #define HF_P256_FIELD32_H
 
-/* r = t mod p for t = top * 2^256 + a, t < 2p. */
-static inline void hf_fe_finish(hf_u256_t *r, const hf_u256_t *a, hf_limb_t top)
+/* Unrolled, a row of a product keeps its limbs where they are: gcc needs to be told, also with -Os. */
+#if defined(__clang__)
+#define HF_UNROLL
+#else
+#define HF_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+/* r = t mod p for t = top * 2^256 + r, t < 2p. Without top, only a highest limb of ones leaves a doubt. */
+static inline void hf_fe_finish(hf_u256_t *r, hf_limb_t top)
 {
-    hf_u256_t reduced;
-    hf_limb_t borrow = hf_u256_sub(&reduced, a, &HF_P);
-    *r = (top | (borrow ^ 1)) ? reduced : *a;
+    if (top || (r->v[7] == 0xffffffffu && !hf_u256_less(r, &HF_P))) {
+        hf_u256_sub(r, r, &HF_P);
+    }
 }
 
 static void hf_fe_add(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *b)
 {
-    hf_u256_t sum;
-    hf_limb_t carry = hf_u256_add(&sum, a, b);
-    hf_fe_finish(r, &sum, carry);
+    hf_fe_finish(r, hf_u256_add(r, a, b));
 }
 
 static void hf_fe_sub(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *b)
@@ -29,32 +34,43 @@ static void hf_fe_sub(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *b)
     }
 }
 
-/* r = t / 2^256 mod p, t < p * 2^256; spoils t. */
+/* The next limb of a sum: its low half to the limb, the rest, which may be negative, stays. */
+#define HF_NEXT(limb) ((limb) = (uint32_t)sum, sum >>= 32)
+
+/* r = t / 2^256 mod p, t < p * 2^256; spoils t. Column by column: limb i gains m of i - 3, i - 6 and i - 8 and loses
+ * that of i - 7. */
 static void hf_fe_reduce(hf_u256_t *r, uint32_t t[16])
 {
-    int64_t top = 0;
-    for (int i = 0; i < 8; i++) {
-        uint32_t m = t[i];
-        int64_t sum = (int64_t)t[i + 3] + m;
-        t[i + 3] = (uint32_t)sum;
-        sum = (int64_t)t[i + 4] + (sum >> 32);
-        t[i + 4] = (uint32_t)sum;
-        sum = (int64_t)t[i + 5] + (sum >> 32);
-        t[i + 5] = (uint32_t)sum;
-        sum = (int64_t)t[i + 6] + m + (sum >> 32);
-        t[i + 6] = (uint32_t)sum;
-        sum = (int64_t)t[i + 7] - m + (sum >> 32);
-        t[i + 7] = (uint32_t)sum;
-        sum = (int64_t)t[i + 8] + m + (sum >> 32) + top;
-        t[i + 8] = (uint32_t)sum;
-        top = sum >> 32;
-    }
-    hf_u256_t upper;
-    for (int i = 0; i < 8; i++) {
-        upper.v[i] = t[8 + i];
-    }
-    hf_fe_finish(r, &upper, (hf_limb_t)top);
+    int64_t sum = (int64_t)t[3] + t[0];
+    HF_NEXT(t[3]);
+    sum += (int64_t)t[4] + t[1];
+    HF_NEXT(t[4]);
+    sum += (int64_t)t[5] + t[2];
+    HF_NEXT(t[5]);
+    sum += (int64_t)t[6] + t[3] + t[0];
+    HF_NEXT(t[6]);
+    sum += (int64_t)t[7] + t[4] + t[1] - t[0];
+    HF_NEXT(t[7]);
+    sum += (int64_t)t[8] + t[5] + t[2] - t[1] + t[0];
+    HF_NEXT(r->v[0]);
+    sum += (int64_t)t[9] + t[6] + t[3] - t[2] + t[1];
+    HF_NEXT(r->v[1]);
+    sum += (int64_t)t[10] + t[7] + t[4] - t[3] + t[2];
+    HF_NEXT(r->v[2]);
+    sum += (int64_t)t[11] + t[5] - t[4] + t[3];
+    HF_NEXT(r->v[3]);
+    sum += (int64_t)t[12] + t[6] - t[5] + t[4];
+    HF_NEXT(r->v[4]);
+    sum += (int64_t)t[13] + t[7] - t[6] + t[5];
+    HF_NEXT(r->v[5]);
+    sum += (int64_t)t[14] - t[7] + t[6];
+    HF_NEXT(r->v[6]);
+    sum += (int64_t)t[15] + t[7];
+    HF_NEXT(r->v[7]);
+    hf_fe_finish(r, (hf_limb_t)sum);
 }
+
+#undef HF_NEXT
 
 /* r = a * b / 2^256 mod p */
 static void hf_fe_mul(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *b)
@@ -65,6 +81,7 @@ static void hf_fe_mul(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *b)
     }
     for (int i = 0; i < 8; i++) {
         uint32_t carry = 0;
+        HF_UNROLL
         for (int j = 0; j < 8; j++) {
             uint64_t sum = (uint64_t)a->v[i] * b->v[j] + t[i + j] + carry;
             t[i + j] = (uint32_t)sum;
@@ -82,8 +99,10 @@ static void hf_fe_sqr(hf_u256_t *r, const hf_u256_t *a)
     for (int i = 0; i < 16; i++) {
         t[i] = 0;
     }
+    HF_UNROLL
     for (int i = 0; i < 7; i++) {
         uint32_t carry = 0;
+        HF_UNROLL
         for (int j = i + 1; j < 8; j++) {
             uint64_t sum = (uint64_t)a->v[i] * a->v[j] + t[i + j] + carry;
             t[i + j] = (uint32_t)sum;
@@ -93,6 +112,7 @@ static void hf_fe_sqr(hf_u256_t *r, const hf_u256_t *a)
     }
     uint32_t carry = 0;
     uint32_t above = 0; /* the bit that doubling moves out of the limb below */
+    HF_UNROLL
     for (int i = 0; i < 8; i++) {
         uint64_t square = (uint64_t)a->v[i] * a->v[i];
         uint32_t even = (t[2 * i] << 1) | above;

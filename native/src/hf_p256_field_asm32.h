@@ -30,4 +30,9 @@ static inline void hf_fe_sub(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *
     hf_p256_fe_sub(r->v, a->v, b->v);
 }
 
+/* hf_p256_armv7em.S also has the operations on points. */
+#if defined(__ARM_FEATURE_DSP)
+#define HF_POINT_ASM 1
+#endif
+
 #endif

@@ -33,6 +33,16 @@ static inline hf_limb_t hf_u256_sub(hf_u256_t *r, const hf_u256_t *a, const hf_u
     return borrow;
 }
 
+/* a = (a + carry * 2^256) / 2, rounded down */
+static inline void hf_u256_halve(hf_u256_t *a, hf_limb_t carry)
+{
+    for (int i = HF_LIMBS - 1; i >= 0; i--) {
+        hf_limb_t limb = a->v[i];
+        a->v[i] = (limb >> 1) | (carry << (HF_LIMB_BITS - 1));
+        carry = limb;
+    }
+}
+
 static inline int hf_u256_less(const hf_u256_t *a, const hf_u256_t *b)
 {
     for (int i = HF_LIMBS - 1; i >= 0; i--) {
@@ -56,6 +66,7 @@ static inline int hf_u256_equal(const hf_u256_t *a, const hf_u256_t *b)
 {
     hf_limb_t any = 0;
     for (int i = 0; i < HF_LIMBS; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it cannot see what x86 assembly wrote */
         any |= a->v[i] ^ b->v[i];
     }
     return any == 0;

@@ -1,4 +1,4 @@
-/* Arithmetic modulo n, the order of P-256: what turns a signature into two multipliers.
+/* Arithmetic modulo n, the order of P-256: what turns a signature into two multipliers; and inverses modulo n or p.
  *
  * The inverse is the variable-time form of Bernstein and Yang's division steps (eprint 2019/266): HF_STEP_BITS steps at
  * a time on the low limbs give a 2x2 matrix, which is then applied to the whole numbers. A right shift of a negative
@@ -9,25 +9,47 @@
 #define HF_P256_SCALAR_H
 
 #if HF_LIMB_BITS == 64
+#define HF_N_NEG_INV 0xccd1c8aaee00bc4fu /* -1/n mod 2^64 */
+#else
+#define HF_N_NEG_INV 0xee00bc4fu
+#endif
+
+#if HF_P256_SMALL
+/* The binary algorithm of Euclid instead: half as fast and a kilobyte shorter. */
+typedef hf_u256_t hf_modulus_t;
+#define HF_N_STEPS HF_N
+#define HF_P_STEPS HF_P
+
+/* r = 1/a mod m, 0 < a < m. Always x a = u and y a = v mod m, and v is odd. */
+static void hf_inverse(hf_u256_t *r, const hf_u256_t *a, const hf_modulus_t *m)
+{
+    hf_u256_t u = *a, v = *m, x = {{1}}, y = {{0}}, t;
+    do {
+        while (!(u.v[0] & 1)) {
+            hf_u256_halve(&u, 0);
+            hf_u256_halve(&x, x.v[0] & 1 ? hf_u256_add(&x, &x, m) : 0);
+        }
+        if (hf_u256_less(&u, &v)) {
+            t = u, u = v, v = t;
+            t = x, x = y, y = t;
+        }
+        hf_u256_sub(&u, &u, &v);
+        if (hf_u256_sub(&x, &x, &y)) {
+            hf_u256_add(&x, &x, m);
+        }
+    } while (!hf_u256_is_zero(&u));
+    *r = y;
+}
+#else
+#if HF_LIMB_BITS == 64
 #define HF_STEP_BITS 62
 #define HF_STEP_LIMBS 5
-#define HF_N_NEG_INV 0xccd1c8aaee00bc4fu  /* -1/n mod 2^64 */
-#define HF_N_STEP_INV 0x332e375511ff43b1u /* 1/n mod 2^62 */
 typedef int64_t hf_step_t;
-static const struct {
-    hf_step_t v[HF_STEP_LIMBS];
-} HF_N_STEPS = {{0x33b9cac2fc632551, 0x339beab69c5e7a13, 0x3ffffffffffffffb, 0x3fffffc00000003f, 0xff}};
 #define HF_CTZ(x) ((unsigned)__builtin_ctzll(x))
 #else
 #define HF_STEP_BITS 30
 #define HF_STEP_LIMBS 9
-#define HF_N_NEG_INV 0xee00bc4fu
-#define HF_N_STEP_INV 0x11ff43b1u
 typedef int32_t hf_step_t;
-static const struct {
-    hf_step_t v[HF_STEP_LIMBS];
-} HF_N_STEPS = {
-    {0x3c632551, 0xee72b0b, 0x3179e84f, 0x39beab69, 0x3fffffbc, 0x3fffffff, 0xfff, 0x3fffc000, 0xffff}};
 #define HF_CTZ(x) ((unsigned)__builtin_ctz(x))
 #endif
 
@@ -37,6 +59,24 @@ static const struct {
 typedef struct {
     hf_step_t v[HF_STEP_LIMBS];
 } hf_steps_t;
+
+/* An odd modulus m, and 1/m mod 2^HF_STEP_BITS */
+typedef struct {
+    hf_steps_t m;
+    hf_limb_t inverse;
+} hf_modulus_t;
+
+#if HF_LIMB_BITS == 64
+static const hf_modulus_t HF_N_STEPS = {
+    {{0x33b9cac2fc632551, 0x339beab69c5e7a13, 0x3ffffffffffffffb, 0x3fffffc00000003f, 0xff}}, 0x332e375511ff43b1u};
+static const hf_modulus_t HF_P_STEPS = {
+    {{0x3fffffffffffffff, 0x3ffffffff, 0x0, 0x3fffffc000000040, 0xff}}, 0x3fffffffffffffffu};
+#else
+static const hf_modulus_t HF_N_STEPS = {
+    {{0x3c632551, 0xee72b0b, 0x3179e84f, 0x39beab69, 0x3fffffbc, 0x3fffffff, 0xfff, 0x3fffc000, 0xffff}}, 0x11ff43b1u};
+static const hf_modulus_t HF_P_STEPS = {
+    {{0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3f, 0x0, 0x0, 0x1000, 0x3fffc000, 0xffff}}, 0x3fffffffu};
+#endif
 
 /* HF_STEP_BITS division steps as a matrix: (f, g) * 2^HF_STEP_BITS becomes (u f + v g, q f + r g). */
 typedef struct {
@@ -135,22 +175,22 @@ static void hf_steps_apply(hf_steps_t *f, hf_steps_t *g, const hf_matrix_t *t)
     g->v[HF_STEP_LIMBS - 1] = (hf_step_t)cg;
 }
 
-/* (d, e) = t (d, e) / 2^HF_STEP_BITS mod n; d and e stay above -2n and below n */
-static void hf_steps_apply_mod_n(hf_steps_t *d, hf_steps_t *e, const hf_matrix_t *t)
+/* (d, e) = t (d, e) / 2^HF_STEP_BITS mod m; d and e stay above -2m and below m */
+static void hf_steps_apply_modulo(hf_steps_t *d, hf_steps_t *e, const hf_matrix_t *t, const hf_modulus_t *m)
 {
     int d_negative = d->v[HF_STEP_LIMBS - 1] < 0, e_negative = e->v[HF_STEP_LIMBS - 1] < 0;
     hf_step_t md = (d_negative ? t->u : 0) + (e_negative ? t->v : 0);
     hf_step_t me = (d_negative ? t->q : 0) + (e_negative ? t->r : 0);
     hf_signed_wide_t cd = (hf_signed_wide_t)t->u * d->v[0] + (hf_signed_wide_t)t->v * e->v[0];
     hf_signed_wide_t ce = (hf_signed_wide_t)t->q * d->v[0] + (hf_signed_wide_t)t->r * e->v[0];
-    /* multiples of n that make the low limb zero */
-    md -= (hf_step_t)((HF_N_STEP_INV * (hf_limb_t)cd + (hf_limb_t)md) & HF_STEP_MASK);
-    me -= (hf_step_t)((HF_N_STEP_INV * (hf_limb_t)ce + (hf_limb_t)me) & HF_STEP_MASK);
+    /* multiples of m that make the low limb zero */
+    md -= (hf_step_t)((m->inverse * (hf_limb_t)cd + (hf_limb_t)md) & HF_STEP_MASK);
+    me -= (hf_step_t)((m->inverse * (hf_limb_t)ce + (hf_limb_t)me) & HF_STEP_MASK);
     cd = ce = 0;
     for (int i = 0; i < HF_STEP_LIMBS; i++) {
         hf_step_t di = d->v[i], ei = e->v[i];
-        cd += (hf_signed_wide_t)t->u * di + (hf_signed_wide_t)t->v * ei + (hf_signed_wide_t)HF_N_STEPS.v[i] * md;
-        ce += (hf_signed_wide_t)t->q * di + (hf_signed_wide_t)t->r * ei + (hf_signed_wide_t)HF_N_STEPS.v[i] * me;
+        cd += (hf_signed_wide_t)t->u * di + (hf_signed_wide_t)t->v * ei + (hf_signed_wide_t)m->m.v[i] * md;
+        ce += (hf_signed_wide_t)t->q * di + (hf_signed_wide_t)t->r * ei + (hf_signed_wide_t)m->m.v[i] * me;
         if (i > 0) {
             d->v[i - 1] = (hf_step_t)((hf_limb_t)cd & HF_STEP_MASK);
             e->v[i - 1] = (hf_step_t)((hf_limb_t)ce & HF_STEP_MASK);
@@ -171,12 +211,12 @@ static int hf_steps_is_zero(const hf_steps_t *a)
     return any == 0;
 }
 
-/* a = sign * a + k * n, limbs in range again; sign 1 or -1 */
-static void hf_steps_adjust(hf_steps_t *a, hf_step_t sign, hf_step_t k)
+/* a = sign * a + k * m, limbs in range again; sign 1 or -1 */
+static void hf_steps_adjust(hf_steps_t *a, hf_step_t sign, hf_step_t k, const hf_modulus_t *m)
 {
     hf_step_t carry = 0;
     for (int i = 0; i < HF_STEP_LIMBS; i++) {
-        carry += sign * a->v[i] + k * HF_N_STEPS.v[i];
+        carry += sign * a->v[i] + k * m->m.v[i];
         if (i < HF_STEP_LIMBS - 1) {
             a->v[i] = (hf_step_t)((hf_limb_t)carry & HF_STEP_MASK);
             carry >>= HF_STEP_BITS;
@@ -186,35 +226,33 @@ static void hf_steps_adjust(hf_steps_t *a, hf_step_t sign, hf_step_t k)
     }
 }
 
-/* r = 1/a mod n, 0 < a < n */
-static void hf_scalar_inverse(hf_u256_t *r, const hf_u256_t *a)
+/* r = 1/a mod m, 0 < a < m */
+static void hf_inverse(hf_u256_t *r, const hf_u256_t *a, const hf_modulus_t *m)
 {
-    hf_steps_t d = {{0}}, e = {{1}}, f, g;
+    hf_steps_t d = {{0}}, e = {{1}}, f = m->m, g;
     int eta = -1;
-    for (int i = 0; i < HF_STEP_LIMBS; i++) {
-        f.v[i] = HF_N_STEPS.v[i];
-    }
     hf_steps_from_u256(&g, a);
     while (!hf_steps_is_zero(&g)) {
         hf_matrix_t t;
         hf_limb_t low_f = (hf_limb_t)f.v[0] | ((hf_limb_t)f.v[1] << HF_STEP_BITS);
         hf_limb_t low_g = (hf_limb_t)g.v[0] | ((hf_limb_t)g.v[1] << HF_STEP_BITS);
         eta = hf_division_steps(&t, eta, low_f, low_g);
-        hf_steps_apply_mod_n(&d, &e, &t);
+        hf_steps_apply_modulo(&d, &e, &t, m);
         hf_steps_apply(&f, &g, &t);
     }
     /* f is now 1 or -1, and d is that much times the inverse */
     if (d.v[HF_STEP_LIMBS - 1] < 0) {
-        hf_steps_adjust(&d, 1, 1);
+        hf_steps_adjust(&d, 1, 1, m);
     }
     if (f.v[HF_STEP_LIMBS - 1] < 0) {
-        hf_steps_adjust(&d, -1, 0);
+        hf_steps_adjust(&d, -1, 0, m);
     }
     if (d.v[HF_STEP_LIMBS - 1] < 0) {
-        hf_steps_adjust(&d, 1, 1);
+        hf_steps_adjust(&d, 1, 1, m);
     }
     hf_steps_to_u256(r, &d);
 }
+#endif
 
 /* r = a * b / 2^256 mod n, for a, b < 2^256 with a * b < n * 2^256 */
 static void hf_scalar_mul(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *b)

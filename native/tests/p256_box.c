@@ -57,6 +57,6 @@ void box_scalar_inverse(uint8_t r[32], const uint8_t a[32])
 {
     hf_u256_t x;
     hf_u256_from_le(&x, a);
-    hf_scalar_inverse(&x, &x);
+    hf_inverse(&x, &x, &HF_N_STEPS);
     hf_u256_to_le(r, &x);
 }

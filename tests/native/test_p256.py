@@ -192,7 +192,8 @@ def test_points(build, geometry):
         assert not kit.on_curve(*bad)
         assert native.check_point(kit.sec1(*bad)) == kit.MALFORMED_KEY
         assert native.verify(kit.sec1(*bad), digest, sig) == kit.MALFORMED_KEY
-        assert native.table_make(kit.sec1(*bad), 4, 1)[0] == kit.MALFORMED_KEY
+        if build in kit.MAKERS:
+            assert native.table_make(kit.sec1(*bad), 4, 1)[0] == kit.MALFORMED_KEY
 
 
 @every_build

@@ -13,6 +13,7 @@ R = 2**256
 BOXES = {
     "limbs64": "-DHF_P256_LIMB_BITS=64",
     "limbs32": "-DHF_P256_LIMB_BITS=32",
+    "small": "-DHF_P256_SMALL=1",
 }
 LIMB_EDGES = [
     (high << shift) + low

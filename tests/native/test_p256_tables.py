@@ -9,6 +9,7 @@ from testkit import p256_native as kit
 
 GEOMETRIES = (*kit.KEY_TABLES, (3, 8), (5, 1))
 every_build = pytest.mark.parametrize("build", kit.BUILDS)
+every_maker = pytest.mark.parametrize("build", kit.MAKERS)
 KEYS = (1, 2, kit.N - 1, kit.N - 2, 1 << 43, 3, 0xD1CE << 200)
 
 
@@ -16,7 +17,7 @@ def good_table(teeth, blocks, d=0xC0FFEE):
     return kit.sec1(*kit.multiple(d)), kit.table(kit.multiple(d), teeth, blocks)
 
 
-@every_build
+@every_maker
 @pytest.mark.parametrize(("teeth", "blocks"), GEOMETRIES)
 def test_made_as_by_integers(build, teeth, blocks):
     native = kit.native(build, (6, 1))
@@ -26,13 +27,22 @@ def test_made_as_by_integers(build, teeth, blocks):
         assert native.table_check(table, point) == kit.OK
 
 
-@every_build
+@every_maker
 def test_keys_that_are_close_to_the_generator(build):
     """Steps and entries of such tables are small multiples of G, and of each other."""
     native = kit.native(build, (8, 1))
     for d in KEYS:
         point, table = good_table(4, 2, d)
         assert native.table_make(point, 4, 2) == (kit.OK, table)
+        assert native.table_check(table, point) == kit.OK
+
+
+@pytest.mark.parametrize("geometry", [(3, 1), (4, 2), (6, 1)])
+@every_build
+def test_a_good_table_passes(build, geometry):
+    native = kit.native(build, (6, 1))
+    for d in KEYS:
+        point, table = good_table(*geometry, d)
         assert native.table_check(table, point) == kit.OK
 
 
@@ -57,6 +67,21 @@ def test_the_table_of_another_key(build):
         assert native.table_check(good_table(4, 2, d)[1], point) == kit.MALFORMED_KEY
         assert native.table_check(table, kit.sec1(*kit.multiple(d))) == kit.MALFORMED_KEY
     assert native.table_check(table, bytes(64)) == kit.MALFORMED_KEY  # no point at all
+
+
+@every_build
+def test_the_table_of_another_first_entry(build):
+    """All relations between neighbours hold, and only the sum of the first and the last is wrong."""
+    native = kit.native(build, (6, 1))
+    d, teeth, spacing = 0xC0FFEE, 3, 86
+    body = b""
+    for index in range(1 << teeth - 1):
+        digits = sum((1 if index >> t & 1 else -1) << spacing * t for t in range(teeth - 1))
+        x, y = kit.multiple((digits + 12345) * d)
+        body += b"".join((number * 2**256 % kit.P).to_bytes(32, "little") for number in (x, y))
+    point, table = good_table(teeth, 1)
+    assert len(body) == len(table) - 4
+    assert native.table_check(table[:4] + body, point) == kit.MALFORMED_KEY
 
 
 @every_build
@@ -122,7 +147,7 @@ def test_headers_that_lie(build):
     assert native.verify_fixed(wrong[-1], digest, sig) == kit.NOT_AUTHENTIC
 
 
-@every_build
+@every_maker
 def test_sizes_that_no_table_has(build):
     native = kit.native(build, (6, 1))
     point, _ = good_table(3, 1)

@@ -23,9 +23,11 @@ X86 = (*PORTABLE, "native/src/hf_p256_x86.c")
 BUILDS = {
     "limbs64": (PORTABLE, ("-DHF_P256_LIMB_BITS=64",), "gcc"),
     "limbs32": (PORTABLE, ("-DHF_P256_LIMB_BITS=32",), "gcc"),
+    "small": (PORTABLE, ("-DHF_P256_LIMB_BITS=32", "-DHF_P256_SMALL=1"), "gcc"),
     "x86": (X86, ("-DHF_P256_X86=1",), "gcc"),
     "clang": (X86, ("-DHF_P256_X86=1",), "clang"),
 }
+MAKERS = tuple(name for name in BUILDS if name != "small")  # builds that have hf_p256_table_make
 GENERATORS = ((6, 1), (8, 1), (8, 4))
 KEY_TABLES = ((3, 1), (4, 2), (6, 1), (7, 3), (8, 1), (8, 4))
 
