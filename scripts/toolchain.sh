@@ -1,7 +1,7 @@
 #!/bin/bash
 # See that what builds and examines the C core is there: gcc, clang with its sanitizers and libFuzzer, the headers of
-# libc and Python, and valgrind, which proves constant time. As root on Debian it installs what is missing; otherwise it
-# says what to install. Safe to run again. Call it after scripts/setup.sh.
+# libc and Python, clang-tidy, cppcheck, and valgrind, which proves constant time. As root on Debian it installs what is
+# missing; otherwise it says what to install. Safe to run again. Call it after scripts/setup.sh.
 #   scripts/toolchain.sh cores    also what the emulated cores and the benchmarks want: compilers for Arm and RISC-V,
 #                                 qemu, and OpenSSL to measure against
 #   scripts/toolchain.sh boards   also what MicroPython on emulated boards wants: the same, libraries, and whole machines
@@ -22,6 +22,8 @@ fuzzes() {
     | clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null 2>/dev/null
 }
 fuzzes || missing+=(clang libclang-rt-14-dev)  # of Debian 12
+command -v clang-tidy >/dev/null || missing+=(clang-tidy)
+command -v cppcheck >/dev/null || missing+=(cppcheck)
 if [ "${1:-}" = cores ]; then
   command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
   command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)

@@ -9,7 +9,7 @@
 #include "hf_status.h"
 
 #define HF_HMAC_LEN 32
-#define HF_HKDF_MAX_LEN (255 * HF_HMAC_LEN) /* RFC 5869 section 2.3: the block counter is one byte */
+#define HF_HKDF_MAX_LEN (255 * (size_t)HF_HMAC_LEN) /* RFC 5869 section 2.3: the block counter is one byte */
 
 /* A MAC under way. As secret as its key: wiped by hf_hmac_final. */
 struct hf_hmac {

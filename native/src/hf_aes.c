@@ -121,7 +121,7 @@ static void mix_columns(uint32_t q[8])
 
 static void add_round_key(uint32_t q[8], const uint32_t round_key[4])
 {
-    for (unsigned i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         uint32_t even = round_key[i] & 0x55555555;
         uint32_t odd = round_key[i] & 0xaaaaaaaa;
         q[2 * i] ^= even | even << 1;
@@ -147,12 +147,12 @@ static uint32_t sub_word(uint32_t word)
 static void slice_round_key(uint32_t round_key[4])
 {
     uint32_t q[8];
-    for (unsigned i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         q[2 * i] = round_key[i];
         q[2 * i + 1] = round_key[i];
     }
     transpose(q);
-    for (unsigned i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         round_key[i] = (q[2 * i] & 0x55555555) | (q[2 * i + 1] & 0xaaaaaaaa);
     }
     hf_wipe(q, sizeof q);
@@ -163,7 +163,7 @@ unsigned hf_aes_expand_key(uint32_t *round_keys, const uint8_t *key, size_t key_
     unsigned key_words = (unsigned)key_len / 4;
     unsigned rounds = key_words + 6;
     uint32_t constant = 1; /* x^(i - 1): 9 doublings for 128-bit keys, of which one overflows */
-    for (unsigned i = 0; i < key_words; i++) {
+    for (size_t i = 0; i < key_words; i++) {
         round_keys[i] = load_le(key + 4 * i);
     }
     for (unsigned i = key_words; i < 4 * (rounds + 1); i++) {
@@ -176,7 +176,7 @@ unsigned hf_aes_expand_key(uint32_t *round_keys, const uint8_t *key, size_t key_
         }
         round_keys[i] = round_keys[i - key_words] ^ word;
     }
-    for (unsigned i = 0; i <= rounds; i++) {
+    for (size_t i = 0; i <= rounds; i++) {
         slice_round_key(round_keys + 4 * i);
     }
     return rounds;
@@ -186,13 +186,13 @@ void hf_aes_encrypt_pair(const uint32_t *round_keys, unsigned rounds, uint8_t a[
                          uint8_t b[HF_AES_BLOCK_LEN])
 {
     uint32_t q[8];
-    for (unsigned i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         q[2 * i] = load_le(a + 4 * i);
         q[2 * i + 1] = load_le(b + 4 * i);
     }
     transpose(q);
     add_round_key(q, round_keys);
-    for (unsigned round = 1; round <= rounds; round++) {
+    for (size_t round = 1; round <= rounds; round++) {
         sub_bytes(q);
         shift_rows(q);
         if (round != rounds) {
@@ -201,7 +201,7 @@ void hf_aes_encrypt_pair(const uint32_t *round_keys, unsigned rounds, uint8_t a[
         add_round_key(q, round_keys + 4 * round);
     }
     transpose(q);
-    for (unsigned i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         store_le(a + 4 * i, q[2 * i]);
         store_le(b + 4 * i, q[2 * i + 1]);
     }

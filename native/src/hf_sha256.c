@@ -92,7 +92,7 @@ static void compress(uint32_t state[8], const uint8_t block[HF_SHA256_BLOCK_LEN]
         return;
     }
 #endif
-    for (unsigned i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         w[i] = load_be(block + 4 * i);
     }
     for (unsigned i = 0; i < 4; i++) {
