@@ -81,10 +81,12 @@ hf_verdict_t hf_claims_read(struct hf_slice payload, struct hf_claims *claims)
     if (met.wrong != 0) {
         return hf_verdict_of(HF_MALFORMED_CLAIMS, hf_fields_detail(fields, met.wrong));
     }
-    struct hf_cbor act = hf_cbor_get(r, HF_L_PRIV_ACT); /* our own label: too long for the table, and the last one */
-    if (act.p != NULL && !is_actor(act)) {
-        return MALFORMED(ACT);
+    if (met.others) { /* our own label is too long for the table; it comes last anyway */
+        struct hf_cbor act = hf_cbor_get(r, HF_L_PRIV_ACT);
+        if (act.p != NULL && !is_actor(act)) {
+            return MALFORMED(ACT);
+        }
+        claims->act = hf_cbor_take(&act);
     }
-    claims->act = hf_cbor_take(&act);
     return HF_OK;
 }

@@ -23,19 +23,16 @@ static bool fits(const struct hf_cbor_item *item, enum hf_form form)
     return (kinds_of[form] >> item->kind & 1) != 0;
 }
 
-/* Store a value; whether it has the field's form. */
-static bool store(struct hf_slice encoded, const struct hf_field *field, void *at)
+/* Store a value, whose head is *item; whether it has the field's form. */
+static bool store(struct hf_slice encoded, struct hf_cbor_item *item, const struct hf_field *field, void *at)
 {
-    struct hf_cbor_item item;
-    struct hf_cbor r = hf_cbor_at(encoded);
-    (void)hf_cbor_next(&r, &item);
-    if (!fits(&item, (enum hf_form)field->form)) {
+    if (!fits(item, (enum hf_form)field->form)) {
         return false;
     }
     if (field->form < HF_FORM_INT) {
-        *(struct hf_slice *)at = field->form < HF_FORM_ARRAY ? item.content : encoded;
-    } else if (item.kind != HF_CBOR_TEXT) {
-        int64_t number = hf_cbor_number(&item);
+        *(struct hf_slice *)at = field->form < HF_FORM_ARRAY ? item->content : encoded;
+    } else if (item->kind != HF_CBOR_TEXT) {
+        int64_t number = hf_cbor_number(item);
         if (field->form < HF_FORM_INT64) {
             *(int32_t *)at = hf_cbor_near32(number);
         } else {
@@ -60,12 +57,21 @@ bool hf_fields_read(struct hf_cbor value, enum hf_cbor_kind kind, const struct h
             labelled = hf_cbor_int32(value, &label);
             hf_cbor_skip(&value);
         }
-        struct hf_slice encoded = hf_cbor_take(&value);
+        const uint8_t *start = value.p;
+        struct hf_cbor_item item;
+        struct hf_cbor head = value;
+        (void)hf_cbor_next(&head, &item);
+        if (item.kind < HF_CBOR_ARRAY || item.kind > HF_CBOR_TAG) {
+            value = head; /* the head is all of it */
+        } else {
+            hf_cbor_skip(&value);
+        }
+        struct hf_slice encoded = {start, (size_t)(value.p - start)};
         for (unsigned i = 0; i < count && labelled; i++) {
             if (fields[i].label == label) {
                 known = true;
                 met->present |= HF_FIELD_BIT(i);
-                met->wrong |= store(encoded, &fields[i], (uint8_t *)out + fields[i].at) ? 0 : HF_FIELD_BIT(i);
+                met->wrong |= store(encoded, &item, &fields[i], (uint8_t *)out + fields[i].at) ? 0 : HF_FIELD_BIT(i);
             }
         }
         met->others |= !known;

@@ -38,7 +38,7 @@ def test_stack_of_a_verification(target):
     depths = [graph.depth("hf_token_verify") for graph in (decrypting, signing, by_any_key)]
     assert 1000 < min(depths) <= max(depths[:2]) <= BOUND, depths
     assert depths[2] <= BOUND_BY_ANY_KEY, depths
-    assert decrypting.depth("hf_permissions_check") <= 576
+    assert decrypting.depth("hf_permissions_check") <= 512
 
 
 @pytest.mark.parametrize("target", kit.PRESENT)
