@@ -83,7 +83,7 @@ static void hf_fe_sqr(hf_u256_t *r, const hf_u256_t *a)
     }
     uint64_t carry = 0;
     uint64_t above = 0; /* the bit that doubling moves out of the limb below */
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         hf_wide_t square = (hf_wide_t)a->v[i] * a->v[i];
         uint64_t even = (t[2 * i] << 1) | above;
         uint64_t odd = (t[2 * i + 1] << 1) | (t[2 * i] >> 63);

@@ -85,6 +85,18 @@ def test_the_table_of_another_first_entry(build):
 
 
 @every_build
+def test_a_first_entry_that_is_none(build):
+    """A coordinate that is p, and minus twice the key, with which the next entry would be infinity."""
+    native = kit.native(build, (6, 1))
+    d = 0xC0FFEE
+    point, table = good_table(3, 1, d)
+    opposite = b"".join((n * 2**256 % kit.P).to_bytes(32, "little") for n in kit.multiple(kit.N - 2 * d))
+    p = kit.P.to_bytes(32, "little")
+    for first in (opposite, p + table[36:68], table[4:36] + p):
+        assert native.table_check(table[:4] + first + table[68:], point) == kit.MALFORMED_KEY
+
+
+@every_build
 def test_entries_that_change_places(build):
     native = kit.native(build, (6, 1))
     point, table = good_table(3, 2)
