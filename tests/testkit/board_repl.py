@@ -44,12 +44,50 @@ class Disk:
         return 0
 
 
+class Pin:
+    """A pin that says what it does; there is no electricity here."""
+
+    OUT = 1
+
+    def __init__(self, number, _mode, value):
+        self._number = number
+        self.value(value)
+
+    def value(self, value):
+        put(f"pin {self._number}: {int(value)}\n".encode())
+
+
 class Machine:
     """What of `machine` there is here."""
+
+    Pin = Pin
+
+    @staticmethod
+    def UART(_number, _baud, **_):  # noqa: N802 - as boards call it
+        return sys.stdin.buffer
 
     @staticmethod
     def reset():
         sys.exit(HARD)
+
+
+class Network:
+    """What of `network`: a radio that is the host's own network."""
+
+    STA_IF = 0
+
+    class WLAN:
+        def __init__(self, _interface):
+            pass
+
+        def active(self, _on):
+            pass
+
+        def connect(self, name, _password):
+            put(f"wifi: {name}\n".encode())
+
+        def isconnected(self):
+            return True
 
 
 def mount(path):
@@ -64,6 +102,7 @@ def mount(path):
     os.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
     sys.modules["machine"] = Machine
+    sys.modules["network"] = Network
 
 
 def put(data):

@@ -1,0 +1,78 @@
+"""device/README.md: from a bare board to a refused thief, each command of it as it stands there.
+
+The board is the unix MicroPython behind a pseudo-terminal, esptool a script, and BOARD is this machine.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from testkit.fake_board import FakeBoard
+
+TITLE = "## From a bare board to a refused thief"
+STARTS_IN_S = 60
+CAPTURED = {"capture_output": True, "text": True}
+
+
+def commands(repo):
+    """(command, what it must print) of the guide."""
+    section = (repo / "device" / "README.md").read_text().split(TITLE, 1)[1].split("\n## ", 1)[0]
+    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    return [(command.strip(), said.strip()) for command, _, said in (line.partition("  #") for line in lines)]
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("0.0.0.0", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def workplace(repo, tmp_path):
+    """A folder like the root of the tree, as far as the guide needs it, and the port of the lock."""
+    port = free_port()
+    examples = tmp_path / "device" / "examples" / "boards"
+    examples.mkdir(parents=True)
+    for example in (repo / "device" / "examples" / "boards").glob("*.py"):
+        (examples / example.name).write_text(example.read_text().replace("5683", str(port)))
+    (tmp_path / "Makefile").write_text(
+        f".PHONY: device\ndevice:\n\t@{sys.executable} {repo}/scripts/device_packages.py build/device\n"
+    )
+    (tmp_path / "MICROPYTHON.bin").write_bytes(b"\xe9")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "esptool").write_text("#!/bin/sh\necho esptool $*\n")
+    (tools / "esptool").chmod(0o755)
+    (tmp_path / "build").mkdir()
+    return tmp_path, port
+
+
+def until(board, text):
+    end_s = time.monotonic() + STARTS_IN_S
+    while text not in board.said:
+        assert time.monotonic() < end_s, board.said[-500:]
+        time.sleep(0.05)
+
+
+def test_each_command_of_the_guide(repo, micropython, workplace):
+    folder, port = workplace
+    environment = dict(os.environ, PATH=f"{folder}/tools:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    guide = commands(repo)
+    assert len(guide) == 14
+    with FakeBoard(micropython, folder) as board:
+        for command, said in guide:
+            here = command.replace("/dev/ttyACM0", board.port).replace("BOARD", f"127.0.0.1:{port}")
+            done = subprocess.run(["sh", "-c", here], check=False, cwd=folder, env=environment, timeout=120, **CAPTURED)
+            output = done.stdout + done.stderr
+            assert said in output, (command, output)
+            assert (done.returncode == 0) == ("aiocoap" not in command), (command, output)
+            if command.endswith("reset"):
+                until(board, b'"ready"')
+        assert b"wifi: SSID" in board.said
+        assert b"pin 15: 0" in board.said
+        assert b"pin 15: 1" not in board.said
