@@ -135,9 +135,9 @@ class Endpoint:
 
     # --- the inside ---
 
-    def spawn(self, steps: "Steps") -> "Task":
-        """Run a task.  Raises Overloaded when too many run."""
-        return self._tasks.spawn(steps)
+    def spawn(self, steps: "Steps", guarded: bool = False) -> "Task":
+        """Run a task; guarded: a bug in it is its failure and no more.  Raises Overloaded when too many run."""
+        return self._tasks.spawn(steps, guarded)
 
     def call(self, peer: "Hashable", message: "Message", context: "SecurityContext | None" = None) -> Call:
         """Send a request; the Call ends with the response message or RequestFailed."""

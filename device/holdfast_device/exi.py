@@ -67,7 +67,7 @@ class ExiTable:
         self._ends_ms[sequence] = ends_ms
         try:
             self._charge(now_ms)
-        except StorageFailed:
+        except (StorageFailed, MemoryError):
             del self._ends_ms[sequence]  # what is not durable has not begun
             raise
 

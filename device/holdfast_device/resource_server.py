@@ -7,7 +7,7 @@ its context is forgotten.  Never calls a handler before all of this has passed.
 
 from holdfast_core import labels as L
 from holdfast_core.coap_echo import EchoMint
-from holdfast_core.coap_message import encode_options, response
+from holdfast_core.coap_message import Message, encode_options, response
 from holdfast_core.errors import HoldfastError, Overloaded, PeerError, UnknownContext
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from holdfast_core.coap_events import Incoming
-    from holdfast_core.coap_message import Message
     from holdfast_core.grant import Grant
     from holdfast_core.oscore_contexts import ContextTable
     from holdfast_core.secret import Secret
@@ -223,9 +222,9 @@ class ResourceServer:
             if error is not None:
                 message = _refusal(error)
             if message is not None:
-                self.answer(incoming, message)
+                self.answer(incoming, message if isinstance(message, Message) else _bug())
 
-        self._endpoint.spawn(steps).when_ended(ended)
+        self._endpoint.spawn(steps, guarded=True).when_ended(ended)
 
     # --- the end of rights ---
 
@@ -333,17 +332,22 @@ def _size(message: "Message") -> int:
 def _call(handler: "Handler", request: Request) -> "Any":
     """Call the application; its refusal is an answer, its bug is a 5.00 and not the end of the device."""
     try:
-        return handler(request)
+        result = handler(request)
     except PeerError as refused:
         return _refusal(refused)
     except Exception:  # noqa: BLE001 - whatever it is, the other resources go on
-        return response(L.CODE_INTERNAL_SERVER_ERROR)
+        return _bug()
+    return result if isinstance(result, Message) or hasattr(result, "send") else _bug()
+
+
+def _bug() -> "Message":
+    return response(L.CODE_INTERNAL_SERVER_ERROR)
 
 
 def _refusal(error: HoldfastError) -> "Message":
     """Return the answer to an error: its code, never its text."""
     if not isinstance(error, PeerError):
-        return response(L.CODE_INTERNAL_SERVER_ERROR)
+        return _bug()
     message = response(error.coap_code)
     if isinstance(error, Overloaded):
         message.add(L.OPT_MAX_AGE, RETRY_AFTER_S)

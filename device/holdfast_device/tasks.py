@@ -5,7 +5,7 @@ generator, which runs first and whose return value it gets.  Nothing runs but in
 and Call.fail().
 """
 
-from holdfast_core.errors import HoldfastError, Overloaded
+from holdfast_core.errors import HoldfastError, LocalError, Overloaded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,12 +53,16 @@ class Call:
 
 
 class Task(Call):
-    """A running generator; itself a Call that ends with the generator's return value or error."""
+    """A running generator; itself a Call that ends with the generator's return value or error.
 
-    __slots__ = ("_stack", "_stepping", "_todo")
+    guarded: an error that is none of ours, such as no memory, ends it with LocalError("bug"), not the program.
+    """
 
-    def __init__(self, steps: "Steps") -> None:
+    __slots__ = ("_guarded", "_stack", "_stepping", "_todo")
+
+    def __init__(self, steps: "Steps", guarded: bool = False) -> None:
         Call.__init__(self)
+        self._guarded = guarded
         self._stack = [steps]
         self._todo: list[tuple[object, HoldfastError | None]] = []
         self._stepping = False
@@ -84,6 +88,10 @@ class Task(Call):
             self._return(stop.value, None)
         except HoldfastError as raised:
             self._return(None, raised)
+        except Exception:
+            if not self._guarded:
+                raise
+            self._return(None, LocalError("bug"))
         else:
             if isinstance(waits_for, Call):
                 waits_for.when_ended(self.step)
@@ -113,12 +121,12 @@ class Tasks:
     def __len__(self) -> int:
         return len(self._running)
 
-    def spawn(self, steps: "Steps") -> Task:
+    def spawn(self, steps: "Steps", guarded: bool = False) -> Task:
         """Start a generator and run it to its first wait.  Raises Overloaded when too many run already."""
         self._running = [task for task in self._running if not task.ended]
         if len(self._running) >= self._limit:
             raise Overloaded("tasks")
-        task = Task(steps)
+        task = Task(steps, guarded)
         self._running.append(task)
         task.step(None, None)
         return task

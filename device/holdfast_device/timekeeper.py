@@ -66,8 +66,13 @@ class Timekeeper:
         """Take the time at which the AS issued an accepted token; durable when it returns."""
         if grant.iat is not None:
             self.clock.prove(grant.iat, self.now_ms)
-            if grant.iat > self._state.floor_s:
-                self._save_floor()
+            before = self._state.floor_s
+            if grant.iat > before:
+                try:
+                    self._save_floor()
+                except (StorageFailed, MemoryError):
+                    self._state.floor_s = before  # so that the next token that proves it is saved, or refused
+                    raise
 
     def countdown(self, grant: "Grant") -> int | None:
         """Start or find the exi countdown of an accepted token: monotonic ms of its end, None without exi.
