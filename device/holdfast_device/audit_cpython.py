@@ -1,21 +1,9 @@
-"""What can be checked of a deployed board, what a board cannot protect, and how long its flash lasts.
+"""What can be checked of a deployed board, and what a board cannot protect; how long its flash lasts: wear_cpython.py.
 
-Pure: facts in, findings out. The wear figure follows from the device's own save policy, whose constants it takes from
-the files that have them. CPython only (RFC 9200 section 6.3).
+Pure: facts in, findings out. CPython only (RFC 9200 section 6.3).
 """
 
 from typing import Any
-
-from holdfast_core.sender_sequence import CHUNK
-from holdfast_device.exi import CHARGE_S
-from holdfast_device.timekeeper import FLOOR_SAVE_S
-
-DAY_S = 86400
-YEAR_DAYS = 365
-SLOTS = 2  # slots.py: saves alternate
-CYCLES = 100_000  # erase cycles that NOR flash of these boards is specified for
-BLOCK_LEN = 4096
-RECHECK_S = 60  # resource_server.py: how often a connected RS asks its AS about a reference
 
 OK, PROBLEM, CANNOT = "ok", "problem", "cannot"
 
@@ -26,36 +14,6 @@ Whoever writes the flash replaces program, trusted keys and counters; secure boo
 Blocks that the flash chip retired are out of reach of a wipe: revoke the device at the server as well.
 """
 UNPROTECTED = _UNPROTECTED.strip().splitlines()
-
-
-def saves_per_day(boots: float, tokens: float, exi_share: float, messages: float) -> dict[str, float]:
-    """Saves of the state a day, by cause.
-
-    boots, tokens: a day; exi_share: part of the day, 0..1, in which an exi countdown runs; messages: to the AS, a day.
-    """
-    return {
-        "boots": boots,
-        "tokens": tokens,  # each may prove a later time
-        "time floor": DAY_S / FLOOR_SAVE_S,
-        "exi countdowns": exi_share * DAY_S / CHARGE_S,
-        "messages to the AS": messages / CHUNK,
-    }
-
-
-def wear(by_cause: dict[str, float], free_blocks: int | None) -> dict[str, Any]:
-    """Erases a year and years until a block is worn out, on its own and when spread over the free blocks."""
-    saves = sum(by_cause.values()) * YEAR_DAYS
-    worst = CYCLES * SLOTS / saves
-    spread = None if not free_blocks else round(CYCLES * max(free_blocks, SLOTS) / saves, 1)
-    return {
-        "saves_per_year": round(saves),
-        "erases_per_slot_per_year": round(saves / SLOTS),
-        "years_without_levelling": round(worst, 1),
-        "years_with_levelling": spread,
-        "saves_per_day": {cause: round(count, 1) for cause, count in by_cause.items()},
-        "assumption": f"one erase of a {BLOCK_LEN}-byte block a save, saves alternate between {SLOTS} slots, "
-        f"{CYCLES} erases a block; levelling as littlefs does it, over the blocks that are free",
-    }
 
 
 def findings(told: dict[str, Any]) -> list[tuple[str, str]]:

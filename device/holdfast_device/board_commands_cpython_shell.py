@@ -14,6 +14,7 @@ import click
 
 from holdfast_device import audit_cpython as judge
 from holdfast_device import deploy_cpython_shell as deploy
+from holdfast_device import wear_cpython as wear
 from holdfast_device.mpremote_cpython_shell import FAILED, REFUSED, USAGE, Problem
 
 TREE = Path("build/device")
@@ -122,25 +123,40 @@ def wipe(port: str, yes: bool) -> None:
 
 @click.command()
 @click.option("--port", help="The board's serial port; without it only the flash wear is told.")
-@click.option("--boots", type=click.FloatRange(0), default=1, show_default=True, help="Starts a day.")
-@click.option("--tokens", type=click.FloatRange(0), default=24, show_default=True, help="Tokens accepted a day.")
+@click.option("--boots", type=click.FloatRange(0), default=1, show_default=True, help="Power cuts and resets a day.")
+@click.option("--tokens", type=click.FloatRange(0), default=10, show_default=True, help="Tokens accepted a day.")
 @click.option(
     "--exi-share", type=click.FloatRange(0, 1), default=0, show_default=True, help="Of a day with exi tokens."
 )
 @click.option("--messages", type=click.FloatRange(0), default=0, show_default=True, help="To the server, a day.")
+@click.option("--sleep", "sleep_s", type=click.FloatRange(1), help="Seconds from one waking to the next, if it sleeps.")
+@click.option("--blocks", type=click.IntRange(1), help="Free blocks of littlefs.  [asked of the board, or 64]")
 @json_option
-def audit(port: str | None, boots: float, tokens: float, exi_share: float, messages: float, as_json: bool) -> None:
+def audit(
+    port: str | None,
+    boots: float,
+    tokens: float,
+    exi_share: float,
+    messages: float,
+    sleep_s: float | None,
+    blocks: int | None,
+    as_json: bool,
+) -> None:
     """Check what can be checked of a board, say what a board cannot protect, and how long its flash lasts."""
     told = None if port is None else deploy.audit(port)
-    blocks = None if told is None or told["flash_free"] is None else told["flash_free"] // judge.BLOCK_LEN
-    worn = judge.wear(judge.saves_per_day(boots, tokens, exi_share, messages), blocks)
     found = [] if told is None else judge.findings(told)
+    if blocks is None:
+        blocks = 64 if told is None or told["flash_free"] is None else max(1, told["flash_free"] // wear.BLOCK_LEN)
+    saves = wear.saves_per_day(boots, tokens, exi_share, messages, sleep_s)
     if as_json:
         checks = [{"level": level, "says": sentence} for level, sentence in found]
+        worn = {**wear.wear(saves, "littlefs", blocks), "blocks": blocks, "cycles": wear.CYCLES}
         click.echo(json.dumps({"checks": checks, "cannot": judge.UNPROTECTED, "wear": worn}))
     else:
         _lines([*found, *((judge.CANNOT, sentence) for sentence in judge.UNPROTECTED)])
-        show(worn, as_json=False)
+        click.echo(f"wear, where a block of {wear.BLOCK_LEN} bytes lasts {wear.CYCLES} erases:")
+        for line in wear.lines(saves, {"littlefs": blocks}):
+            click.echo(f"  {line}")
     if any(level == judge.PROBLEM for level, _ in found):
         sys.exit(FAILED)
 
