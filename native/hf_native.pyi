@@ -36,7 +36,7 @@ def token_verify(rules: bytearray, moment: bytes, token: bytes) -> int | tuple[A
     """
 
 def p256_table_make(point: bytes, teeth: int, blocks: int) -> bytearray:
-    """The table of a key. Raises ValueError also when it is no point of the curve."""
+    """The table of a key. Raises ValueError also when it is no point of the curve. Not in the module for armv6m."""
 
 # OSCORE (hf_oscore.h). A context is what oscore_derive returned: secret, to be wiped by its owner; bytes 0..12 are its
 # replay window, and after a restart byte 12 is to be set to 0. An exchange is a bytearray(24). A message is a datagram

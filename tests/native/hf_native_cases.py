@@ -20,6 +20,10 @@ G = unhex(
 )
 
 
+# The module for armv6m leaves that to the host.
+MAKES_TABLES = hasattr(hf_native, "p256_table_make")
+
+
 class Tables(TestCase):
     """tests/vectors/crypto_es256_tables.jsonl: a table of one key in three geometries, made with plain integers."""
 
@@ -28,7 +32,8 @@ class Tables(TestCase):
             point, table = unhex(case["point"]), unhex(case["table"])
             digest, signature = hf_native.sha256(unhex(case["msg"])), unhex(case["sig"])
             self.assertEqual(hf_native.p256_table_check(table, point), 0)
-            self.assertEqual(hf_native.p256_table_make(point, table[1], table[2]), table)
+            if MAKES_TABLES:
+                self.assertEqual(hf_native.p256_table_make(point, table[1], table[2]), table)
             self.assertEqual(hf_native.p256_verify(point, digest, signature), 0)
             self.assertEqual(hf_native.p256_verify_fixed(table, digest, signature), 0)
             for at in (0, 31, 32, 63):
@@ -76,8 +81,9 @@ class Arguments(TestCase):
             (G[1:], 6, 1),
             (bytes(64), 6, 1),
         ):
-            with self.assertRaises(ValueError):
-                hf_native.p256_table_make(point, teeth, blocks)
+            if MAKES_TABLES:
+                with self.assertRaises(ValueError):
+                    hf_native.p256_table_make(point, teeth, blocks)
 
     def test_aes_ccm_lengths(self):
         for seal_or_open in (hf_native.ccm_seal, hf_native.ccm_open):
@@ -98,7 +104,7 @@ class Arguments(TestCase):
             (hf_native.p256_check_point, (None,)),
             (hf_native.sha256, ()),
             (hf_native.ccm_open, (bytes(16), 8, bytes(13), b"")),
-            (hf_native.p256_table_make, (G, "6", 1)),
+            (hf_native.p256_table_check, (G, 6)),
         ):
             with self.assertRaises(TypeError):
                 function(*arguments)

@@ -39,7 +39,7 @@ CORE = (
 GENERATOR_TEETH, GENERATOR_BLOCKS = "6", "1"
 
 # Sizes that a module may have, in bytes: what it takes today and a little more. Who makes it smaller lowers them.
-LIMITS = {"x64": 59_500, "armv6m": 31_000, "armv7m": 34_500, "armv7emsp": 34_500, "rv32imc": 42_200}
+LIMITS = {"x64": 60_000, "armv6m": 29_000, "armv7m": 36_200, "armv7emsp": 35_000, "rv32imc": 45_200}
 
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
@@ -51,7 +51,7 @@ SMALLER = (
 # family: prefix of the compiler, its flags, and MicroPython's float type, which must be that of the firmware
 ARCHS = {
     "x64": ("", "-O2 -fno-stack-protector -fcf-protection=none", "DOUBLE"),
-    "armv6m": (ARM, f"-Os {SMALLER} -mthumb -mcpu=cortex-m0 -fno-jump-tables", "NONE"),
+    "armv6m": (ARM, f"-Os {SMALLER} -DHF_P256_SMALL=1 -mthumb -mcpu=cortex-m0 -fno-jump-tables", "NONE"),
     "armv7m": (ARM, "-O2 -mthumb -mcpu=cortex-m3", "NONE"),
     "armv7emsp": (ARM, "-O2 -mthumb -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard", "FLOAT"),
     "rv32imc": (RISCV, "-O2 -march=rv32imac -mabi=ilp32 -mno-relax -specs=picolibc.specs", "NONE"),

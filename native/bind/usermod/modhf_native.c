@@ -137,6 +137,11 @@ static mp_obj_t p256_table_check(mp_obj_t table, mp_obj_t point)
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(p256_table_check_obj, p256_table_check);
 
+#if HF_P256_SMALL /* tables are made on the host */
+#define HF_TABLE_MAKE(EXPORT)
+#else
+#define HF_TABLE_MAKE(EXPORT) EXPORT(MP_QSTR_p256_table_make, p256_table_make_obj)
+
 static mp_obj_t p256_table_make(mp_obj_t point, mp_obj_t teeth, mp_obj_t blocks)
 {
     const uint8_t *p = fixed(point, HF_P256_POINT_LEN);
@@ -153,6 +158,7 @@ static mp_obj_t p256_table_make(mp_obj_t point, mp_obj_t teeth, mp_obj_t blocks)
     return mp_obj_new_bytearray_by_ref(table_len, table);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
+#endif
 
 #include "hf_native_oscore.h"
 #include "hf_native_token.h"
@@ -168,7 +174,7 @@ static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
     EXPORT(MP_QSTR_p256_verify, p256_verify_obj)                \
     EXPORT(MP_QSTR_p256_verify_fixed, p256_verify_fixed_obj)    \
     EXPORT(MP_QSTR_p256_table_check, p256_table_check_obj)      \
-    EXPORT(MP_QSTR_p256_table_make, p256_table_make_obj)        \
+    HF_TABLE_MAKE(EXPORT)                                       \
     EXPORT(MP_QSTR_oscore_derive, oscore_derive_obj)            \
     EXPORT(MP_QSTR_oscore_wipe, oscore_wipe_obj)                \
     EXPORT(MP_QSTR_oscore_read_ids, oscore_read_ids_obj)        \
