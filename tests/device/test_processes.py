@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,21 +12,13 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_device.client import AceClient, SessionLost
-from holdfast_device.endpoint import Endpoint
-from holdfast_device.loop_shell import Loop
-from holdfast_device.ticks_shell import Ticks
-from holdfast_device.udp_shell import UdpLink, bind, resolve
+from holdfast_device.client import SessionLost
+from holdfast_device.udp_shell import resolve
 from testkit import mint
-from testkit.story import AS_URI, TUBE, get, held, tube_provisioning
+from testkit.doctor import Doctor, free_port
+from testkit.story import TUBE, get, held, tube_provisioning
 
 STARTS_IN_S = 20
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Program:
@@ -55,33 +46,6 @@ class Program:
         out, err = self.process.communicate(timeout=STARTS_IN_S)
         self.rows += [json.loads(line) for line in out.splitlines()]
         assert err == b""
-
-
-class Doctor:
-    """A client on a real socket."""
-
-    def __init__(self):
-        self.ticks = Ticks()
-        self.endpoint = Endpoint(os.urandom)
-        self.client = AceClient(self.endpoint, os.urandom, AS_URI)
-        self.sock = bind("127.0.0.1", 0)
-        self.shell = Loop(self.endpoint, UdpLink(self.sock), self.ticks, has_clock=False)
-
-    def run(self, steps):
-        ended = []
-        self.endpoint.now_ms = self.ticks.now_ms()
-        self.endpoint.spawn(steps).when_ended(lambda value, error: ended.append((value, error)))
-        deadline = time.monotonic() + 60
-        while not ended:
-            self.shell.step()
-            assert time.monotonic() < deadline
-        value, error = ended[0]
-        if error is not None:
-            raise error
-        return value
-
-    def now_ms(self):
-        return self.ticks.now_ms()
 
 
 @pytest.fixture
