@@ -1,7 +1,8 @@
 #!/bin/bash
 # See that what builds and examines the C core is there: gcc, clang with its sanitizers and libFuzzer, the headers of
-# libc and Python, clang-tidy, cppcheck, and valgrind, which proves constant time. As root on Debian it installs what is
-# missing; otherwise it says what to install. Safe to run again. Call it after scripts/setup.sh.
+# libc and Python, clang-tidy, cppcheck, valgrind, which proves constant time, and mosquitto, the broker that the tests of
+# MQTT talk to. As root on Debian it installs what is missing; otherwise it says what to install. Safe to run again. Call
+# it after scripts/setup.sh.
 #   scripts/toolchain.sh cores    also what the emulated cores and the benchmarks want: compilers for Arm and RISC-V,
 #                                 qemu, and OpenSSL to measure against
 #   scripts/toolchain.sh boards   also what MicroPython on emulated boards wants: the same, libraries, and whole machines
@@ -16,6 +17,7 @@ command -v "${CC:-gcc}" >/dev/null || missing+=(gcc)
 compiles || missing+=(libc6-dev)
 [ -e "$(python_include)/Python.h" ] || missing+=(python3-dev)
 command -v valgrind >/dev/null || missing+=(valgrind)
+PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null || missing+=(mosquitto)
 # Whether clang links a fuzz target under the sanitizers.
 fuzzes() {
   echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n; }' \

@@ -1,4 +1,4 @@
-"""Bluetooth LE as a link: against a radio in memory, with two centrals, small pieces, full buffers, lost connections."""
+"""Bluetooth LE as a link: against a radio in memory, with two centrals, small pieces, full buffers, a lost link."""
 
 from minitest import TestCase
 

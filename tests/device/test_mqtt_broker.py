@@ -1,0 +1,152 @@
+"""The tube behind a real broker, mosquitto: a session over it, which outlives a restart of the broker.
+
+The client stands at the hub's side of the broker, as a hub would for its clients' datagrams.
+"""
+
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from holdfast_core import labels as L
+from holdfast_device.client import AceClient, Refused
+from holdfast_device.endpoint import Endpoint
+from holdfast_device.loop_shell import Loop
+from holdfast_device.mqtt_shell import MqttLink, decode_message, encode_message
+from holdfast_device.ticks_shell import Ticks
+from testkit import mint
+from testkit.link import Random
+from testkit.story import AS_URI, NOW_S, TUBE, World, get, held
+from testkit.umqtt import MQTTClient, MQTTException
+
+TOPIC = b"hub/tube"
+PEER = (b"\x0a\x00\x00\x01", 5683)
+PATIENCE_S = 60
+
+
+class Broker:
+    """mosquitto on a port of its own; it may be stopped and started."""
+
+    def __init__(self, directory):
+        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+        assert program, "mosquitto is missing: run scripts/toolchain.sh"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        config = directory / "mosquitto.conf"
+        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+        self.command = [program, "-c", str(config)]
+        self.log = directory / "mosquitto.log"
+        self.process = None
+
+    def start(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+            except ConnectionRefusedError:
+                assert time.monotonic() < until
+            else:
+                return
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def broker(tmp_path):
+    broker = Broker(tmp_path)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def field(broker):
+    field = Field(broker)
+    field.until(lambda: field.link.connected)
+    yield field
+    field.client.sock.close()
+    field.hub.sock.close()
+
+
+def pause(ms):
+    time.sleep(ms / 1000)
+
+
+class Field:
+    """The tube and its loop on one side of the broker, a doctor's client on the other."""
+
+    def __init__(self, broker):
+        self.ticks = Ticks()
+        self.client = MQTTClient(b"tube", "127.0.0.1", broker.port)
+        self.link = MqttLink(self.client, TOPIC, self.ticks.now_ms, pause, refused=MQTTException)
+        self.loop = Loop(World().boot_tube(), self.link, self.ticks, has_clock=False)
+        random = Random(3).octets
+        self.endpoint = Endpoint(random)
+        self.doctor = AceClient(self.endpoint, random, AS_URI)
+        self.hub = None
+        self.join(broker)
+
+    def join(self, broker):
+        """Connect the hub's side."""
+        self.hub = MQTTClient(b"hub", "127.0.0.1", broker.port)
+        self.hub.set_callback(self._up)
+        self.hub.connect()
+        self.hub.subscribe(TOPIC + b"/up")
+
+    def _up(self, topic, payload):
+        assert topic == TOPIC + b"/up"
+        datagram, peer = decode_message(payload)
+        assert peer == PEER
+        self.endpoint.feed(datagram, "tube", self.ticks.now_ms())
+
+    def until(self, happened):
+        until = time.monotonic() + PATIENCE_S
+        while not happened():
+            assert time.monotonic() < until
+            self.loop.step(10)
+            self.hub.check_msg()
+            self.endpoint.tick(self.ticks.now_ms())
+            for datagram, _ in self.endpoint.take_datagrams():
+                self.hub.publish(TOPIC + b"/down", encode_message(datagram, PEER))
+
+    def run(self, steps):
+        ended = []
+        self.endpoint.spawn(steps).when_ended(lambda value, error: ended.append((value, error)))
+        self.until(lambda: bool(ended))
+        value, error = ended[0]
+        if error is not None:
+            raise error
+        return value
+
+
+def test_a_session_over_the_broker_outlives_its_restart(broker, field):
+    token = mint.nested(mint.claims(TUBE, "read_result", NOW_S))
+    session = field.run(field.doctor.open_session("tube", held(token)))
+    assert field.run(session.request(get("/result"))).payload == b"negative"
+
+    broker.stop()
+    while field.link.connected:
+        field.loop.step(10)
+    broker.start()
+    field.hub.sock.close()
+    field.join(broker)
+    field.until(lambda: field.link.connected)
+    answer = field.run(session.request(get("/result")))
+    assert (answer.code, answer.payload) == (L.CODE_CONTENT, b"negative")
+
+
+def test_what_others_publish_is_dropped_and_the_thief_gets_nothing(field):
+    for rubbish in (b"", b"short", bytes(4000)):
+        field.hub.publish(TOPIC + b"/down", rubbish)
+    field.until(lambda: field.link.dropped == 3)
+    thief = mint.nested(mint.claims(TUBE, "read_result", NOW_S), d=7)
+    with pytest.raises(Refused) as refused:
+        field.run(field.doctor.open_session("tube", held(thief)))
+    assert refused.value.code == L.CODE_UNAUTHORIZED
