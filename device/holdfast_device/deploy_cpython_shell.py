@@ -175,7 +175,7 @@ def audit(port: str) -> dict[str, Any]:
 
 def wipe(port: str, tell: Tell) -> None:
     """Factory reset by wipe_shell.py on the board. Problem when something is left."""
-    left = Board(port).ask(ask.WIPE, lambda line: line.startswith("{") or tell(line))["left"]
+    left = Board(port).ask(ask.WIPE, tell)["left"]
     if left:
         raise Problem(f"{', '.join(left)} in {ask.DIRECTORY} is still there: wipe again, or erase the whole flash.")
 

@@ -59,6 +59,14 @@ def _fail(program: str, lines: list[str]) -> None:
     raise Problem(f"{Path(program).name} says: {said}", UNREACHABLE if unreachable else FAILED)
 
 
+def _decode(line: str) -> dict[str, Any]:
+    try:
+        decoded: dict[str, Any] = json.loads(line)
+    except ValueError:
+        raise Problem(f"The board's answer cannot be read: {line}") from None
+    return decoded
+
+
 class Board:
     """A board at a serial port, through mpremote; each call is one run of it, after a soft reset of the board."""
 
@@ -66,14 +74,15 @@ class Board:
         self._mpremote = [tool("mpremote"), "connect", port]
 
     def ask(self, program: str, tell: Callable[[str], object] = lambda _line: None) -> dict[str, Any]:
-        """Run a program of questions_cpython.py on the board and return its answer; tell gets what it says before."""
-        lines = run([*self._mpremote, "exec", program], tell)
-        try:
-            answer = json.loads(lines[-1])
-        except (IndexError, ValueError):
-            raise Problem(f"The board does not answer the question: {lines[-1:]}.") from None
-        if not isinstance(answer, dict):
-            raise Problem(f"The board does not answer the question: {lines[-1:]}.")
+        """Run a program of questions_cpython.py on the board; returns its objects as one. tell gets its other lines."""
+        answer: dict[str, Any] = {}
+        answered = False
+        for line in run([*self._mpremote, "exec", program], lambda line: line.startswith("{") or tell(line)):
+            if line.startswith("{"):
+                answer.update(_decode(line))
+                answered = True
+        if not answered:
+            raise Problem("The board does not answer the question.")
         return answer
 
     def copy(self, files: dict[str, Path], tell: Callable[[str], object]) -> None:

@@ -1,4 +1,4 @@
-"""What a computer asks a board, as programs for its REPL; each prints one line of JSON, as its last.
+"""What a computer asks a board, as programs for its REPL; each answers with objects of JSON, a line each.
 
 They run on any MicroPython that mpremote can talk to, with Holdfast on it or without. None of them ever prints what a
 provisioning file holds, beyond names and key ids. CPython builds them, boards run them.
@@ -13,7 +13,8 @@ NATIVE = LIB + "/hf_native.mpy"
 NEW = PROVISIONING + ".new"
 
 _HASH = """
-import os, sys, json, hashlib, binascii
+import os, sys, gc, json, hashlib, binascii
+gc.collect()
 def sha256(path):
     h = hashlib.sha256()
     try:
@@ -102,11 +103,12 @@ print(json.dumps(told))
 IDENTITY = _IDENTITY + _PRINT
 STATUS = _IDENTITY + _HOLDFAST + _PROVISIONED + _PRINT
 
+# A line for each file: all in one would be more than a small heap has in one piece.
 HASHES = f"""{_HASH}
 told = {{}}
 for package in {PACKAGES!r}:
     for name in names("{LIB}/" + package):
-        told[package + "/" + name] = sha256("{LIB}/" + package + "/" + name)
+        print(json.dumps({{package + "/" + name: sha256("{LIB}/" + package + "/" + name)}}))
 for name in names("{LIB}"):
     if name.startswith("hf_native."):
         told[name] = sha256("{LIB}/" + name)
