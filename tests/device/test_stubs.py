@@ -80,6 +80,6 @@ def test_what_no_board_has_is_found_and_nothing_else(repo, stubs):
         stubs / "planted.py"
     )  # always the same: mypy's cache tells files by content, and repeats the path it saw first
     path.write_text(ABSENT + PRESENT)
-    found = findings(repo, stubs, "esp32", [path])
+    found = findings(repo, stubs, "esp32", [path.relative_to(repo)])
     lines = {int(line.split(":")[1]) for line in found if " error: " in line}
     assert lines == set(range(1, 1 + ABSENT.count("\n")))
