@@ -1,6 +1,6 @@
 """The loop that joins a device to a link and to the clock; it moves datagrams and decides nothing.
 
-A link is anything with three methods: udp_shell.py and serial_shell.py have one each.  A link that goes away loses
+A link is anything with three methods: udp_, serial_, mqtt_ and ble_shell.py have one each.  A link that goes away loses
 datagrams, as every network does; the timers of the CoAP stack see to the rest.
 """
 
