@@ -37,7 +37,7 @@ def test_no_secret_shows(optimise, compiler):
 
 def test_no_key_shows_in_cose():
     """Tokens under secret keys: COSE_Mac0 and COSE_Encrypt0, good and damaged."""
-    own = [f"native/src/hf_{name}.c" for name in ("cose", "cbor", "verdict")]
+    own = [f"native/src/hf_{name}.c" for name in ("cose", "cbor", "fields", "verdict")]
     sources = ("native/tests/ct_cose.c", *own, *SOURCES)
     assert watch(kit.program("ct-cose", sources, ("-DHF_CT_TEST", "-O2"))) == (0, ["cose"])
 
