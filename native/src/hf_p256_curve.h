@@ -113,26 +113,36 @@ static enum hf_status HF_P256_NAME(verify_fixed)(const uint8_t *table, size_t ta
 #define HF_WINDOW_POINTS (1 << (HF_WINDOW - 2)) /* Q, or Q, 3Q, 5Q, 7Q */
 #define HF_MAX_DIGITS 257
 
+/* HF_WINDOW bits of a from bit i, 0 <= i < 256 */
+static unsigned hf_u256_window(const hf_u256_t *a, unsigned i)
+{
+    unsigned limb = i / HF_LIMB_BITS, shift = i % HF_LIMB_BITS;
+    hf_limb_t bits = a->v[limb] >> shift;
+    if (shift > HF_LIMB_BITS - HF_WINDOW && limb + 1 < HF_LIMBS) {
+        bits |= a->v[limb + 1] << (HF_LIMB_BITS - shift);
+    }
+    return (unsigned)bits & ((1u << HF_WINDOW) - 1);
+}
+
 /* Digits of k, least significant first: each 0 or odd, |d| < 2^(HF_WINDOW - 1), with HF_WINDOW - 1 zeros after it. */
 static void hf_window_digits(int8_t digits[HF_MAX_DIGITS], const hf_u256_t *k)
 {
-    unsigned carry = 0;
-    for (unsigned i = 0; i < HF_MAX_DIGITS;) {
-        unsigned bit = i < 256 ? hf_u256_bit(k, i) : 0;
-        if (bit == carry) {
-            digits[i++] = 0;
+    unsigned carry = 0, i;
+    for (i = 0; i < HF_MAX_DIGITS; i++) {
+        digits[i] = 0;
+    }
+    for (i = 0; i < 256;) {
+        unsigned window = hf_u256_window(k, i) + carry;
+        if (!(window & 1)) {
+            i++;
             continue;
         }
-        unsigned window = carry;
-        for (unsigned j = 0; j < HF_WINDOW; j++) {
-            window += (i + j < 256 ? hf_u256_bit(k, i + j) : 0) << j;
-        }
-        carry = window >> (HF_WINDOW - 1) & 1;
+        carry = window >> (HF_WINDOW - 1);
         digits[i] = (int8_t)((int)window - (carry ? 1 << HF_WINDOW : 0));
-        for (unsigned j = 1; j < HF_WINDOW && i + j < HF_MAX_DIGITS; j++) {
-            digits[i + j] = 0;
-        }
         i += HF_WINDOW;
+    }
+    if (carry) { /* then i is at most 256 */
+        digits[i] = 1;
     }
 }
 

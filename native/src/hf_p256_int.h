@@ -55,11 +55,11 @@ static inline int hf_u256_less(const hf_u256_t *a, const hf_u256_t *b)
 
 static inline int hf_u256_is_zero(const hf_u256_t *a)
 {
-    hf_limb_t any = 0;
-    for (int i = 0; i < HF_LIMBS; i++) {
-        any |= a->v[i];
+    int i = 0;
+    while (i < HF_LIMBS && a->v[i] == 0) { /* seldom, after the first */
+        i++;
     }
-    return any == 0;
+    return i == HF_LIMBS;
 }
 
 static inline int hf_u256_equal(const hf_u256_t *a, const hf_u256_t *b)
@@ -70,12 +70,6 @@ static inline int hf_u256_equal(const hf_u256_t *a, const hf_u256_t *b)
         any |= a->v[i] ^ b->v[i];
     }
     return any == 0;
-}
-
-/* Bit i of a, 0 <= i < 256. */
-static inline unsigned hf_u256_bit(const hf_u256_t *a, unsigned i)
-{
-    return (unsigned)(a->v[i / HF_LIMB_BITS] >> (i % HF_LIMB_BITS)) & 1u;
 }
 
 static inline void hf_u256_from_be(hf_u256_t *r, const uint8_t bytes[32])

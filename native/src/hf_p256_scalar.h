@@ -60,6 +60,12 @@ typedef struct {
     hf_step_t v[HF_STEP_LIMBS];
 } hf_steps_t;
 
+#if defined(__clang__) || defined(__OPTIMIZE_SIZE__)
+#define HF_UNROLL_STEPS
+#else
+#define HF_UNROLL_STEPS _Pragma("GCC unroll 9")
+#endif
+
 /* An odd modulus m, and 1/m mod 2^HF_STEP_BITS */
 typedef struct {
     hf_steps_t m;
@@ -160,6 +166,7 @@ static int hf_division_steps(hf_matrix_t *t, int eta, hf_limb_t f, hf_limb_t g)
 static void hf_steps_apply(hf_steps_t *f, hf_steps_t *g, const hf_matrix_t *t)
 {
     hf_signed_wide_t cf = 0, cg = 0;
+    HF_UNROLL_STEPS
     for (int i = 0; i < HF_STEP_LIMBS; i++) {
         hf_step_t fi = f->v[i], gi = g->v[i];
         cf += (hf_signed_wide_t)t->u * fi + (hf_signed_wide_t)t->v * gi;
@@ -187,6 +194,7 @@ static void hf_steps_apply_modulo(hf_steps_t *d, hf_steps_t *e, const hf_matrix_
     md -= (hf_step_t)((m->inverse * (hf_limb_t)cd + (hf_limb_t)md) & HF_STEP_MASK);
     me -= (hf_step_t)((m->inverse * (hf_limb_t)ce + (hf_limb_t)me) & HF_STEP_MASK);
     cd = ce = 0;
+    HF_UNROLL_STEPS
     for (int i = 0; i < HF_STEP_LIMBS; i++) {
         hf_step_t di = d->v[i], ei = e->v[i];
         cd += (hf_signed_wide_t)t->u * di + (hf_signed_wide_t)t->v * ei + (hf_signed_wide_t)m->m.v[i] * md;
@@ -204,11 +212,11 @@ static void hf_steps_apply_modulo(hf_steps_t *d, hf_steps_t *e, const hf_matrix_
 
 static int hf_steps_is_zero(const hf_steps_t *a)
 {
-    hf_step_t any = 0;
-    for (int i = 0; i < HF_STEP_LIMBS; i++) {
-        any |= a->v[i];
+    int i = 0;
+    while (i < HF_STEP_LIMBS && a->v[i] == 0) {
+        i++;
     }
-    return any == 0;
+    return i == HF_STEP_LIMBS;
 }
 
 /* a = sign * a + k * m, limbs in range again; sign 1 or -1 */
