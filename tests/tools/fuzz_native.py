@@ -44,7 +44,8 @@ class Run:
         kit.write_seeds(self.name, self.corpus)
         self.findings.mkdir(exist_ok=True)
         limits = [f"-max_total_time={self.seconds}", "-max_len=1100", f"-timeout={INPUT_S}", "-print_final_stats=1"]
-        command = [str(fuzzer), *limits, f"-artifact_prefix={self.findings}/", str(self.corpus)]
+        command = [str(fuzzer), *limits, f"-artifact_prefix={self.findings}/"]
+        command += [str(self.corpus), str(self.findings)]  # what was found once is tried first
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         self.log = done.stderr
         self.failed = done.returncode != 0
@@ -74,8 +75,9 @@ def main(words: "list[str]") -> int:
             if run.failed:
                 failed = True
                 print(run.log[-3000:], file=sys.stderr)
-                print(f"fuzz: {run.name}: FOUND something; inputs that show it: {run.findings}", file=sys.stderr)
-                print(f"fuzz: again: python tests/tools/fuzz_native.py 1 {run.name}", file=sys.stderr)
+                shown = ", ".join(map(str, sorted(run.findings.iterdir())))
+                print(f"fuzz: {run.name}: FOUND something; inputs that show it: {shown}", file=sys.stderr)
+                print(f"fuzz: again: .venv/bin/python tests/tools/fuzz_native.py 1 {run.name}", file=sys.stderr)
     print(f"fuzz: {'FAILED' if failed else 'nothing found'} in {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
