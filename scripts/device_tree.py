@@ -1,12 +1,14 @@
-"""Write the device package as boards get it: the same files, with each label of labels.py as the number that it is.
+"""Write the device package as boards get it: the same files, without what costs a board memory and gives it nothing.
 
     device_tree.py OUT        OUT/holdfast_core, OUT/holdfast_device, OUT/examples; scripts/firmware.sh freezes them
 
 On a board a name costs heap: the table of labels alone is 4 kB of it, and each file that uses a name carries its text.
-Programs may still import labels, so the file itself goes along. Only `L.NAME` is replaced, never text.
+So `L.NAME` becomes the number that it is, never in text, and what is for type checkers alone goes.
+Programs may still import labels: the file itself goes along.
 """
 
 import io
+import re
 import sys
 import tokenize
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = (ROOT / "native" / "holdfast_core", ROOT / "device" / "holdfast_device", ROOT / "device" / "examples")
 IMPORT = "from holdfast_core import labels as L\n"
+TYPES_ONLY = re.compile(r"^TYPE_CHECKING = False\n|^if TYPE_CHECKING:\n(?:(?:[ ].*)?\n)++(?!el)", re.MULTILINE)
 sys.path.insert(0, str(ROOT / "native"))
 
 from holdfast_core import labels  # noqa: E402
@@ -43,6 +46,13 @@ def inlined(source: str) -> str:
     return "".join(lines).replace(IMPORT, "")
 
 
+def for_boards(source: str) -> str:
+    """The source as it is compiled for boards."""
+    source = inlined(source)
+    without = TYPES_ONLY.sub("\n", source)
+    return source if "TYPE_CHECKING" in without else without
+
+
 def write(out: Path) -> list[Path]:
     """Write the tree, and remove from it what is no longer there; returns its files."""
     written = []
@@ -55,7 +65,7 @@ def write(out: Path) -> list[Path]:
                 stale.unlink()
         for name in sorted(names):
             text = (package / name).read_text()
-            text = text if name == "labels.py" else inlined(text)
+            text = text if name == "labels.py" else for_boards(text)
             path = folder / name
             if not path.exists() or path.read_text() != text:  # make looks at times
                 path.write_text(text)

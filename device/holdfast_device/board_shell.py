@@ -7,6 +7,7 @@ The board's own parts come from main.py: the link, the generator of randomness, 
 JSON when it serves and another when it cannot; never a secret.  Examples: device/examples.
 """
 
+import gc
 import json
 import sys
 
@@ -14,7 +15,6 @@ from holdfast_core.crypto import PROVIDER
 from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_core.token_check import PATH
-from holdfast_core.trace import tracer
 from holdfast_device.device import Device
 from holdfast_device.loop_shell import Loop
 from holdfast_device.store_flash import FileFlash
@@ -55,15 +55,31 @@ def run(
     peer_text: how to write an address; with it, each datagram is one line of JSON.
     """
     try:
-        provisioning = read_provisioning(directory + "/" + PROVISIONING_NAME)
+        gc.collect()  # what lives long moves together: what importing and starting left goes first
         ticks = Ticks()
-        trace = None if peer_text is None else tracer(name_of(provisioning), write, peer_text)
-        device = Device(provisioning, FileFlash(directory), board_rng, ticks.now_ms(), trace=trace)
+        device = _start(directory, board_rng, ticks.now_ms(), peer_text)
         setup(device, options)
         announce(0)
+        gc.collect()
         Loop(device, link, ticks, has_clock).run()
     except (HoldfastError, OSError) as error:
         write(json.dumps({"error": str(error)}) + "\n")
+
+
+def _start(
+    directory: str,
+    board_rng: "Callable[[int], bytes] | None",
+    now_ms: int,
+    peer_text: "Callable[[Any], str] | None",
+) -> Device:
+    """Make the device; the provisioning record goes when this returns."""
+    provisioning = read_provisioning(directory + "/" + PROVISIONING_NAME)
+    trace = None
+    if peer_text is not None:
+        from holdfast_core.trace import tracer
+
+        trace = tracer(name_of(provisioning), write, peer_text)
+    return Device(provisioning, FileFlash(directory), board_rng, now_ms, trace=trace)
 
 
 def read_provisioning(path: str) -> "Provisioning":

@@ -132,10 +132,11 @@ class Device:
     ) -> ResourceServer:
         times = self.times
         cnonces = Cnonces(self.freshness_key)
+        as_uri, audience, freshness = provisioning.as_uri, told.audiences[0], told.freshness  # nothing keeps the record
 
         def hints() -> bytes:
-            cnonce = cnonces.issue(times.now_ms) if told.freshness else None
-            return encode_hints(Hints(provisioning.as_uri, told.audiences[0], None, cnonce))
+            cnonce = cnonces.issue(times.now_ms) if freshness else None
+            return encode_hints(Hints(as_uri, audience, None, cnonce))
 
         echo_key = hmac_sha256(self.freshness_key, b"echo of the resource server")
         rs = ResourceServer(self.endpoint, contexts, times, self.rng, hints, provisioning.max_sessions, echo_key)
