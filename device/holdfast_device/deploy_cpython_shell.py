@@ -152,8 +152,9 @@ def verify(port: str, tree: Path) -> dict[str, Any]:
     problems = [f"{name} is {what}" for name, what in sorted(differences(board.ask(ask.HASHES), files).items())]
     if told["frozen"]:
         problems = ["holdfast_core is frozen into the firmware, and /lib is not looked at"]
-    if told.pop("problem", None) is not None or told["crypto"] is None:
-        problems.append("the package does not start on the board")
+    problem = told.pop("problem", None)
+    if problem is not None or told["crypto"] is None:
+        problems.append(f"the package does not start on the board: {problem}")
     elif not told["aes"]:
         problems.append("the board has no AES: neither cryptolib in its firmware nor a C core")
     if told["provisioned"] is None:
