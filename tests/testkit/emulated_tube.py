@@ -1,0 +1,201 @@
+"""A tube on an emulated board, provisioned, with a UDP bridge in front; a doctor on a real socket; and a probe.
+
+The probe is code that a test hands to the board over its serial line: it stands around Device.feed and says of each
+datagram how many instructions it took and what it left on the heap.  Instructions are counted by QEMU (-icount), so
+they are those of the processor, and no measure of anybody's time.
+"""
+
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from holdfast_core.provisioning import encode_provisioning
+from holdfast_device.client import AceClient
+from holdfast_device.endpoint import Endpoint
+from holdfast_device.loop_shell import Loop
+from holdfast_device.ticks_shell import Ticks
+from holdfast_device.udp_shell import UdpLink, bind, resolve
+from holdfast_sim.emulator_shell import FLASH_BLOCK_LEN, Board, BoardFailed, Bridge
+from testkit import mint
+from testkit.story import AS_URI, TUBE, get, held, tube_provisioning
+
+ANSWER_S = 20
+ANSWER = b"troponin negative"
+HZ = {"qemu-cortex-m3": 25000000, "qemu-cortex-m4": 25000000}  # of emulated.ticks(); as many make 10^9 instructions
+
+IMPORT = """
+import gc
+gc.collect()
+before = gc.mem_alloc()
+import {board} as board, tube
+gc.collect()
+imported = gc.mem_alloc() - before
+"""
+PROBE = """
+import emulated, json
+from holdfast_device import authz_info
+from holdfast_device.device import Device
+feed, verify = Device.feed, authz_info.verify_token
+took = [0]
+STEP = 1000000000 // {hz}
+def timed_verify(*args):
+    began = emulated.ticks()
+    try:
+        return verify(*args)
+    finally:
+        took[0] = emulated.ticks() - began & 0xffffffff
+def timed_feed(self, datagram, peer, now_ms):
+    gc.collect()
+    if b"authz-info" not in datagram:
+        gc.disable()
+    took[0] = 0
+    alive, began = gc.mem_alloc(), emulated.ticks()
+    feed(self, datagram, peer, now_ms)
+    ended, taken = emulated.ticks(), gc.mem_alloc() - alive
+    gc.enable()
+    gc.collect()
+    print(json.dumps({{"probe": [
+        (ended - began & 0xffffffff) * STEP, took[0] * STEP, taken, alive - before, gc.mem_alloc() - before, imported
+    ]}}))
+authz_info.verify_token, Device.feed = timed_verify, timed_feed
+gc.collect()
+before += gc.mem_alloc() - before - imported
+"""
+
+
+class Turn:
+    """One datagram at the tube, on bytes and instructions.
+
+    instructions: of all of it; check: of these, in the token check; allocated: bytes, of requests in a session;
+    before, after: bytes alive over an interpreter without the package; imported: of these, what import alone took.
+    """
+
+    def __init__(self, said):
+        self.instructions, self.check, self.allocated, self.before, self.after, self.imported = said
+
+
+class Counted:
+    """A target whose QEMU counts instructions: one is a nanosecond of the board's time."""
+
+    def __init__(self, target):
+        self._target = target
+
+    def __getattr__(self, name):
+        return getattr(self._target, name)
+
+    def command(self, firmware, flash):
+        return [*self._target.command(firmware, flash), "-icount", "shift=0"]
+
+
+class Doctor:
+    """A client on a real socket; host: its own address, since boards count posts by address."""
+
+    def __init__(self, host="127.0.0.1"):
+        self.ticks = Ticks()
+        self.endpoint = Endpoint(os.urandom)
+        self.client = AceClient(self.endpoint, os.urandom, AS_URI)
+        self.sock = bind(host, 0)
+        self.loop = Loop(self.endpoint, UdpLink(self.sock), self.ticks, has_clock=False)
+
+    def run(self, steps):
+        """Run a task to its end; raises what it raised."""
+        ended = []
+        self.endpoint.now_ms = self.ticks.now_ms()
+        self.endpoint.spawn(steps).when_ended(lambda value, error: ended.append((value, error)))
+        end_s = time.monotonic() + ANSWER_S
+        while not ended:
+            self.loop.step(100)
+            if time.monotonic() > end_s:
+                raise TimeoutError
+        value, error = ended[0]
+        if error is not None:
+            raise error
+        return value
+
+    def open(self, tube, key=b"osc-1"):
+        """Post a token for this key; returns the session."""
+        token = mint.nested(mint.claims(TUBE, "read_result", int(time.time()), key=key))
+        peer = resolve(*tube.sock.getsockname())
+        return self.run(self.client.open_session(peer, held(token, key=key, now_ms=self.ticks.now_ms())))
+
+    def result(self, session):
+        """Return what a protected request brings."""
+        return self.run(session.request(get("/result"))).payload
+
+    def close(self):
+        self.sock.close()
+
+
+class EmulatedTube:
+    """heap: leave it so many bytes, 0 for all; probe: count, and say so in `probes`; max_sessions: of the tube.
+
+    Each of probes, one for each datagram, is a Turn.
+    """
+
+    def __init__(self, target, firmware, heap=0, probe=False, max_sessions=8):
+        self.folder = tempfile.TemporaryDirectory()
+        flash = Path(self.folder.name) / "flash"
+        flash.write_bytes(b"\xff" * (target.flash_blocks * FLASH_BLOCK_LEN))
+        self.board = Board(Counted(target) if probe else target, firmware, flash)
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.probes, self.failed = [], ""
+        told = tube_provisioning()
+        told.time_floor_s = int(time.time()) - 60
+        told.max_sessions = max_sessions
+        try:
+            if heap:  # first of all, so that what is imported has no more room than that
+                self.board.execute(
+                    f"import gc\ngc.collect()\ntaken = bytearray(gc.mem_alloc() + gc.mem_free() - {heap})"
+                )
+            self.board.execute(IMPORT.format(board=target.board))
+            self.board.execute(f"board.mount({str(flash)!r}, {target.flash_blocks})")
+            self.board.execute(f"board.provision({encode_provisioning(told)!r})")
+            if probe:
+                self.board.execute(PROBE.format(hz=HZ[target.name]))
+        except BoardFailed:
+            self.close()
+            raise
+        self.board.start("board.main('tube', 0, False)")
+        bridge = Bridge(self.board, self.sock, self._told)
+        self.thread = threading.Thread(target=self._carry, args=(bridge,), daemon=True)
+        self.thread.start()
+
+    def _told(self, line):
+        if line.startswith('{"probe"'):
+            self.probes.append(Turn(json.loads(line)["probe"]))
+
+    def _carry(self, bridge):
+        try:
+            bridge.run()
+        except (BoardFailed, OSError, ValueError) as failed:
+            self.failed = str(failed)
+
+    def close(self):
+        """Cut the power."""
+        self.board.close()
+        if hasattr(self, "thread"):
+            self.thread.join(5)
+        self.sock.close()
+        self.folder.cleanup()
+
+
+def works(target, firmware, heap, gets=10):
+    """Whether the story passes on this heap: a start, a token, protected requests."""
+    try:
+        tube = EmulatedTube(target, firmware, heap)
+    except BoardFailed:
+        return False
+    doctor = Doctor()
+    try:
+        session = doctor.open(tube)
+        return all(doctor.result(session) == ANSWER for _ in range(gets))
+    except Exception:  # noqa: BLE001 - a board without memory fails in every way there is
+        return False
+    finally:
+        doctor.close()
+        tube.close()
