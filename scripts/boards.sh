@@ -99,7 +99,8 @@ run() {
 }
 
 [ $# -gt 0 ] || set -- $ALL
-scripts/natmod.sh armv6m armv7m armv7emsp rv32imc
+modules=$(printf '%s\n' "$@" | sed -n 's/^natmod-m3$/armv7m/p; s/^natmod-m4$/armv7emsp/p; s/^natmod-rv32$/rv32imc/p; s/^natmod-.*\(m0\|armv6m\|rp2040\)$/armv6m/p' | sort -u)
+scripts/natmod.sh ${modules:-armv6m}
 for name in "$@"; do rm -f ".cache/paths/$name.json"; done
 # The Pico is emulated in JavaScript and takes as long as all others, so it runs beside them.
 for name in "$@"; do
