@@ -36,9 +36,14 @@ if [ "$(cat "$WASM/.stamp" 2>/dev/null)" != "$(sha256sum < $TOOLS/package-lock.j
 fi
 
 [ $# -gt 0 ] || set -- 1.23 1.24 1.25 1.26 1.27 1.28 1.29
-FAILED=
-for version in "$@"; do
-  echo "=== MicroPython $version"
-  node $TOOLS/dialects.mjs "$WASM/node_modules/micropython-$version/micropython.mjs" . || FAILED="$FAILED $version"
-done
-[ -z "$FAILED" ] || die "failed on$FAILED"
+# As many at once as there are cores; each says what it has to say when it ends.
+one() {
+  local said
+  said=$(node $TOOLS/dialects.mjs "$WASM/node_modules/micropython-$1/micropython.mjs" . 2>&1)
+  local code=$?
+  printf '=== MicroPython %s\n%s\n' "$1" "$said"
+  return $code
+}
+export -f one
+export TOOLS WASM
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -c 'one {}' || die "a version failed: see FAIL above."

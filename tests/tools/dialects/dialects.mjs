@@ -20,7 +20,7 @@ const FILES = /\.(py|jsonl)$/;
 const [module, root, ...words] = process.argv.slice(2);
 
 const { loadMicroPython } = await import(pathToFileURL(path.resolve(module)));
-const micropython = await loadMicroPython({ heapsize: HEAP, stdout: (line) => console.log(line) });
+let micropython;
 
 function copy(from, to) {
   micropython.FS.mkdirTree(to);
@@ -28,15 +28,6 @@ function copy(from, to) {
     if (FILES.test(name)) micropython.FS.writeFile(`${to}/${name}`, fs.readFileSync(path.join(from, name)));
   }
 }
-for (const folder of FOLDERS) copy(path.join(root, folder), `/${folder}`);
-micropython.registerJsModule("lent_by_node", {
-  aes(key, iv, blocks) {
-    const name = `aes-${4 * key.length}-${iv ? "cbc" : "ecb"}`;
-    const cipher = crypto.createCipheriv(name, Buffer.from(key, "hex"), iv ? Buffer.from(iv, "hex") : null);
-    return cipher.setAutoPadding(false).update(blocks, "hex", "hex");
-  },
-});
-copy(path.dirname(fileURLToPath(import.meta.url)), "/lent"); // cryptolib.py, suite.py
 
 // A Python error has its trace in its message; the rest of it is this program's, and long.
 function python(source) {
@@ -48,22 +39,44 @@ function python(source) {
   }
 }
 
-python(`
+function ask(expression) {
+  python(`answer = ${expression}`);
+  return micropython.globals.get("answer");
+}
+
+async function begin() {
+  micropython = await loadMicroPython({ heapsize: HEAP, stdout: (line) => console.log(line) });
+  for (const folder of FOLDERS) copy(path.join(root, folder), `/${folder}`);
+  copy(path.dirname(fileURLToPath(import.meta.url)), "/lent"); // cryptolib.py, suite.py
+  micropython.registerJsModule("lent_by_node", {
+    aes(key, iv, blocks) {
+      const name = `aes-${4 * key.length}-${iv ? "cbc" : "ecb"}`;
+      const cipher = crypto.createCipheriv(name, Buffer.from(key, "hex"), iv ? Buffer.from(iv, "hex") : null);
+      return cipher.setAutoPadding(false).update(blocks, "hex", "hex");
+    },
+  });
+  python(`
 import gc, sys
 sys.path[:] = ["/tests/dual", "/tests", "/native", "/device", "/lent", ".frozen"]
 import suite
-names = suite.names()
-print("MicroPython", sys.implementation.version, "of 32 bits" if sys.maxsize < 2 ** 32 else "of 64 bits")
 `);
+}
+
+await begin();
+console.log(`MicroPython ${ask('"{}.{}.{}, {} bits".format(*sys.implementation[1][:3], 32 if sys.maxsize < 2 ** 32 else 64)')}`);
 let passed = 0;
 let failed = 0;
-for (const name of micropython.globals.get("names").split("\n")) {
-  if (words.length && !words.some((word) => name.includes(word))) continue;
-  const began = Date.now();
-  python(`good = suite.run(${JSON.stringify(name)})\ngc.collect()`);
-  if (micropython.globals.get("good")) passed++;
-  else failed++;
-  if (process.env.DIALECTS_TIMES) console.log(`${Date.now() - began} ms ${name}`);
+for (const file of ask("suite.files()").split("\n")) {
+  if (words.length && !words.some((word) => word.includes(file) || file.includes(word))) continue;
+  await begin();
+  for (const name of ask(`suite.names("${file}")`).split("\n")) {
+    if (words.length && !words.some((word) => name.includes(word))) continue;
+    const began = Date.now();
+    if (ask(`suite.run("${name}")`)) passed++;
+    else failed++;
+    python("gc.collect()");
+    if (process.env.DIALECTS_TIMES) console.log(`${Date.now() - began} ms ${name}`);
+  }
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed || !passed ? 1 : 0;
