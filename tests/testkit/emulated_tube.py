@@ -180,6 +180,8 @@ class EmulatedTube:
         self.board.close()
         if hasattr(self, "thread"):
             self.thread.join(5)
+        self.board._in.close()
+        self.board._process.stdout.close()
         self.sock.close()
         self.folder.cleanup()
 
