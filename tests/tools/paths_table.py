@@ -40,7 +40,6 @@ FAMILIES = {
     "coap": ("coap_",),
 }
 NO_VECTORS = ("token_rules",)  # what the tokens are posted to
-PYTHON_ONLY = ("cpython", "cpython-cffi", "unix")
 PICO = ("natmod-rp2040", "user-rp2040")
 # paths, file, how many rows they may leave out, why
 NARROW = "a board's floats have 32 bits"
@@ -48,12 +47,6 @@ LEFT_OUT = (
     (PICO, "cbor_good", 14, NARROW),
     (PICO, "cbor_appendix_a", 4, NARROW),
     (PICO, "tokens", 4, NARROW),
-    (
-        PYTHON_ONLY,
-        "crypto_es256_tables",
-        4,
-        "tables are the C core's; cffi: test_p256_tables.py",
-    ),
 )
 
 
