@@ -38,9 +38,13 @@ class GoesOn(Sleeping):
 
     def test_a_session_that_nobody_has_used_yet_can_be_used_afterwards(self):
         session = self.open()
+        checked_ms = self.world.tube.rs.sessions.all()[0].checked_ms
         self.world.cycle()
         self.assertFalse(self.world.tube.rs.sessions.all()[0].bound)
+        self.assertEqual(self.world.tube.rs.sessions.all()[0].checked_ms, checked_ms)
         self.reads(session)
+        self.assertTrue(self.world.tube.rs.sessions.all()[0].bound)
+        self.world.cycle()
         self.assertTrue(self.world.tube.rs.sessions.all()[0].bound)
 
     def test_replays_from_before_any_sleep_are_refused_after_each(self):
@@ -169,7 +173,7 @@ class Ends(Sleeping):
     def test_a_countdown_that_the_flash_refused_to_end_stays_ended(self):
         from holdfast_device.slots import StorageFailed
 
-        more = {"exi": 5, "cti": cti(1), "exp": None}
+        more = {"exi": 100, "cti": cti(1), "exp": None}
         self.open(**more)
         flash = self.world.flash["tube"]
         write = flash.write
@@ -178,8 +182,8 @@ class Ends(Sleeping):
             raise StorageFailed("write")
 
         flash.write = refuse
-        self.world.wait(10)
-        self.world.sleep(20)
+        self.world.wait(105)
+        self.world.sleep(5)
         flash.write = write
         self.assertTrue(self.world.wake().woke)
         with self.assertRaises(Refused):
@@ -196,6 +200,12 @@ class Ends(Sleeping):
             true_s = NOW_S + (self.world.now_ms - start_ms) // 1000
             self.assertLessEqual(floor_s, true_s)
         self.assertGreaterEqual(floor_s, NOW_S + 20 * 58 * 15 // 16 - 40)
+
+    def test_a_later_floor_of_provisioning_counts_at_once(self):
+        self.world.sleep()
+        self.world.provisionings["tube"].time_floor_s = NOW_S + 10**7
+        self.assertTrue(self.world.wake().woke)
+        self.assertGreaterEqual(self.world.tube.times.now_s, NOW_S + 10**7)
 
     def test_the_floor_is_saved_on_the_way(self):
         self.open(life_s=10**5)

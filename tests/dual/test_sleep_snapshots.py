@@ -1,13 +1,16 @@
 """What deep sleep keeps in memory: used once, whole, by the device that made it; anything else is a restart."""
 
 from holdfast_core import cbor
+from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_core.secret import Secret
+from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.client import SessionLost
 from holdfast_device.hibernation import CHECK_LEN, MAX_SLEEP_MS, ROOM, freeze, thaw
+from testkit import mint
 from testkit.link import Random
 from testkit.sleep import Sleeping, cti
-from testkit.story import NOW_S, get
+from testkit.story import NOW_S, TUBE, get, held
 
 
 class Snapshots(Sleeping):
@@ -111,6 +114,14 @@ class Full(Sleeping):
         self.assertTrue(self.world.wake().woke)
         self.lost(session)
 
+    def test_rights_of_another_key_are_not_revived(self):
+        session = self.open()
+        claims = mint.claims(TUBE, "read_result", NOW_S + 1, cnf={L.CNF_KID: b"osc-1"})
+        self.world.run(session.update(held(mint.encrypted(claims), now_ms=self.world.now_ms)))
+        self.world.tube.rs.sessions.all()[0].osc.id = b"osc-2"
+        self.world.cycle()
+        self.assertEqual(len(self.world.tube.rs.sessions), 0)
+
     def test_a_reference_is_left_out(self):
         self.open()
         self.world.tube.rs.sessions.all()[0].grant.format = "reference"
@@ -171,6 +182,23 @@ class Cuts(Sleeping):
         self.world.tube.as_sequence.reserved_until = self.world.tube.as_sequence.next_value
         self.assertTrue(self.world.wake().woke)
         self.reads(self.open(b"osc-2"))
+
+    def test_what_a_frozen_device_still_holds_has_no_numbers_left(self):
+        self.open()
+        context, tube = self.world.tube.rs.sessions.all()[0].context, self.world.tube
+        snapshot = freeze(tube, self.world.ticks_ms, 0, self.world.ticks_ms, self.world.seed)
+        with self.assertRaises(SequenceExhausted):
+            context.sequence.take()
+        self.assertIsNotNone(thaw(snapshot, 0, self.world.seed))
+
+    def test_a_number_taken_with_the_as_after_it_voids_a_snapshot(self):
+        tube = self.world.tube
+        tube.as_sequence.take()
+        snapshot = freeze(tube, self.world.ticks_ms, 0, self.world.ticks_ms, self.world.seed)
+        mark = thaw(snapshot, 0, self.world.seed).mark
+        self.assertEqual(mark, tube.state.mark)
+        self.assertEqual(tube.as_sequence.take(), 64)
+        self.assertNotEqual(mark, tube.state.mark)
 
     def test_a_flash_that_refuses_keeps_the_device_awake(self):
         from testkit.flash import PowerCut

@@ -199,6 +199,23 @@ class OnRawFlash(Cuts, TestCase):
             for _ in range(20):
                 slots.save(b"new")
 
+    def test_what_a_cut_erase_may_have_left_is_erased_again(self):
+        below = self.below()
+        slots = self.fill(below, 3)
+        slot = 1 - slots._newest
+        first = slot * self.blocks // 2
+        for block in range(first, first + self.blocks // 2):
+            below.ioctl(6, block)  # looks erased, and who knows
+        before = below.erases[first]
+        slots.save(b"new")
+        self.assertEqual(below.erases[first], before + 1)
+        slots.save(b"newer")
+        start = first * 2 * COPY_LEN  # of its only copy
+        below.cells[start + 20] = 0  # torn, with room behind it
+        slots.save(b"newest")
+        self.assertEqual(below.erases[first], before + 2)
+        self.assertEqual(loaded(self.store(below))[1], b"newest")
+
     def test_a_record_too_long_and_a_device_of_another_shape(self):
         below = self.below()
         slots = self.fill(below, 2)
