@@ -62,6 +62,8 @@ def run(
         announce(0)
         gc.collect()
         Loop(device, link, ticks, has_clock).run()
+    except MemoryError:
+        write('{"error": "out of memory"}\n')  # main.py resets: what the device remembers is on the flash
     except (HoldfastError, OSError) as error:
         write(json.dumps({"error": str(error)}) + "\n")
 
