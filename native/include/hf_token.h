@@ -151,7 +151,7 @@ struct hf_grant {
  *        | HF_WRONG_AUDIENCE | HF_SCOPE_UNKNOWN | HF_CNONCE_STALE | HF_REPLAYED | HF_KEY_UNSUITABLE
  *        | HF_PROFILE_UNSUPPORTED | HF_LOCAL (scratch)
  *   time: depends on the bytes of keys nowhere; on the token, and on what it decrypts to but for its own keys
- *   stack: <= 2 KB on cores of 32 bits when keys have tables, <= 2.5 KB by other keys (checked)
+ *   stack: <= 2 KB on cores of 32 bits when keys have tables, <= 2.7 KB by other keys (checked)
  */
 enum hf_status hf_token_verify(const struct hf_rules *rules, const struct hf_moment *moment, const uint8_t *token,
                                size_t token_len, uint8_t *scratch, size_t scratch_len, struct hf_grant *grant);
