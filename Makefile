@@ -9,7 +9,7 @@ help:
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  every vector down every path, on emulated Cortex-M0, M3, M4, RV32 and Pico; the same compilers"
 	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also M4, RV32 and a Pico"
-	@echo "make test-dialects  the dual suite on MicroPython 1.23 to 1.29, as WebAssembly in node"
+	@echo "make test-dialects  the dual suite on MicroPython 1.23 to 1.29, as WebAssembly in node; VERSIONS=\"1.23 1.29\" for some"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make lint    only format, lint and types"
 	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
@@ -58,7 +58,7 @@ test-firmware-all:
 
 test-dialects:
 	@scripts/setup.sh
-	@scripts/dialects.sh
+	@scripts/dialects.sh $(VERSIONS)
 
 fuzz:
 	@scripts/setup.sh
