@@ -46,6 +46,7 @@ test-firmware:
 	@scripts/setup.sh
 	@scripts/toolchain.sh boards
 	@scripts/micropython.sh
+	@scripts/natmod.sh armv7m
 	@scripts/firmware.sh qemu-cortex-m3
 	@.venv/bin/python -m pytest -q -m boards -k "not cortex-m4 and not rv32 and not rp2040"
 
@@ -53,6 +54,7 @@ test-firmware-all:
 	@scripts/setup.sh
 	@scripts/toolchain.sh boards
 	@scripts/micropython.sh
+	@scripts/natmod.sh armv7m
 	@scripts/firmware.sh qemu-cortex-m3 qemu-cortex-m4 qemu-rv32 rp2040
 	@.venv/bin/python -m pytest -q -m boards
 
