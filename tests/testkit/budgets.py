@@ -96,11 +96,11 @@ def flash_len(elf):
 
 def on_board(target, variant):
     """Run a tube through sixteen sessions and many requests on an emulated board; returns its figures."""
-    from testkit.emulated_tube import ANSWER, Doctor, EmulatedTube
+    from testkit.emulated_tube import ANSWER, EmulatedTube, TubeDoctor
 
     firmware = ROOT / target.firmware(variant)
     tube = EmulatedTube(target, firmware, probe=True, max_sessions=SESSIONS)
-    doctors = [Doctor(f"127.0.0.{2 + number}") for number in range(SESSIONS)]
+    doctors = [TubeDoctor(f"127.0.0.{2 + number}") for number in range(SESSIONS)]
     try:
         session = doctors[0].open(tube)
         for _ in range(GETS):

@@ -18,23 +18,27 @@ def free_port():
         return sock.getsockname()[1]
 
 
-class Doctor:
-    """A client on a real socket."""
+STEP_MS = 100  # so often, at least, the deadline is looked at
 
-    def __init__(self):
+
+class Doctor:
+    """A client on a real socket; host: its own address, since devices count posts by address."""
+
+    def __init__(self, host="127.0.0.1", answer_s=60):
+        self.answer_s = answer_s
         self.ticks = Ticks()
         self.endpoint = Endpoint(os.urandom)
         self.client = AceClient(self.endpoint, os.urandom, AS_URI)
-        self.sock = bind("127.0.0.1", 0)
+        self.sock = bind(host, 0)
         self.shell = Loop(self.endpoint, UdpLink(self.sock), self.ticks, has_clock=False)
 
     def run(self, steps):
         ended = []
         self.endpoint.now_ms = self.ticks.now_ms()
         self.endpoint.spawn(steps).when_ended(lambda value, error: ended.append((value, error)))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + self.answer_s
         while not ended:
-            self.shell.step()
+            self.shell.step(STEP_MS)
             assert time.monotonic() < deadline
         value, error = ended[0]
         if error is not None:
@@ -43,3 +47,6 @@ class Doctor:
 
     def now_ms(self):
         return self.ticks.now_ms()
+
+    def close(self):
+        self.sock.close()

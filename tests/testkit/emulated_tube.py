@@ -6,7 +6,6 @@ they are those of the processor, and no measure of anybody's time.
 """
 
 import json
-import os
 import socket
 import tempfile
 import threading
@@ -14,14 +13,11 @@ import time
 from pathlib import Path
 
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_device.client import AceClient
-from holdfast_device.endpoint import Endpoint
-from holdfast_device.loop_shell import Loop
-from holdfast_device.ticks_shell import Ticks
-from holdfast_device.udp_shell import UdpLink, bind, resolve
+from holdfast_device.udp_shell import resolve
 from holdfast_sim.emulator_shell import FLASH_BLOCK_LEN, Board, BoardFailed, Bridge
 from testkit import mint
-from testkit.story import AS_URI, TUBE, get, held, tube_provisioning
+from testkit.doctor import Doctor
+from testkit.story import TUBE, get, held, tube_provisioning
 
 ANSWER_S = 20
 ANSWER = b"troponin negative"
@@ -91,43 +87,21 @@ class Counted:
         return [*self._target.command(firmware, flash), "-icount", "shift=0"]
 
 
-class Doctor:
-    """A client on a real socket; host: its own address, since boards count posts by address."""
+class TubeDoctor(Doctor):
+    """A doctor who reads tubes on emulated boards, each from an address of his own."""
 
     def __init__(self, host="127.0.0.1"):
-        self.ticks = Ticks()
-        self.endpoint = Endpoint(os.urandom)
-        self.client = AceClient(self.endpoint, os.urandom, AS_URI)
-        self.sock = bind(host, 0)
-        self.loop = Loop(self.endpoint, UdpLink(self.sock), self.ticks, has_clock=False)
-
-    def run(self, steps):
-        """Run a task to its end; raises what it raised."""
-        ended = []
-        self.endpoint.now_ms = self.ticks.now_ms()
-        self.endpoint.spawn(steps).when_ended(lambda value, error: ended.append((value, error)))
-        end_s = time.monotonic() + ANSWER_S
-        while not ended:
-            self.loop.step(100)
-            if time.monotonic() > end_s:
-                raise TimeoutError
-        value, error = ended[0]
-        if error is not None:
-            raise error
-        return value
+        super().__init__(host, ANSWER_S)
 
     def open(self, tube, key=b"osc-1"):
         """Post a token for this key; returns the session."""
         token = mint.nested(mint.claims(TUBE, "read_result", int(time.time()), key=key))
         peer = resolve(*tube.sock.getsockname())
-        return self.run(self.client.open_session(peer, held(token, key=key, now_ms=self.ticks.now_ms())))
+        return self.run(self.client.open_session(peer, held(token, key=key, now_ms=self.now_ms())))
 
     def result(self, session):
         """Return what a protected request brings."""
         return self.run(session.request(get("/result"))).payload
-
-    def close(self):
-        self.sock.close()
 
 
 class EmulatedTube:
@@ -192,7 +166,7 @@ def works(target, firmware, heap, gets=10):
         tube = EmulatedTube(target, firmware, heap)
     except BoardFailed:
         return False
-    doctor = Doctor()
+    doctor = TubeDoctor()
     try:
         session = doctor.open(tube)
         return all(doctor.result(session) == ANSWER for _ in range(gets))
