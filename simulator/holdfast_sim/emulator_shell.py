@@ -222,7 +222,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--provisioning", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--heap", type=int, default=0, help="leave the board so many bytes of heap only")
     args = parser.parse_args(argv)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((args.host, args.port))
@@ -237,7 +236,7 @@ def main(argv: list[str] | None = None) -> int:
         board.execute(f"import {target.board} as board\nboard.mount({str(args.flash)!r}, {target.flash_blocks})")
         if blank:
             board.execute(f"board.provision({args.provisioning.read_bytes()!r})")
-        board.start(f"board.main({args.app!r}, {args.heap})")
+        board.start(f"board.main({args.app!r})")
         Bridge(board, sock, _print).run()
     except BoardFailed as failed:
         print(f"error: {failed}", file=sys.stderr)  # noqa: T201

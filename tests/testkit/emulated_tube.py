@@ -134,7 +134,7 @@ class EmulatedTube:
         except BoardFailed:
             self.close()
             raise
-        self.board.start("board.main('tube', 0, False)")
+        self.board.start("board.main('tube', False)")
         bridge = Bridge(self.board, self.sock, self._told)
         self.thread = threading.Thread(target=self._carry, args=(bridge,), daemon=True)
         self.thread.start()

@@ -3,15 +3,15 @@
 In the ROM image of scripts/firmware.sh rp2040, and called as emulated_board.py is.
 """
 
-import gc
 import os
 import select
 import sys
 
+import board_app
 import micropython
+from board_app import provision  # noqa: F401 - for whoever calls this board
 
-from holdfast_device import board_shell
-from holdfast_device.serial_shell import SerialLink, peer_text
+from holdfast_device.serial_shell import SerialLink
 
 
 class Usb:
@@ -39,24 +39,11 @@ class Usb:
 
 def mount(_path, _blocks):
     """Make the directory: the file system is mounted already."""
-    try:
-        os.mkdir(board_shell.DIRECTORY)
-    except OSError:
-        pass
+    board_app.make_directory()
 
 
-def provision(record):
-    """Write the provisioning file, as whoever provisions a board does."""
-    with open(board_shell.DIRECTORY + "/" + board_shell.PROVISIONING_NAME, "wb") as file:
-        file.write(record)
-
-
-def main(app, heap=0, trace=True):
-    """Run the application of that name; heap: leave only so many bytes of it, 0 for all."""
-    gc.collect()
-    taken = bytearray(max(0, gc.mem_alloc() + gc.mem_free() - heap) if heap else 0)
-    setup = __import__(app).setup
+def main(app, trace=True):
+    """Run the application of that name."""
     micropython.kbd_intr(-1)  # a byte 3 in a frame is no Ctrl-C
     usb = Usb()
-    board_shell.run(setup, SerialLink(usb, usb), os.urandom, peer_text=peer_text if trace else None)
-    del taken
+    board_app.run(app, SerialLink(usb, usb), os.urandom, trace)
