@@ -108,6 +108,18 @@ def accepted(claims: Any) -> Any:
     return claims
 
 
+def opening(opened: Callable[[Any], bytes]) -> Rows:
+    """Checks around what opens one COSE message: twice for a nested token; then the claims."""
+
+    def check(token: bytes) -> object:
+        return accepted(cbor2.loads(opened(cbor2.loads(token).value)))
+
+    def check_nested(token: bytes) -> object:
+        return accepted(cbor2.loads(opened(cbor2.loads(opened(cbor2.loads(token).value)))))
+
+    return {name: each(check_nested if name == "cwt-nested" else check) for name in FORMATS}
+
+
 def hand(keys: Keys) -> Rows:
     """cbor2 and cryptography."""
     use = Primitives(keys)
@@ -122,13 +134,7 @@ def hand(keys: Keys) -> Rows:
         payload: bytes = message.value[2]
         return payload
 
-    def check(token: bytes) -> object:
-        return accepted(cbor2.loads(opened(cbor2.loads(token).value)))
-
-    def check_nested(token: bytes) -> object:
-        return accepted(cbor2.loads(opened(cbor2.loads(opened(cbor2.loads(token).value)))))
-
-    return {name: each(check_nested if name == "cwt-nested" else check) for name in FORMATS}
+    return opening(opened)
 
 
 def pycose(keys: Keys) -> Rows:
@@ -157,13 +163,7 @@ def pycose(keys: Keys) -> Rows:
         payload: bytes = message.payload
         return payload
 
-    def check(token: bytes) -> object:
-        return accepted(cbor2.loads(opened(cbor2.loads(token).value)))
-
-    def check_nested(token: bytes) -> object:
-        return accepted(cbor2.loads(opened(cbor2.loads(opened(cbor2.loads(token).value)))))
-
-    return {name: each(check_nested if name == "cwt-nested" else check) for name in FORMATS}
+    return opening(opened)
 
 
 def python(keys: Keys) -> Rows:
