@@ -6,6 +6,7 @@ from holdfast_device.ble_shell import MAX_WAITING, RECEIVE, SEND, SERVICE, BleLi
 from holdfast_device.loop_shell import Loop
 from holdfast_device.slip import END, FrameReader, encode_frame
 from testkit import mint
+from testkit.loop_node import LoopNode
 from testkit.story import NOW_S, TUBE, World, get, held
 
 INNER = (b"\x0a\x00\x00\x01", 5683)  # what a central writes into its frames
@@ -247,11 +248,12 @@ class Story(TestCase):
         self.assertEqual((phone.cut_after, radio.advertised), (None, 4))
 
 
-class Phone:
+class Phone(LoopNode):
     """The far end of the radio, on the link of the story.  cut_after: the connection breaks after so many pieces."""
 
     def __init__(self, radio, loop, clock):
-        self.radio, self.loop, self.clock = radio, loop, clock
+        LoopNode.__init__(self, loop, clock)
+        self.radio = radio
         self.reader = FrameReader()
         self.cut_after = None
         self.peer = None
@@ -268,14 +270,6 @@ class Phone:
                 break
         self.tick(now_ms)
         return ()
-
-    def tick(self, now_ms):
-        self.clock.ms = now_ms
-        self.loop.step(0)
-        return ()
-
-    def next_deadline_ms(self):
-        return self.clock.ms + 100
 
     def take_datagrams(self):
         heard = b"".join(self.radio.heard[1])

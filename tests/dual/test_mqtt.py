@@ -15,6 +15,7 @@ from holdfast_device.mqtt_shell import (
 )
 from holdfast_device.slip import MAX_DATAGRAM_LEN
 from testkit import mint
+from testkit.loop_node import LoopNode
 from testkit.story import NOW_S, TUBE, World, get, held
 
 PEER = (b"\x7f\x00\x00\x01", 5683)
@@ -273,11 +274,12 @@ class Story(TestCase):
         self.assertEqual(broker.connects, 2)
 
 
-class Hub:
+class Hub(LoopNode):
     """The far end of the broker, on the link of the story: its clients' names become addresses and back."""
 
     def __init__(self, broker, loop, clock):
-        self.broker, self.loop, self.clock = broker, loop, clock
+        LoopNode.__init__(self, loop, clock)
+        self.broker = broker
         self.names = {}
 
     def feed(self, datagram, peer, now_ms):
@@ -289,14 +291,6 @@ class Hub:
         self.broker.deliver(datagram, address)
         self.tick(now_ms)
         return ()
-
-    def tick(self, now_ms):
-        self.clock.ms = now_ms
-        self.loop.step(0)
-        return ()
-
-    def next_deadline_ms(self):
-        return self.clock.ms + 100
 
     def take_datagrams(self):
         published, self.broker.published = self.broker.published, []
