@@ -113,3 +113,9 @@ class OnLittlefs(TestCase if MICROPYTHON else object):  # the file system of boa
         fill("/flash/holdfast")
         with open("/flash/holdfast/provisioning", "rb") as file:
             self.assertEqual(file.read(), SECRET * 100)
+
+    def test_a_nearly_full_file_system_keeps_nothing_either(self):
+        """With little free space to fill, only writing the directory's log round gets at what small files left."""
+        put("/flash", "app", bytes(20 * BLOCK_LEN))
+        wipe("/flash/holdfast")
+        self.assertEqual(self.flash.secrets(), 0)
