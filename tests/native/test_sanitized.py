@@ -26,8 +26,9 @@ def sanitized(build, *arguments):
     env = {
         **os.environ,
         "LD_PRELOAD": library.stdout.strip(),
-        # CPython keeps some memory until its end; and sanitizers want to be told apart from a Python exception.
-        "ASAN_OPTIONS": "detect_leaks=0:exitcode=99",
+        # CPython keeps some memory until its end; sanitizers want to be told apart from a Python exception; and a
+        # symbolizer that is preloaded with the sanitizer itself never ends, nor does who reads its output.
+        "ASAN_OPTIONS": "detect_leaks=0:exitcode=99:symbolize=0",
         "HOLDFAST_NATIVE_BUILD": build,
     }
     command = [sys.executable, *arguments]
