@@ -71,29 +71,38 @@ static void hf_comb_entry(hf_affine_t *r, const hf_comb_t *c, unsigned block, un
     hf_u256_from_le(&r->y, at + 32);
 }
 
-/* Add column s of every block to a; does nothing when the comb has no such column. */
+/* r = the point that one block adds in the column whose lowest digit is at; returns where the next block's is. */
+static inline unsigned hf_comb_take(hf_affine_t *r, const hf_comb_t *c, unsigned block, unsigned at)
+{
+    unsigned index = 0;
+    for (unsigned t = 0; t + 1 < c->teeth; t++) {
+        index |= hf_comb_digit(c, at) << t;
+        at += c->spacing;
+    }
+    unsigned top = hf_comb_digit(c, at);
+    if (!top) {
+        index ^= (1u << (c->teeth - 1)) - 1;
+    }
+    hf_comb_entry(r, c, block, index);
+    if ((int)top == c->negative) {
+        hf_affine_negate(r);
+    }
+    return at + c->spacing;
+}
+
+/* How many points column s has; none when the comb has no such column. */
+static inline unsigned hf_comb_points(const hf_comb_t *c, unsigned s)
+{
+    return c->idle || s >= c->spacing ? 0 : c->blocks;
+}
+
+/* Add column s of every block to a. */
 static void hf_comb_add_column(hf_point_t *a, const hf_comb_t *c, unsigned s)
 {
-    if (c->idle || s >= c->spacing) {
-        return;
-    }
-    unsigned at = s;
-    for (unsigned block = 0; block < c->blocks; block++) {
-        unsigned index = 0;
-        for (unsigned t = 0; t + 1 < c->teeth; t++) {
-            index |= hf_comb_digit(c, at) << t;
-            at += c->spacing;
-        }
-        unsigned top = hf_comb_digit(c, at);
-        at += c->spacing;
-        if (!top) {
-            index ^= (1u << (c->teeth - 1)) - 1;
-        }
+    unsigned count = hf_comb_points(c, s), at = s;
+    for (unsigned block = 0; block < count; block++) {
         hf_affine_t entry;
-        hf_comb_entry(&entry, c, block, index);
-        if ((int)top == c->negative) {
-            hf_affine_negate(&entry);
-        }
+        at = hf_comb_take(&entry, c, block, at);
         hf_point_add_affine(a, &entry);
     }
 }

@@ -31,6 +31,11 @@ static const hf_u256_t HF_B = HF_256(0xdc30061d, 0x04874834, 0xe5a220ab, 0xf7212
 #include "hf_p256_point.h"
 #include "hf_p256_comb.h"
 #include "hf_p256_generator.h"
+#if HF_LIMB_BITS == 64
+#include "hf_p256_batch.h"
+#else
+#define hf_batch_sum(sum, g, q) 0
+#endif
 
 /* Two multipliers and r of a signature (FIPS 186-5 section 6.4.2 steps 1 to 4); returns 0 when r or s is out of range. */
 static int hf_signature_open(hf_u256_t *u1, hf_u256_t *u2, hf_u256_t *r, const uint8_t hash[32],
@@ -95,10 +100,12 @@ static enum hf_status HF_P256_NAME(verify_fixed)(const uint8_t *table, size_t ta
     hf_comb_set(&g, &u1);
     hf_comb_set(&q, &u2);
     hf_point_set_infinity(&sum);
-    for (unsigned s = g.spacing > q.spacing ? g.spacing : q.spacing; s-- > 0;) {
-        hf_point_double(&sum);
-        hf_comb_add_column(&sum, &g, s);
-        hf_comb_add_column(&sum, &q, s);
+    if (!hf_batch_sum(&sum, &g, &q)) {
+        for (unsigned s = g.spacing > q.spacing ? g.spacing : q.spacing; s-- > 0;) {
+            hf_point_double(&sum);
+            hf_comb_add_column(&sum, &g, s);
+            hf_comb_add_column(&sum, &q, s);
+        }
     }
     return hf_point_has_x(&sum, &r) ? HF_OK : HF_NOT_AUTHENTIC;
 }
