@@ -33,32 +33,76 @@ def comb_table(x: int, y: int) -> bytearray:
 
     Point i is 2^215 Q plus or minus each 2^(43 t) Q, plus where bit t of i is set. None of these sums or
     the steps towards them is the point at infinity: their scalars are non-zero and below the group order.
+    Points under way are bytes in buffers made first: a number keeps the room of the product it came from, and
+    many of them leave a small heap in pieces.
     """
-    table = bytearray(64 * _HALF)  # allocated first: the small integers to come leave a heap in pieces
-    teeth = [(x, y, 1)]
-    for _ in range(_TEETH - 1):
-        point = teeth[-1]
-        for _ in range(_WIDTH):
-            point = _double(point)
-        teeth.append(point)
-    highest = teeth.pop()
-    lower_teeth = _to_affine(teeth)
-    at = 0
-    quarters = _plus_and_minus(_plus_and_minus([highest], lower_teeth.pop()), lower_teeth.pop())
-    for start in quarters:  # one after the other, for the sake of small heaps
-        sums = [start]
-        for tooth in reversed(lower_teeth):
-            sums = _plus_and_minus(sums, tooth)
-        for point_x, point_y in _to_affine(sums):
-            table[at : at + 64] = point_x.to_bytes(32, "big") + point_y.to_bytes(32, "big")
-            at += 64
+    table = bytearray(64 * _HALF)
+    z_values = bytearray(32 * _HALF)
+    point, teeth = _teeth(x, y)
+    for tooth in range(0, 2 * (_TEETH - 1), 2):
+        point = _add(point, _number(teeth, 2 * tooth), P - _number(teeth, 2 * tooth + 1))
+    for step in range(_HALF):  # in the order of a Gray code: neighbours differ in one sign, by twice a tooth
+        index = step ^ step >> 1
+        if step:
+            tooth = _lowest_bit(step)
+            y = _number(teeth, 4 * tooth + 3)
+            point = _add(point, _number(teeth, 4 * tooth + 2), y if index >> tooth & 1 else P - y)
+        _store(table, z_values, index, point)
+    _make_affine(table, z_values)
     return table
 
 
-def _plus_and_minus(points: "list[tuple[int, int, int]]", tooth: "tuple[int, int]") -> "list[tuple[int, int, int]]":
-    """Return each point minus the affine tooth and plus it, in this order."""
-    x, y = tooth
-    return [_add(point, x, signed_y) for point in points for signed_y in (P - y, y)]
+def _teeth(x: int, y: int) -> "tuple[tuple[int, int, int], bytearray]":
+    """Return 2^215 Q, and for each lower tooth the affine points 2^(43 t) Q and twice that, x || y each."""
+    teeth = bytearray(64 * 2 * (_TEETH - 1))
+    z_values = bytearray(32 * 2 * (_TEETH - 1))
+    point = (x, y, 1)
+    for tooth in range(_TEETH - 1):
+        _store(teeth, z_values, 2 * tooth, point)
+        point = _double(point)
+        _store(teeth, z_values, 2 * tooth + 1, point)
+        for _ in range(_WIDTH - 1):
+            point = _double(point)
+    _make_affine(teeth, z_values)
+    return point, teeth
+
+
+def _lowest_bit(number: int) -> int:
+    """Return the place of the lowest bit that is set; there is one."""
+    place = 0
+    while not number >> place & 1:
+        place += 1
+    return place
+
+
+def _number(numbers: "bytes | bytearray", index: int) -> int:
+    """Return one of the numbers of 32 bytes each."""
+    return int.from_bytes(numbers[32 * index : 32 * index + 32], "big")
+
+
+def _store(points: bytearray, z_values: bytearray, index: int, point: "tuple[int, int, int]") -> None:
+    """Store a Jacobian point: x || y in one buffer, z in another."""
+    x, y, z = point
+    points[64 * index : 64 * index + 64] = x.to_bytes(32, "big") + y.to_bytes(32, "big")
+    z_values[32 * index : 32 * index + 32] = z.to_bytes(32, "big")
+
+
+def _make_affine(points: bytearray, z_values: bytearray) -> None:
+    """Scale Jacobian points, none of them infinity, to z = 1 with one inversion for all (Montgomery)."""
+    products = bytearray(len(z_values))  # of the z before each
+    count = len(z_values) // 32
+    product = 1
+    for i in range(count):
+        products[32 * i : 32 * i + 32] = product.to_bytes(32, "big")
+        product = product * _number(z_values, i) % P
+    inverse = _inverse(product, P)
+    for i in range(count - 1, -1, -1):
+        z_inverse = inverse * _number(products, i) % P
+        inverse = inverse * _number(z_values, i) % P
+        zz_inverse = z_inverse * z_inverse % P
+        x = _number(points, 2 * i) * zz_inverse % P
+        y = _number(points, 2 * i + 1) * zz_inverse * z_inverse % P
+        points[64 * i : 64 * i + 64] = x.to_bytes(32, "big") + y.to_bytes(32, "big")
 
 
 def is_signature(table: "bytes | bytearray", digest: int, r: int, s: int) -> bool:
@@ -102,9 +146,9 @@ def _two_combs(q_table: "bytes | bytearray", columns: "zip[tuple[int, int]]") ->
 def _entry(table: "bytes | bytearray", column: int) -> "tuple[int, int]":
     """Return the affine point of a column of digits: where the highest is -1, the negated opposite."""
     negative = column < _HALF
-    at = 64 * (_HALF - 1 - column if negative else column - _HALF)
-    y = int.from_bytes(table[at + 32 : at + 64], "big")
-    return int.from_bytes(table[at : at + 32], "big"), P - y if negative else y
+    at = 2 * (_HALF - 1 - column if negative else column - _HALF)
+    y = _number(table, at + 1)
+    return _number(table, at), P - y if negative else y
 
 
 def _double(point: "tuple[int, int, int]") -> "tuple[int, int, int]":
@@ -133,22 +177,6 @@ def _add(point: "tuple[int, int, int]", x2: int, y2: int) -> "tuple[int, int, in
     v = x1 * hh % P
     x3 = (s * s - hhh - 2 * v) % P
     return x3, (s * (v - x3) - y1 * hhh) % P, z1 * h % P
-
-
-def _to_affine(points: "list[tuple[int, int, int]]") -> "list[tuple[int, int]]":
-    """Scale Jacobian points, none of them infinity, to z = 1 with one inversion for all (Montgomery)."""
-    products = [1]
-    for _, _, z in points:
-        products.append(products[-1] * z % P)
-    inverse = _inverse(products.pop(), P)
-    affine = []
-    for x, y, z in reversed(points):
-        z_inverse = inverse * products.pop() % P
-        inverse = inverse * z % P
-        zz_inverse = z_inverse * z_inverse % P
-        affine.append((x * zz_inverse % P, y * zz_inverse * z_inverse % P))
-    affine.reverse()
-    return affine
 
 
 def _inverse(a: int, m: int) -> int:
