@@ -2,9 +2,10 @@
 
 Takes every primitive from the `cryptography` package where it can be imported; on MicroPython from
 `hf_native`, the C core, where the firmware or a .mpy file has it; and otherwise from what MicroPython
-carries (hashlib, cryptolib) plus our own arithmetic. Verifying signatures is for the
-C core where that was built: it handles public data only. Never draws randomness, never signs, and never
-holds keys beyond the Aead and Es256Key objects that its callers keep.
+carries (hashlib, cryptolib) plus our own arithmetic. A chip with AES and SHA-256 in hardware uses those, and
+the C core for ES256. Verifying signatures is for the C core where that was built: it handles public data
+only. Never draws randomness, never signs, and never holds keys beyond the Aead and Es256Key objects that its
+callers keep.
 
 SHA-256: FIPS 180-4. HMAC: RFC 2104. HKDF: RFC 5869. AES-CCM: RFC 3610 with the parameters of
 RFC 9053 section 4.2. ECDSA with P-256 and SHA-256 (ES256): RFC 9053 section 2.1.
@@ -18,11 +19,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from holdfast_core.crypto_cryptography import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
 else:
+    import sys
+
     try:
         from holdfast_core.crypto_cryptography import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
     except ImportError:
         try:
             from holdfast_core.crypto_hf import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
+
+            # Of the chips that MicroPython's esp32 port is for, only the C2 has no AES in hardware.
+            if sys.platform == "esp32" and "ESP32C2" not in sys.implementation._machine:  # noqa: SLF001 - its name
+                from holdfast_core.crypto_firmware import Aead, hmac_sha256, sha256
+
+                PROVIDER = "hf_native, and the firmware for AES and SHA-256"
         except ImportError:
             from holdfast_core.crypto_micropython import PROVIDER, Aead, Es256Key, equal, hmac_sha256, sha256
     try:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from holdfast_core import crypto, crypto_cpython_native, crypto_cryptography, crypto_micropython
+from holdfast_core import crypto, crypto_cpython_native, crypto_cryptography, crypto_firmware, crypto_micropython
 from holdfast_core.errors import LocalError, NotAuthentic
 
 ECB, CBC = 1, 2
@@ -33,7 +33,7 @@ class StandInAes:
 
 @pytest.fixture(autouse=True)
 def _lend_aes(monkeypatch):
-    monkeypatch.setattr(crypto_micropython, "aes", StandInAes)
+    monkeypatch.setattr(crypto_firmware, "aes", StandInAes)
 
 
 class TestHashes(dual.Hashes):
@@ -97,7 +97,7 @@ def dual_signature():
 
 
 def test_no_aes_is_a_local_error(monkeypatch):
-    monkeypatch.setattr(crypto_micropython, "aes", None)
+    monkeypatch.setattr(crypto_firmware, "aes", None)
     with pytest.raises(LocalError, match="no-aes"):
         crypto_micropython.Aead(10, bytes(16))
 
