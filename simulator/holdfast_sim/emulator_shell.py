@@ -96,13 +96,20 @@ class Board:
         assert self._process.stdin is not None  # noqa: S101 - they are pipes
         assert self._process.stdout is not None  # noqa: S101
         self._in = self._process.stdin
-        self.out = self._process.stdout.fileno()
+        self._lines = self._process.stdout
+        self.out = self._lines.fileno()
         self._rest = b""  # read, and not asked for yet
 
-    def close(self) -> None:
-        """Cut its power."""
+    def cut(self) -> None:
+        """Cut its power; who reads its line sees the end of it."""
         self._process.kill()
         self._process.wait()
+
+    def close(self) -> None:
+        """Cut its power, and let go of its line."""
+        self.cut()
+        self._in.close()
+        self._lines.close()
 
     def write(self, data: bytes) -> None:
         """Write to its serial line."""

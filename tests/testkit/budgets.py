@@ -1,11 +1,11 @@
 """What the device package takes, against recorded limits that only go down by themselves: tests/budgets.json.
 
-    PYTHONPATH=tests:tests/dual .venv/bin/python -m testkit.budgets [--boards]      measure, and record what is smaller
-    PYTHONPATH=tests:tests/dual .venv/bin/python -m testkit.budgets [--boards] --raise    record everything as it is
-
---boards: what an emulated Cortex-M3 says, too; it needs scripts/firmware.sh.
+PYTHONPATH=tests:tests/dual .venv/bin/python -m testkit.budgets           measure, and record what is smaller
+PYTHONPATH=tests:tests/dual .venv/bin/python -m testkit.budgets --raise   record everything as it is
+... --boards [TARGET...]       what emulated boards say, too; they need scripts/firmware.sh TARGET...
 """
 
+import argparse
 import json
 import statistics
 import struct
@@ -52,7 +52,7 @@ def over(area, found):
     ]
     said += [f"{name}: {found[name]}, no limit is recorded." for name in sorted(found.keys() - known.keys())]
     said += [f"{name} has a limit and is gone." for name in sorted(known.keys() - found.keys())]
-    return [*said, HOW % (" --boards" if area.startswith("qemu") else "")] if said else []
+    return [*said, HOW % (f" --boards {area.rpartition('-')[0]}" if area.startswith("qemu") else "")] if said else []
 
 
 def compile_tree(out):
@@ -96,6 +96,7 @@ def flash_len(elf):
 
 def on_board(target, variant):
     """Run a tube through sixteen sessions and many requests on an emulated board; returns its figures."""
+    from testkit.emulated_boot import power_on
     from testkit.emulated_tube import ANSWER, EmulatedTube, TubeDoctor
 
     firmware = ROOT / target.firmware(variant)
@@ -116,12 +117,14 @@ def on_board(target, variant):
         tube.close()
     return {
         "flash_bytes": flash_len(firmware),
+        "flash_growth": flash_len(firmware) - flash_len(ROOT / target.firmware("plain")),
         "heap_import": posted.imported,
         "heap_tube": posted.before,
         "heap_session": gets[0].after,
         "heap_sessions_16": last.after,
         "get_allocates": max(turn.allocated for turn in gets[5:30]),
         "get_allocates_later": max(turn.allocated for turn in gets[35:]),
+        "instructions_boot": power_on(target, firmware).instructions,
         "instructions_token_check": posted.check,
         "instructions_session": posted.instructions - posted.check,
         "instructions_get": statistics.median_low(turn.instructions for turn in gets),
@@ -135,22 +138,27 @@ def measure(micropython, boards):
         found = {"mpy": compile_tree(tree)}
         for variant in ("python", "native"):
             found[f"unix-{variant}"] = on_micropython(micropython, tree, variant == "native")
-    if boards:
-        from holdfast_sim.targets import TARGETS
+    from holdfast_sim.targets import TARGETS
 
+    for name in boards:
         for variant in ("python", "native"):
-            found[f"{TARGET}-{variant}"] = on_board(TARGETS[TARGET], variant)
+            found[f"{name}-{variant}"] = on_board(TARGETS[name], variant)
     return found
 
 
 def main():
     """Measure and record."""
-    found = measure(ROOT / ".cache" / "micropython" / "micropython", "--boards" in sys.argv)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--boards", nargs="*", default=(), metavar="TARGET")
+    parser.add_argument("--raise", action="store_true", dest="as_it_is")
+    args = parser.parse_args()
+    boards = args.boards if args.boards != [] else [TARGET]
+    found = measure(ROOT / ".cache" / "micropython" / "micropython", boards)
     record = limits() if RECORD.exists() else {}
     for area, figures in found.items():
         known = record.get(area, {})
         smaller = {name: min(known.get(name, figure), figure) for name, figure in figures.items()}
-        record[area] = figures if "--raise" in sys.argv else smaller
+        record[area] = figures if args.as_it_is else smaller
     save(record)
 
 

@@ -21,7 +21,6 @@ from testkit.story import TUBE, get, held, tube_provisioning
 
 ANSWER_S = 20
 ANSWER = b"troponin negative"
-HZ = {"qemu-cortex-m3": 25000000, "qemu-cortex-m4": 25000000}  # of emulated.ticks(); as many make 10^9 instructions
 
 IMPORT = """
 import gc
@@ -37,7 +36,7 @@ from holdfast_device import authz_info
 from holdfast_device.device import Device
 feed, verify = Device.feed, authz_info.verify_token
 took = [0]
-STEP = 1000000000 // {hz}
+STEP = 1000000000 // emulated.HZ
 def timed_verify(*args):
     began = emulated.ticks()
     try:
@@ -54,9 +53,9 @@ def timed_feed(self, datagram, peer, now_ms):
     ended, taken = emulated.ticks(), gc.mem_alloc() - alive
     gc.enable()
     gc.collect()
-    print(json.dumps({{"probe": [
+    print(json.dumps({"probe": [
         (ended - began & 0xffffffff) * STEP, took[0] * STEP, taken, alive - before, gc.mem_alloc() - before, imported
-    ]}}))
+    ]}))
 authz_info.verify_token, Device.feed = timed_verify, timed_feed
 gc.collect()
 before += gc.mem_alloc() - before - imported
@@ -75,16 +74,33 @@ class Turn:
 
 
 class Counted:
-    """A target whose QEMU counts instructions: one is a nanosecond of the board's time."""
+    """A target whose QEMU counts instructions: one is a nanosecond of the board's time.  more: arguments of QEMU."""
 
-    def __init__(self, target):
+    def __init__(self, target, count="shift=0", more=()):
         self._target = target
+        self._more = ("-icount", count, *more)
 
     def __getattr__(self, name):
         return getattr(self._target, name)
 
     def command(self, firmware, flash):
-        return [*self._target.command(firmware, flash), "-icount", "shift=0"]
+        return [*self._target.command(firmware, flash), *self._more]
+
+
+def blank_chip(target, folder):
+    """Return the file of a flash chip that holds nothing yet."""
+    chip = Path(folder) / "flash"
+    chip.write_bytes(b"\xff" * (target.flash_blocks * FLASH_BLOCK_LEN))
+    return chip
+
+
+def provision(board, target, chip, max_sessions=8):
+    """Mount the chip on a board that has imported its module as `board`, and make it a tube of now."""
+    told = tube_provisioning()
+    told.time_floor_s = int(time.time()) - 60
+    told.max_sessions = max_sessions
+    board.execute(f"board.mount({str(chip)!r}, {target.flash_blocks})")
+    board.execute(f"board.provision({encode_provisioning(told)!r})")
 
 
 class TubeDoctor(Doctor):
@@ -112,25 +128,20 @@ class EmulatedTube:
 
     def __init__(self, target, firmware, heap=0, probe=False, max_sessions=8):
         self.folder = tempfile.TemporaryDirectory()
-        flash = Path(self.folder.name) / "flash"
-        flash.write_bytes(b"\xff" * (target.flash_blocks * FLASH_BLOCK_LEN))
+        flash = blank_chip(target, self.folder.name)
         self.board = Board(Counted(target) if probe else target, firmware, flash)
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
         self.probes, self.failed = [], ""
-        told = tube_provisioning()
-        told.time_floor_s = int(time.time()) - 60
-        told.max_sessions = max_sessions
         try:
             if heap:  # first of all, so that what is imported has no more room than that
                 self.board.execute(
                     f"import gc\ngc.collect()\ntaken = bytearray(gc.mem_alloc() + gc.mem_free() - {heap})"
                 )
             self.board.execute(IMPORT.format(board=target.board))
-            self.board.execute(f"board.mount({str(flash)!r}, {target.flash_blocks})")
-            self.board.execute(f"board.provision({encode_provisioning(told)!r})")
+            provision(self.board, target, flash, max_sessions)
             if probe:
-                self.board.execute(PROBE.format(hz=HZ[target.name]))
+                self.board.execute(PROBE)
         except BoardFailed:
             self.close()
             raise
@@ -151,11 +162,10 @@ class EmulatedTube:
 
     def close(self):
         """Cut the power."""
-        self.board.close()
+        self.board.cut()
         if hasattr(self, "thread"):
             self.thread.join(5)
-        self.board._in.close()
-        self.board._process.stdout.close()
+        self.board.close()
         self.sock.close()
         self.folder.cleanup()
 

@@ -4,6 +4,7 @@
  *   Disk(path, count, len) a flash chip: a file of the host in `count` blocks of `len` bytes, for littlefs
  *   urandom(n)             the host's generator, in the place of a board's own
  *   ticks(), HZ            a counter that under `qemu -icount shift=0` counts instructions: HZ ticks are 10^9 of them
+ *   arguments()            what `qemu -append` said, after the name of the firmware; with it, main.py runs at power-on
  *
  * It stands in for hardware and for nothing else: no Holdfast code is here.
  */
@@ -12,6 +13,7 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "py/stream.h"
+#include "runtime/pyexec.h"
 #include "semihosting.h"
 #include "uart.h"
 
@@ -322,6 +324,40 @@ static const mp_rom_map_elem_t disk_members[] = {
 static MP_DEFINE_CONST_DICT(disk_dict, disk_members);
 static MP_DEFINE_CONST_OBJ_TYPE(disk_type, MP_QSTR_Disk, MP_TYPE_FLAG_NONE, make_new, disk_new, locals_dict, &disk_dict);
 
+/* --- power-on --- */
+
+#define MAX_ARGUMENTS_LEN 512
+
+static size_t host_arguments(char arguments[MAX_ARGUMENTS_LEN])
+{
+    uintptr_t block[] = {(uintptr_t)arguments, MAX_ARGUMENTS_LEN};
+    return semihosting(SEMIHOSTING_GET_CMDLINE, block) == 0 ? strlen(arguments) : 0;
+}
+
+static mp_obj_t emulated_arguments(void)
+{
+    char arguments[MAX_ARGUMENTS_LEN];
+    return mp_obj_new_str(arguments, host_arguments(arguments));
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(arguments_obj, emulated_arguments);
+
+/* The port's main() goes straight to the REPL; other ports run main.py first. Linked in its place by micropython.mk. */
+int __real_pyexec_friendly_repl(void);
+int __wrap_pyexec_friendly_repl(void);
+
+int __wrap_pyexec_friendly_repl(void)
+{
+#if MICROPY_MODULE_FROZEN
+    static bool started;
+    char arguments[MAX_ARGUMENTS_LEN];
+    if (!started && memchr(arguments, ' ', host_arguments(arguments)) != NULL) {
+        started = true;
+        (void)pyexec_frozen_module("main.py", true);
+    }
+#endif
+    return __real_pyexec_friendly_repl();
+}
+
 /* --- the module --- */
 
 static const mp_rom_map_elem_t members[] = {
@@ -330,6 +366,7 @@ static const mp_rom_map_elem_t members[] = {
     {MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&disk_type)},
     {MP_ROM_QSTR(MP_QSTR_urandom), MP_ROM_PTR(&urandom_obj)},
     {MP_ROM_QSTR(MP_QSTR_ticks), MP_ROM_PTR(&ticks_obj)},
+    {MP_ROM_QSTR(MP_QSTR_arguments), MP_ROM_PTR(&arguments_obj)},
     {MP_ROM_QSTR(MP_QSTR_HZ), MP_ROM_INT(HZ)},
 };
 static MP_DEFINE_CONST_DICT(module_dict, members);

@@ -1,7 +1,8 @@
 # The board's own parts for MicroPython's QEMU port. HF_CRYPTOLIB=1: also a cryptolib, for firmware without the native core.
 EMULATED := $(USERMOD_DIR)
 SRC_USERMOD_C += $(EMULATED)/emulated.c
-CFLAGS_USERMOD += -I$(EMULATED) -DMP_CONFIGFILE='"mpconfig_emulated.h"'
+LDFLAGS_USERMOD += -Wl,--wrap=pyexec_friendly_repl
+CFLAGS_USERMOD += -I$(EMULATED) -I$(TOP)/shared -DMP_CONFIGFILE='"mpconfig_emulated.h"'
 ifeq ($(HF_CRYPTOLIB),1)
 EMULATED_CORE := $(abspath $(EMULATED)/../../../native)
 SRC_USERMOD_C += $(EMULATED)/cryptolib.c

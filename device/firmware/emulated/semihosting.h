@@ -9,6 +9,7 @@
 #define SEMIHOSTING_WRITE 0x05u
 #define SEMIHOSTING_READ 0x06u
 #define SEMIHOSTING_SEEK 0x0au
+#define SEMIHOSTING_GET_CMDLINE 0x15u
 
 /* Modes of OPEN, those of fopen. */
 #define SEMIHOSTING_READ_BINARY 1u   /* "rb" */
