@@ -14,6 +14,7 @@ from token_party import FORMATS, Party
 from holdfast_core import labels as L
 from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.oscore import SecurityContext
+from testkit.native_build import X86
 
 ITEMS, PROVED = 256, 16
 TOKEN_WORKERS = {
@@ -58,7 +59,7 @@ def token_jobs(items: int = ITEMS) -> dict[str, dict[str, Any]]:
 def oscore_jobs(items: int = ITEMS) -> dict[str, dict[str, Any]]:
     """Requests like the EKG's to the tube, small and with a few options."""
     secret, salt = secrets.token_bytes(16), secrets.token_bytes(8)
-    build = [f"-I{ROOT}/native/include", f"-I{ROOT}/native/src"]
+    build = [*X86, f"-I{ROOT}/native/include", f"-I{ROOT}/native/src"]
     sources = ["benchmarks/oscore_native.c", *(f"native/src/{source}" for source in OSCORE_SOURCES)]
     keys = {"secret": secret.hex(), "salt": salt.hex(), "library": str(library("oscore_native", sources, build))}
     plain = []

@@ -1,6 +1,7 @@
 /* AES-CCM with a 13-byte nonce and a 2-byte length field (RFC 3610; RFC 9053 section 4.2: AES-CCM-16-{64,128}-{128,256}).
  *
- * Bitsliced AES: no table and no branch depends on key, text or nonce, so time depends on lengths only.
+ * Bitsliced AES, or on x86-64 the processor's own: no table and no branch depends on key, text or nonce, so time depends
+ * on lengths only.
  */
 #ifndef HF_AES_CCM_H
 #define HF_AES_CCM_H

@@ -1,4 +1,5 @@
-/* AES-128 and AES-256, forward direction only, two blocks at a time (FIPS 197). Constant time: bitsliced.
+/* AES-128 and AES-256, forward direction only, two blocks at a time (FIPS 197). Constant time: bitsliced,
+ * or the processor's own instructions.
  * Part of hf_aes_ccm, which is the interface.
  */
 #ifndef HF_AES_H

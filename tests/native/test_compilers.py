@@ -11,7 +11,7 @@ FOLDERS = ("native/src", "native/port", "native/tests")
 SOURCES = sorted(path for folder in FOLDERS for path in (native_build.ROOT / folder).glob("*.c"))
 # As strictly compiled where they run: the one has system calls of emulated cores, the other wants OpenSSL's headers.
 ELSEWHERE = {"p256_core.c", "p256_million.c"}
-X86 = {"hf_p256_x86.c": ("-DHF_P256_X86=1",), "hf_p256.c": ("-DHF_P256_X86=1",), "hf_sha256.c": ("-DHF_P256_X86=1",)}
+X86 = dict.fromkeys(("hf_aes.c", "hf_p256.c", "hf_p256_x86.c", "hf_sha256.c"), ("-DHF_P256_X86=1",))
 SECRETS = {"ct_cose.c", "ct_symmetric.c"}  # for valgrind, or for nothing
 WIDE = {"hf_p256.c": ("-DHF_P256_LIMB_BITS=32",)}
 

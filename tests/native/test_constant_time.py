@@ -1,7 +1,7 @@
 """Nothing that handles secrets branches on them or takes them for addresses: valgrind watches undefined bytes.
 
-The honest cases of native/tests/ct_symmetric.c are silent at three levels of optimisation; leaks that are planted, in
-the test program and in the core itself, are caught.
+The honest cases of native/tests/ct_symmetric.c are silent at three levels of optimisation, on the portable AES and on
+the processor's own; leaks that are planted, in the test program and in the core itself, are caught.
 """
 
 import subprocess
@@ -10,11 +10,14 @@ import pytest
 
 from testkit import native_build
 from testkit import native_objects as kit
+from testkit.native_build import X86
 from testkit.symmetric_native import SOURCES
 
 DRIVER = "native/tests/ct_symmetric.c"
 CASES = ["sha256", "hmac", "hkdf", "ccm", "oscore"]
 CAUGHT = 9
+# What every machine has, and what is chosen at run time: valgrind knows AES-NI, but of SHA's instructions nothing.
+every_path = pytest.mark.parametrize("path", sorted({(), X86}), ids=["portable", "x86"][: 1 + bool(X86)])
 
 
 def watch(program, *cases):
@@ -24,22 +27,24 @@ def watch(program, *cases):
     return done.returncode, done.stdout.split()
 
 
-def driver(optimise, includes=(), replaced=(), compiler="gcc"):
+def driver(optimise, includes=(), replaced=(), compiler="gcc", more=()):
     sources = [DRIVER, *(source for source in SOURCES if not any(source.endswith(path.name) for path in replaced))]
-    return kit.program("ct", (*sources, *map(str, replaced)), ("-DHF_CT_TEST", optimise), includes, compiler)
+    return kit.program("ct", (*sources, *map(str, replaced)), ("-DHF_CT_TEST", optimise, *more), includes, compiler)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("optimise", ["-Os", "-O2", "-O3"])
-def test_no_secret_shows(optimise, compiler):
-    assert watch(driver(optimise, compiler=compiler)) == (0, CASES)
+@every_path
+def test_no_secret_shows(path, optimise, compiler):
+    assert watch(driver(optimise, compiler=compiler, more=path)) == (0, CASES)
 
 
-def test_no_key_shows_in_cose():
+@every_path
+def test_no_key_shows_in_cose(path):
     """Tokens under secret keys: COSE_Mac0 and COSE_Encrypt0, good and damaged."""
     own = [f"native/src/hf_{name}.c" for name in ("cose", "cbor", "fields", "verdict")]
     sources = ("native/tests/ct_cose.c", *own, *SOURCES)
-    assert watch(kit.program("ct-cose", sources, ("-DHF_CT_TEST", "-O2"))) == (0, ["cose"])
+    assert watch(kit.program("ct-cose", sources, ("-DHF_CT_TEST", "-O2", *path))) == (0, ["cose"])
 
 
 @pytest.mark.parametrize("leak", ["leak-index", "leak-branch", "leak-status"])
@@ -80,3 +85,24 @@ def test_leaks_in_the_core_are_caught(name, tmp_path):
     mutant = tmp_path / name
     mutant.write_text(before + port + extra + after.replace(was, becomes))
     assert watch(driver("-O1", (tmp_path,), (mutant,)), case)[0] == CAUGHT
+
+
+@pytest.mark.skipif(not X86, reason="the instructions of another processor")
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("_mm_set1_epi32((int)word)", "_mm_set1_epi32((int)TABLE[word & 255])"),
+        ("__m128i key = _mm_loadu_si128(round_key);", "__m128i key = _mm_loadu_si128(round_key + TABLE[a[0]] % 1);"),
+    ],
+    ids=["schedule", "rounds"],
+)
+def test_leaks_beside_the_processors_own_aes_are_caught(was, becomes, tmp_path):
+    """So what valgrind watches is that code, and not the portable one again."""
+    text = (native_build.ROOT / "native/src/hf_aes_x86.h").read_text()
+    assert text.count(was) == 1
+    place = "#include <immintrin.h>\n"
+    table = TABLE.replace("const", "const volatile")
+    (tmp_path / "hf_aes_x86.h").write_text(text.replace(place, place + table).replace(was, becomes))
+    mutant = tmp_path / "hf_aes.c"
+    mutant.write_text((native_build.ROOT / "native/src/hf_aes.c").read_text())
+    assert watch(driver("-O2", (tmp_path,), (mutant,), more=X86), "ccm")[0] == CAUGHT

@@ -13,9 +13,13 @@ from testkit import native_fuzz as kit
 COUNT = int(os.environ.get("HOLDFAST_FUZZ_COUNT", "10000"))
 
 
-@pytest.mark.parametrize("target", kit.TARGETS)
-def test_fuzz(target, tmp_path):
-    program = kit.build(target, tmp_path)
+FLAVOURS = [*((target, kit.PLAIN) for target in kit.TARGETS), ("token", kit.CHOSEN), ("oscore", kit.CHOSEN)]
+NAMES = [*kit.TARGETS, "token-x86", "oscore-x86"]
+
+
+@pytest.mark.parametrize(("target", "flavour"), FLAVOURS, ids=NAMES)
+def test_fuzz(target, flavour, tmp_path):
+    program = kit.build(target, tmp_path, flavour)
     seeds = kit.write_seeds(target, tmp_path / "seeds")
     assert len(seeds) > 50
     done = subprocess.run([program, str(COUNT), *seeds], capture_output=True, text=True, timeout=900, check=False)

@@ -17,6 +17,7 @@ WANTS = {
     "native/src/hf_p256_x86.c": {"adx", "bmi2"},
     "native/src/hf_p256_field_x86.h": {"adx", "bmi2"},
     "native/src/hf_sha256_x86.h": {"sha_ni", "sse4_1"},
+    "native/src/hf_aes_x86.h": {"aes"},
 }
 # Arm's assembly; tests/native/test_p256_cores.py runs it under the same vectors.
 ELSEWHERE = {"native/src/hf_p256_field_asm32.h"}

@@ -7,7 +7,7 @@ import subprocess
 from minitest import vectors
 
 from testkit import native_token as kit
-from testkit.native_build import CACHE, ROOT, STRICT, generator_include
+from testkit.native_build import CACHE, ROOT, STRICT, X86, generator_include
 from testkit.token_mutants import Mutants
 from vectors.gen import story as s
 from vectors.gen import token_writer as w
@@ -15,6 +15,7 @@ from vectors.gen import token_writer as w
 TARGETS = ("cbor", "cose", "token", "oscore", "coap")
 LIBFUZZER = ("clang", ("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"), ())
 PLAIN = ("gcc", ("-fsanitize=address,undefined", "-fno-sanitize-recover"), ("native/tests/fuzz_main.c",))
+CHOSEN = (PLAIN[0], (*PLAIN[1], *X86), PLAIN[2])  # with what is chosen at run time
 RAW, MAC, ENCRYPT = range(3)
 FRESH, FLOOR, EXACT, ANY_EXI, ABOVE = 4, 1 << 3, 2 << 3, 1 << 5, 2 << 5
 ALL_TAGS_AT_ANY_DEPTH = 0x8F

@@ -10,7 +10,7 @@ import subprocess
 
 from holdfast_core import cbor, crypto_cryptography, errors
 from holdfast_core.trust import Trust, TrustedKey
-from testkit.native_build import CACHE, ROOT, STRICT, counted, generator_include
+from testkit.native_build import CACHE, ROOT, STRICT, X86, counted, generator_include
 from testkit.token_rules import rules_from
 
 FORMATS = {"cwt-encrypted": 1, "cwt-nested": 2, "cwt-signed": 4, "cwt-mac": 8}
@@ -18,11 +18,12 @@ ROLES = {"sign": 0, "mac": 1, "encrypt": 2}
 UNKNOWN, FLOOR, EXACT = range(3)
 REFUSED, ANY, ABOVE = range(3)
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
-# Arguments of program().
+# Arguments of program(). On x86-64 two of them choose at run time what the processor has.
 BUILDS = {
     "token": ("token", ("-O2",)),
     "sanitized": ("sanitized", SANITIZED),
     "clang-sanitized": ("clang-sanitized", SANITIZED, "clang"),
+    **({"x86": ("x86", ("-O2", *X86)), "x86-sanitized": ("x86-sanitized", (*SANITIZED, *X86))} if X86 else {}),
 }
 TEETH, BLOCKS = 6, 1
 

@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import platform
 from ctypes import (
     POINTER,
     Structure,
@@ -17,6 +16,7 @@ from ctypes import (
 )
 
 from testkit import native_build
+from testkit.native_build import X86
 
 OK = 0
 STATUS = {
@@ -38,9 +38,10 @@ BUILDS = {
     "speed": (SOURCES, ("-O3",), "gcc"),
     "size": (SOURCES + BARE, BARE_FLAGS, "gcc"),
     "clang": (SOURCES, ("-O2",), "clang"),
-    **({"x86": (SOURCES, ("-O3", "-DHF_P256_X86=1"), "gcc")} if platform.machine() in ("x86_64", "AMD64") else {}),
 }
-NAMES_TO_TEST = ("speed",) if native_build.ONLY else tuple(BUILDS)
+if X86:  # what is chosen at run time, on top of what all have
+    BUILDS |= {"x86": (SOURCES, ("-O3", *X86), "gcc"), "clang-x86": (SOURCES, ("-O2", *X86), "clang")}
+NAMES_TO_TEST = tuple(name for name in ("speed", "x86") if name in BUILDS) if native_build.ONLY else tuple(BUILDS)
 GUARD = b"\xa5" * 8
 
 
