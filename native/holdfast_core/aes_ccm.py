@@ -53,15 +53,17 @@ def aead_sizes(alg: int) -> "tuple[int, int, int]":
 
 
 class AesCcm:
-    """One key and tag length. aes: the block cipher; key: 16 or 32 bytes; tag_len: 8 or 16."""
+    """One key and tag length. aes: the block cipher; key: 16 or 32 bytes; tag_len: 8 or 16.
 
-    __slots__ = ("_aes", "_ecb", "_key", "_tag_len")
+    Each call expands the key anew: 9 k instructions on a Cortex-M3, against 240 bytes a key if kept.
+    """
+
+    __slots__ = ("_aes", "_key", "_tag_len")
 
     def __init__(self, aes: "Aes", key: bytes, tag_len: int) -> None:
         self._aes = aes
         self._key = key
         self._tag_len = tag_len
-        self._ecb = aes(key, _ECB)
 
     def __repr__(self) -> str:
         return "<AesCcm>"
@@ -93,7 +95,7 @@ class AesCcm:
         for i in range(1, count + 1):
             blocks[BLOCK_LEN * i + 14] = i >> 8
             blocks[BLOCK_LEN * i + 15] = i & 0xFF
-        self._ecb.encrypt(blocks, blocks)
+        self._aes(self._key, _ECB).encrypt(blocks, blocks)
         return blocks
 
     def _cbc_mac(self, nonce: bytes, aad: bytes, plaintext: bytes) -> bytearray:

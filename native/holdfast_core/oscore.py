@@ -101,9 +101,9 @@ class SecurityContext:
     """
 
     __slots__ = (
-        "_aad_heads",
+        "_aad_head",
         "_opener",
-        "_peer_aad_heads",
+        "_peer_aad_head",
         "_peer_nonce",
         "_sealer",
         "_sender_nonce",
@@ -147,8 +147,8 @@ class SecurityContext:
         common_iv = derive(prk, b"", id_context, alg, "IV", nonce_len)
         self._sender_nonce = _nonce_base(common_iv, sender_id)
         self._peer_nonce = _nonce_base(common_iv, recipient_id)
-        self._aad_heads = _aad_heads(alg, sender_id)
-        self._peer_aad_heads = _aad_heads(alg, recipient_id)
+        self._aad_head = _aad_head(alg, sender_id)
+        self._peer_aad_head = _aad_head(alg, recipient_id)
 
     def __repr__(self) -> str:
         return f"<SecurityContext sender={self.sender_id!r} recipient={self.recipient_id!r}>"
@@ -166,7 +166,7 @@ class SecurityContext:
         number = self.sequence.take()
         piv = encode_piv(number)
         nonce = _nonce(self._sender_nonce, number)
-        aad = _aad(self._aad_heads, piv)
+        aad = _aad(self._aad_head, piv)
         state = RequestState(self, number, nonce, aad, _registers(observe), False)
         code = L.CODE_POST
         if observe is not None:
@@ -192,7 +192,7 @@ class SecurityContext:
         if fresh:
             self.replay.check(number)
         nonce = _nonce(self._peer_nonce, number)
-        aad = _aad(self._peer_aad_heads, option.piv)
+        aad = _aad(self._peer_aad_head, option.piv)
         plaintext = self._open(message, nonce, aad)
         if fresh:
             self.replay.record(number)
@@ -301,22 +301,20 @@ def _nonce(base: "tuple[bytes, int]", number: int) -> bytes:
     return base[0] + (base[1] ^ number).to_bytes(MAX_PIV_LEN, "big")
 
 
-def _aad_heads(alg: int, kid: bytes) -> list[bytes]:
-    """AADs of requests by `kid` up to their Partial IV, by its length (RFC 8613 section 5.4).
+def _aad_head(alg: int, kid: bytes) -> bytes:
+    """AAD arrays of requests by `kid` up to their Partial IV (RFC 8613 section 5.4).
 
     Two AADs of one context differ in nothing but that Partial IV, which is followed by one byte; encoding them anew
-    cost more than the AEAD itself. Two of different lengths differ in two heads, each of one byte.
+    cost more than the AEAD itself.
     """
-    aad_array = cbor.encode([OSCORE_VERSION, [alg], kid, b"", b""])[:-2]
-    fixed_len = len(aad_array) + 2
-    return [
-        _AAD_START + bytes((_CBOR_BYTES | (fixed_len + length),)) + aad_array + bytes((_CBOR_BYTES | length,))
-        for length in range(MAX_PIV_LEN + 1)
-    ]
+    return cbor.encode([OSCORE_VERSION, [alg], kid, b"", b""])[:-2]
 
 
-def _aad(heads: list[bytes], piv: bytes) -> bytes:
-    return heads[len(piv)] + piv + b"\x40"  # the Class I options: none are defined
+def _aad(head: bytes, piv: bytes) -> bytes:
+    array_len = len(head) + len(piv) + 2
+    lengths = bytes((_CBOR_BYTES | array_len, _CBOR_BYTES | len(piv)))
+    # The last item: the Class I options, none of which are defined.
+    return b"".join((_AAD_START, lengths[:1], head, lengths[1:], piv, b"\x40"))
 
 
 def _registers(observe: bytes | None) -> bool:
