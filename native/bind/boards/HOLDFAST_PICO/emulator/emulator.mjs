@@ -1,7 +1,9 @@
 // An RP2040 with a firmware: its USB serial line is this program's standard input and output.
 //   node emulator.mjs ROM FIRMWARE_UF2 [IMAGE@FLASH_OFFSET ...] [+FILE@FLASH_OFFSET]
 // An image is put into flash; with + in front the file is the flash from there on: read, and written when it changes, as
-// often as 50 times a second. Ends when its input ends. It emulates instructions and peripherals, not time or power; never talks to a board.
+// often as 50 times a second. Ends when its input ends. The chip's clock falls behind the host's while it works, since an
+// instruction takes the host longer, and is level with it whenever the chip waits. It emulates instructions and
+// peripherals, not how long they take, nor power; never talks to a board.
 import crypto from "node:crypto";
 import fs from "node:fs";
 import { Simulator, USBCDC } from "rp2040js";
@@ -12,6 +14,8 @@ const FLASH = 0x10000000;
 const FLASH_SECTOR = 4096;
 const ROSC = 0x40060; // its place in the address map, without the last three digits
 const ROSC_RANDOMBIT = 0x1c;
+const CYCLE_NANOS = 8;
+const SLICE = 100000; // instructions between two looks at the input
 const [rom, firmware, ...images] = process.argv.slice(2);
 
 const simulator = new Simulator();
@@ -57,14 +61,43 @@ function keep(path, offset, known) {
 const line = new USBCDC(chip.usbCtrl);
 const waiting = []; // what came from outside and has no room in the line yet
 let connected = false;
+let room = 0; // octets that the firmware takes, while there is nothing for it
 line.onDeviceConnected = () => (connected = true);
 line.onSerialData = (octets) => fs.writeSync(1, octets);
+// rp2040js answers a firmware that has room with an empty packet, at once and without end: it would do nothing else.
+const give = chip.usbCtrl.onEndpointRead;
+chip.usbCtrl.onEndpointRead = (endpoint, size) => {
+  if (endpoint === line.outEndpoint && line.txFIFO.empty) room = size;
+  else give(endpoint, size);
+};
 process.stdin.on("data", (octets) => waiting.push(...octets));
 process.stdin.on("end", () => process.exit(0));
 setInterval(() => {
   while (connected && waiting.length && !line.txFIFO.full) line.sendSerialByte(waiting.shift());
+  if (room && !line.txFIFO.empty) {
+    const size = room;
+    room = 0;
+    give(line.outEndpoint, size);
+  }
 }, 1);
 
+chip.onBreak = () => process.exit(1); // the firmware has given up
 chip.core.SP = words[0];
 chip.core.PC = words[1] & ~1;
-simulator.execute();
+run();
+
+function run() {
+  const { clock } = simulator;
+  for (let done = 0; done < SLICE; done++) {
+    if (!chip.core.waiting) {
+      clock.tick(chip.core.executeInstruction() * CYCLE_NANOS);
+      continue;
+    }
+    const behind = Math.max(0, Math.floor(performance.now() * 1e6 - clock.nanos));
+    const alarm = clock.nextAlarm ? clock.nanosToNextAlarm : Infinity;
+    clock.tick(Math.min(behind, alarm));
+    if (behind < alarm) break;
+  }
+  if (chip.core.waiting) setTimeout(run, 1);
+  else setImmediate(run);
+}

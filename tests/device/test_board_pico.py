@@ -1,0 +1,47 @@
+"""The emulated RP2040 has a clock that one can wait by: level with ours whenever the chip waits. Firmware, no board."""
+
+import time
+
+import pytest
+
+from holdfast_sim.emulator_shell import Board
+from holdfast_sim.targets import TARGETS
+from testkit import budgets
+from testkit.emulated_tube import blank_chip
+
+TARGET = TARGETS["rp2040"]
+WAITS_MS = 5000
+WITHIN_MS = 1000  # a machine that has other things to do
+# Works for a while, by which its clock falls behind, and then waits for a byte that does not come.
+SCRIPT = f"""
+import select, sys, time
+poll = select.poll()
+poll.register(sys.stdin, select.POLLIN)
+began = time.ticks_ms()
+print("began")
+for _ in range(20000):
+    pass
+worked = time.ticks_diff(time.ticks_ms(), began)
+print(worked, poll.poll({WAITS_MS}), time.ticks_diff(time.ticks_ms(), began))
+"""
+
+
+@pytest.fixture
+def board(tmp_path):
+    firmware = budgets.ROOT / TARGET.firmware("python")
+    assert firmware.exists(), "run scripts/firmware.sh rp2040"
+    board = Board(TARGET, firmware, blank_chip(TARGET, tmp_path))
+    yield board
+    board.close()
+
+
+@pytest.mark.boards
+def test_the_clock_of_an_emulated_rp2040_is_level_with_ours_after_it_has_waited(board):
+    board.start(SCRIPT)
+    board.until(b"began\r\n")
+    began_s = time.monotonic()
+    worked_ms, got, took_ms = board.until(b"\n").split()
+    passed_ms = (time.monotonic() - began_s) * 1000
+    assert got == b"[]"
+    assert int(took_ms) >= int(worked_ms) + WAITS_MS
+    assert abs(passed_ms - int(took_ms)) < WITHIN_MS
