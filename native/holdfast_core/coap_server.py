@@ -18,7 +18,6 @@ from holdfast_core.coap_events import (
 )
 from holdfast_core.coap_limits import Limits
 from holdfast_core.coap_message import Message, screen_options, text_of
-from holdfast_core.coap_observe import Observation, Observers
 from holdfast_core.coap_reliability import Outgoing, Reliability
 from holdfast_core.errors import Incomplete, LocalError, MalformedCoap, PeerError, TooLarge
 from holdfast_core.oscore_option import decode_option
@@ -28,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from holdfast_core.coap_observe import Observation, Observers
     from holdfast_core.oscore import SecurityContext
     from holdfast_core.oscore_contexts import ContextTable
 
@@ -54,7 +54,7 @@ class Server:
         admission: "Admission | None",
     ) -> None:
         self.events: list[Event] = []
-        self.observers = Observers(limits)
+        self.observers: Observers | None = None  # before the first one registers
         self.uploads = Uploads(limits)
         self.renderings = Renderings(limits)
         self._messages = messages
@@ -195,9 +195,13 @@ class Server:
         """Note a registration; carry out a deregistration, which goes on as a plain request (RFC 7641 section 4.1)."""
         incoming.observe = value == L.OBSERVE_REGISTER
         if value == L.OBSERVE_DEREGISTER:
-            observation = self.observers.find(incoming.peer, incoming.message.token)
+            observation = self._observation(incoming)
             if observation is not None and observation.incoming.context is incoming.context:
                 self.end(observation, CANCELLED)
+
+    def _observation(self, incoming: Incoming) -> "Observation | None":
+        """Return what stands under a request's token."""
+        return None if self.observers is None else self.observers.find(incoming.peer, incoming.message.token)
 
     # --- responses ---
 
@@ -206,7 +210,11 @@ class Server:
         if incoming.answered:
             raise LocalError("answered-twice")
         if observe and incoming.observe and _is_success(message.code):
-            earlier = self.observers.find(incoming.peer, incoming.message.token)
+            if self.observers is None:
+                from holdfast_core.coap_observe import Observers
+
+                self.observers = Observers(self._limits)
+            earlier = self._observation(incoming)
             observation = self.observers.add(incoming)
             if observation is not None:
                 if earlier is not None:
@@ -303,34 +311,35 @@ class Server:
         except SequenceExhausted:
             return  # the client will find out by Max-Age
 
-    def acknowledged(self, observation: Observation, now_ms: int) -> None:
+    def acknowledged(self, observation: "Observation", now_ms: int) -> None:
         """Send what changed while a confirmable notification was on its way."""
         observation.outgoing = None
         latest = observation.latest
         observation.latest = None
-        if latest is not None and self.observers.watches(observation):
+        if latest is not None and self.observers is not None and self.observers.watches(observation):
             self._send_notification(observation, latest, now_ms)
 
-    def end(self, observation: Observation, reason: str) -> None:
+    def end(self, observation: "Observation", reason: str) -> None:
         """Take an observer off the list and tell the application."""
-        if self.observers.remove(observation):
+        if self.observers is not None and self.observers.remove(observation):
             self._ended(observation, reason)
 
-    def _ended(self, observation: Observation, reason: str) -> None:
+    def _ended(self, observation: "Observation", reason: str) -> None:
         observation.incoming.observation = None
         observation.latest = None
         self.events.append(ObservationEnded(observation.incoming, reason))
 
-    def _leave(self, observation: Observation, now_ms: int) -> None:
+    def _leave(self, observation: "Observation", now_ms: int) -> None:
         """Take an observer off the list and stop what is on its way."""
-        self.observers.remove(observation)
+        if self.observers is not None:
+            self.observers.remove(observation)
         observation.incoming.observation = None
         observation.latest = None
         if observation.outgoing is not None:
             self._messages.forget(observation.outgoing, now_ms)
             observation.outgoing = None
 
-    def _send_notification(self, observation: Observation, message: Message, now_ms: int) -> bool:
+    def _send_notification(self, observation: "Observation", message: Message, now_ms: int) -> bool:
         confirmable = (
             observation.count % self._limits.con_every == 0 or now_ms - observation.confirmed_ms >= _CON_AT_LEAST_MS
         )

@@ -12,7 +12,6 @@ take_datagrams() sends an empty ACK for it, and the response later is a confirma
 """
 
 from holdfast_core import labels as L
-from holdfast_core.coap_client import Client
 from holdfast_core.coap_echo import EchoMint
 from holdfast_core.coap_events import (
     OVERLOADED,
@@ -27,9 +26,7 @@ from holdfast_core.coap_events import (
 )
 from holdfast_core.coap_limits import DEVICE_LIMITS, SERVER_LIMITS, Limits, Transmission
 from holdfast_core.coap_message import Message, decode, encode, is_request, reset_due
-from holdfast_core.coap_observe import Observation
-from holdfast_core.coap_reliability import Outgoing, Reliability
-from holdfast_core.coap_request import Leg
+from holdfast_core.coap_reliability import Outgoing, Reliability, Timed
 from holdfast_core.coap_server import Server
 from holdfast_core.errors import MalformedCoap
 
@@ -37,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from holdfast_core.coap_client import Client
     from holdfast_core.coap_reliability import Trace
     from holdfast_core.coap_server import Admission
     from holdfast_core.oscore import SecurityContext
@@ -79,7 +77,8 @@ class CoapStack:
         self.limits = limits
         self._messages = Reliability(rng, limits, trace)
         self._server = Server(self._messages, limits, contexts, EchoMint(rng(32), limits.echo_lifetime_ms), admission)
-        self._client = Client(self._messages, limits, rng)
+        self._client: Client | None = None  # before the first request: most boards never make one
+        self._rng = rng
         self._now_ms = 0
 
     # --- the network ---
@@ -106,17 +105,17 @@ class CoapStack:
             timed = self._messages.timers.pop_due(now_ms)
             if timed is None:
                 break
-            if isinstance(timed, Leg):
-                self._client.failed(timed, TIMEOUT, now_ms)
-            elif isinstance(timed, Outgoing) and not self._messages.wake(timed, now_ms):
-                self._tell(timed, TIMEOUT)
+            if not isinstance(timed, Outgoing):
+                self._fail(timed, TIMEOUT)
+            elif not self._messages.wake(timed, now_ms):
+                self._fail(timed.owner, TIMEOUT)
         self._server.uploads.expire(now_ms)
         self._server.renderings.expire(now_ms)
         return self._events()
 
     def next_deadline_ms(self) -> int | None:
         """When tick wants to be called, or None; in the past when events are waiting to be fetched."""
-        if self._server.events or self._client.events or self._messages.failed:
+        if self._server.events or self._messages.failed or (self._client is not None and self._client.events):
             return self._now_ms
         return self._messages.timers.next_ms()
 
@@ -145,12 +144,13 @@ class CoapStack:
         Raises Overloaded: max_requests are open.  SequenceExhausted: the context's numbers are used up.
         """
         self._now_ms = now_ms
-        return self._client.request(peer, message, now_ms, context, observe, confirmable)
+        return self._own_client().request(peer, message, now_ms, context, observe, confirmable)
 
     def cancel(self, request_id: int, now_ms: int) -> None:
         """Forget a request; an observation is deregistered. No event follows; an unknown id does nothing."""
         self._now_ms = now_ms
-        self._client.cancel(request_id, now_ms)
+        if self._client is not None:
+            self._client.cancel(request_id, now_ms)
 
     # --- as a server ---
 
@@ -200,7 +200,7 @@ class CoapStack:
 
     def _separate(self, message: Message, peer: "Hashable", mid: int) -> None:
         """A response that comes on its own: confirm it, or say that we do not know it."""
-        if self._client.receive(message, peer, self._now_ms):
+        if self._answered(message, peer):
             exchange = self._messages.remember(peer, mid, self._now_ms)
             if message.mtype == L.TYPE_CON:
                 ack = Message(L.CODE_EMPTY, mtype=L.TYPE_ACK, mid=mid)
@@ -213,25 +213,41 @@ class CoapStack:
         now_ms = self._now_ms
         if message.mtype == L.TYPE_ACK and message.code != L.CODE_EMPTY:
             if not is_request(message.code):
-                self._client.receive(message, peer, now_ms)
+                self._answered(message, peer)
             return
         self._messages.arrived(peer, message, None, now_ms)
         outgoing = self._messages.settle(peer, message.mid or 0, message.mtype == L.TYPE_RST, now_ms)
         if outgoing is None:
             return
         if message.mtype == L.TYPE_RST:
-            self._tell(outgoing, RESET)
-        elif isinstance(outgoing.owner, Observation):
-            self._server.acknowledged(outgoing.owner, now_ms)
-        elif isinstance(outgoing.owner, Leg):
-            self._client.acknowledged(outgoing.owner, now_ms)
+            self._fail(outgoing.owner, RESET)
+        elif isinstance(outgoing.owner, Timed):
+            if self._client is not None:
+                self._client.acknowledged(outgoing.owner, now_ms)  # type: ignore[arg-type]  # Timed: a Leg
+        elif outgoing.owner is not None:
+            self._server.acknowledged(outgoing.owner, now_ms)  # type: ignore[arg-type]
 
-    def _tell(self, outgoing: Outgoing, reason: str) -> None:
-        """Tell the owner of a message that it has come to nothing."""
-        if isinstance(outgoing.owner, Observation):
-            self._server.end(outgoing.owner, reason)
-        elif isinstance(outgoing.owner, Leg):
-            self._client.failed(outgoing.owner, reason, self._now_ms)
+    def _own_client(self) -> "Client":
+        if self._client is None:
+            from holdfast_core.coap_client import Client
+
+            self._client = Client(self._messages, self.limits, self._rng)
+        return self._client
+
+    def _answered(self, message: Message, peer: "Hashable") -> bool:
+        """Take a response in; False when it belongs to nothing."""
+        if self._client is not None:
+            return self._client.receive(message, peer, self._now_ms)
+        self._messages.arrived(peer, message, None, self._now_ms)
+        return False
+
+    def _fail(self, owner: object, reason: str) -> None:
+        """Tell the owner of a message that it has come to nothing: a Leg, which is Timed, an Observation or nobody."""
+        if isinstance(owner, Timed):
+            if self._client is not None:
+                self._client.failed(owner, reason, self._now_ms)  # type: ignore[arg-type]  # a Leg
+        elif owner is not None:
+            self._server.end(owner, reason)  # type: ignore[arg-type]
 
     def _reset(self, peer: "Hashable", mid: int) -> None:
         """Reject a message. It is not remembered: when it comes again it is rejected again."""
@@ -241,11 +257,11 @@ class CoapStack:
     def _events(self) -> list[Event]:
         """Take the events that have come up."""
         while self._messages.failed:
-            self._tell(self._messages.failed.pop(), OVERLOADED)
+            self._fail(self._messages.failed.pop().owner, OVERLOADED)
         events = self._server.events
         if events:
             self._server.events = []
-        if self._client.events:
+        if self._client is not None and self._client.events:
             events = events + self._client.events
             self._client.events = []
         return events

@@ -134,9 +134,9 @@ def sizes(server):
         "out": len(stack._messages.out),
         "uploads": len(stack._server.uploads),
         "renderings": len(stack._server.renderings),
-        "observers": len(stack._server.observers),
+        "observers": len(stack._server.observers or ()),
         "unanswered": len(stack._server._unanswered),
-        "events": len(stack._server.events) + len(stack._client.events),
+        "events": len(stack._server.events) + (len(stack._client.events) if stack._client is not None else 0),
     }
 
 

@@ -74,7 +74,7 @@ def test_what_is_no_registration(how):
         replies = [m for m in replies if m.code]
     assert all(reply.get(L.OPT_OBSERVE) is None for reply in replies)
     assert server.stack.notify(incoming, response(L.CODE_CONTENT), server.now_ms) is False
-    assert len(server.stack._server.observers) == 0
+    assert not server.stack._server.observers
 
 
 def test_nobody_observes_unless_told_to():
@@ -158,7 +158,7 @@ def test_an_observer_that_never_acknowledges_is_dropped():
     server.wait(100_000)
     assert reasons(server) == ["timeout"]
     assert notify(server, incoming) == (False, [])
-    assert len(server.stack._server.observers) == 0
+    assert not server.stack._server.observers
 
 
 def test_while_one_is_unacknowledged_only_the_latest_state_waits():
@@ -216,7 +216,7 @@ def test_a_flood_of_registrations_that_nobody_confirms_dies_out():
         server.stack.notify(one, response(L.CODE_CONTENT, b"x"), server.now_ms)
     sent += len(server.stack.take_datagrams())
     out = server.wait(200_000)
-    assert len(server.stack._server.observers) == 0
+    assert not server.stack._server.observers
     assert sent + len(out) == 50 * 5  # each victim gets what one message and its retransmissions are, and no more
     assert reasons(server) == ["timeout"] * 50
 

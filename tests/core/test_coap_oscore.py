@@ -117,7 +117,7 @@ def test_outer_options_of_class_e_change_nothing(number, value):
     (reply,) = server.feed(encode(decode(raw).add(number, value)))
     assert server.requests[0].message.options == [(L.OPT_URI_PATH, b"a")]
     assert client.unprotect_response(reply, state).code == L.CODE_CONTENT
-    assert len(server.stack._server.observers) == 0
+    assert not server.stack._server.observers
 
 
 def test_the_outer_code_changes_nothing():

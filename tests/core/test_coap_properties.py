@@ -119,7 +119,7 @@ class Live:
         assert len(stack._messages._peers) <= limits.max_peers
         assert len(stack._server.uploads) <= limits.max_uploads
         assert len(stack._server.renderings) <= limits.max_renderings
-        assert len(stack._server.observers) <= limits.max_observers
+        assert len(stack._server.observers or ()) <= limits.max_observers
         assert len(stack._messages._live) <= 20
         assert len(stack._client) <= 3
 

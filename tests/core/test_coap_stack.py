@@ -100,7 +100,7 @@ def test_an_end_without_a_number_is_silent():
     held.sequence = exhausted()
     server.stack.end_observation(incoming, response(L.CODE_UNAUTHORIZED), server.now_ms)
     assert server.sent() == []
-    assert len(server.stack._server.observers) == 0
+    assert not server.stack._server.observers
 
 
 def test_a_transfer_without_a_number_fails():
