@@ -39,7 +39,7 @@ CORE = (
 GENERATOR_TEETH, GENERATOR_BLOCKS = "6", "1"
 
 # Sizes that a module may have, in bytes: what it takes today and a little more. Who makes it smaller lowers them.
-LIMITS = {"x64": 60_300, "armv6m": 29_000, "armv7m": 38_500, "armv7emsp": 37_700, "rv32imc": 47_900}
+LIMITS = {"x64": 66_200, "armv6m": 29_000, "armv7m": 38_500, "armv7emsp": 37_700, "rv32imc": 47_900}
 
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
