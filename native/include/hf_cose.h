@@ -50,7 +50,7 @@ struct hf_space {
 };
 
 /* Read a message from its array.
- *   in:  tag: number of its COSE tag, any; parts: in bytes that hf_cbor_check accepted
+ *   in:  tag: number of its COSE tag, any; parts: in bytes that hf_cbor_check accepted, fewer than 65536
  *   out: *message, its slices into the same bytes; unspecified on failure
  *   ret: 0 | HF_MALFORMED_CBOR (the protected header's content)
  *        | HF_MALFORMED_COSE with detail tag structure header detached duplicate-header crit iv

@@ -140,8 +140,8 @@ static enum hf_status protect(const struct hf_oscore_ctx *ctx, const struct hf_o
     size_t tag_len = hf_oscore_tag_len(ctx);
     size_t rest_len = *message_len - survey->options_at;
     size_t head_len = survey->outer_len + 2; /* marker and code */
-    if (rest_len > 65534 || *message_len > size || size - *message_len < head_len + tag_len) {
-        return HF_LOCAL; /* 65534: with the code, the longest text of CCM */
+    if (tag_len == 0 || rest_len > 65534 || *message_len > size || size - *message_len < head_len + tag_len) {
+        return HF_LOCAL; /* no context; 65534: with the code, the longest text of CCM */
     }
     uint8_t code = message[1];
     bool is_request = hf_coap_is_request(code);

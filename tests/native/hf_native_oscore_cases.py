@@ -259,6 +259,12 @@ class OscoreArguments(TestCase):
         ):
             self.assertEqual(hf_native.oscore_derive(SECRET, SALT, *ids, id_context, alg), status)
 
+    def test_an_empty_id_context_is_one(self):
+        absent, empty = (End(b"a", b"b", id_context).ctx for id_context in (None, b""))
+        self.assertNotEqual(absent, empty)
+        for nothing in (bytearray(), memoryview(b"")):
+            self.assertEqual(End(b"a", b"b", nothing).ctx, empty)
+
     def test_a_context_is_overwritten(self):
         ctx = End(b"a", b"b").ctx
         self.assertNotEqual(bytes(ctx), bytes(len(ctx)))

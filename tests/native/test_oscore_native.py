@@ -251,12 +251,21 @@ def test_a_buffer_shorter_than_its_message(lib):
 
 
 def test_what_is_no_context(lib):
-    """With an algorithm that is none, nothing is protected and nothing opened."""
+    """After a wipe, or with an algorithm that is none, nothing is protected, nothing opened, and nothing changed."""
     ends = Ends(lib)
     sealed = ends.native.protect_request(1, REQUEST)[1]
-    ends.native.ctx.alg = ends.native_peer.ctx.alg = 0
-    assert ends.native.protect_request(2, REQUEST)[0] == "local"
-    assert ends.native_peer.unprotect_request(sealed)[0] == "decryption-failed"
+    _, _, heard = ends.native_peer.unprotect_request(sealed)
+    ends.native_peer.ctx.alg = 0
+    assert ends.native_peer.unprotect_request(sealed)[0] == "replay-detected"
+    assert ends.native_peer.protect_response(heard, CONTENT)[:2] == ("local", CONTENT)
+    assert heard.nonce_free
+    another = ends.native.protect_request(2, REQUEST)[1]
+    assert ends.native_peer.unprotect_request(another)[0] == "decryption-failed"
+    lib.hf_oscore_wipe(kit.byref(ends.native.ctx))
+    assert ends.native.protect_request(3, REQUEST)[:2] == ("local", REQUEST)
+    text = kit.create_string_buffer(REQUEST)
+    assert lib.hf_oscore_seal(kit.byref(ends.native.ctx), bytes(24), text, kit.c_size_t(len(REQUEST))) == 0x80
+    assert text.value == REQUEST.split(b"\0")[0]
 
 
 def test_observe_twice_inside(lib):

@@ -69,18 +69,22 @@ static mp_obj_t oscore_derive(size_t n_args, const mp_obj_t *args)
     mp_buffer_info_t context = {0};
     if (args[4] != mp_const_none) {
         context = bytes_of(args[4]);
+        if (context.buf == NULL) { /* an empty bytearray, which is an ID context and not the lack of one */
+            context.buf = "";
+        }
     }
     const struct hf_oscore_input input = {
         .master_secret = secret.buf,  .master_secret_len = secret.len,
         .master_salt = salt.buf,      .master_salt_len = salt.len,
         .sender_id = sender.buf,      .sender_id_len = sender.len,
         .recipient_id = recipient.buf, .recipient_id_len = recipient.len,
-        .id_context = args[4] == mp_const_none ? NULL : context.buf, .id_context_len = context.len,
+        .id_context = context.buf,    .id_context_len = context.len,
         .alg = (int)mp_obj_get_int(args[5]),
     };
     struct hf_oscore_ctx *ctx = m_malloc(sizeof *ctx);
+    mp_obj_t result = mp_obj_new_bytearray_by_ref(sizeof *ctx, ctx); /* before there are keys: it may fail */
     enum hf_status status = hf_oscore_derive(ctx, &input);
-    return status == HF_OK ? mp_obj_new_bytearray_by_ref(sizeof *ctx, ctx) : status_of(status);
+    return status == HF_OK ? result : status_of(status);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(oscore_derive_obj, 6, 6, oscore_derive);
 

@@ -54,7 +54,9 @@ static mp_obj_t hmac_sha256(mp_obj_t key, mp_obj_t message)
     mp_buffer_info_t k = bytes_of(key);
     mp_buffer_info_t m = bytes_of(message);
     hf_hmac_sha256(k.buf, k.len, m.buf, m.len, tag);
-    return mp_obj_new_bytes(tag, sizeof tag);
+    mp_obj_t result = mp_obj_new_bytes(tag, sizeof tag);
+    hf_wipe(tag, sizeof tag); /* HKDF makes keys so */
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(hmac_sha256_obj, hmac_sha256);
 
