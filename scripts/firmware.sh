@@ -1,7 +1,7 @@
 #!/bin/bash
 # Build MicroPython firmware with the device package frozen into it, for emulated boards: .cache/firmware/TARGET-VARIANT.
 # Safe to run again: make sees what changed. Call it after scripts/setup.sh and scripts/toolchain.sh boards.
-#   firmware.sh [TARGET...]     qemu-cortex-m3 qemu-cortex-m4 qemu-rv32 rp2040; the first when none is named
+#   firmware.sh [TARGET...]     qemu-cortex-m3 qemu-cortex-m0 qemu-cortex-m4 qemu-rv32 rp2040; the first when none is named
 # Each target comes in two variants: python, which has a board's AES and nothing else of ours in C, and native, which has
 # the C core; and those of QEMU in a third one, plain, with nothing of ours, to which the others are compared. The heap
 # is that of a Raspberry Pi Pico; HOLDFAST_HEAP=BYTES makes another.
@@ -79,6 +79,7 @@ pico() {
 for target in "$@"; do
   case $target in
     qemu-cortex-m3) build "$target" MPS2_AN385 LDSCRIPT="$ROOT/device/firmware/emulated/mps2.ld" ;;
+    qemu-cortex-m0) build "$target" CORTEX_M0 ;;
     qemu-cortex-m4) build "$target" MPS2_AN386 LDSCRIPT="$ROOT/device/firmware/emulated/mps2.ld" ;;
     # Without -misa-spec, Debian's compiler links its libraries for 64 bits.
     qemu-rv32) build "$target" VIRT_RV32 RV32_ARCH="rv32imac -misa-spec=2.2" ;;

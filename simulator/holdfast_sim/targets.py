@@ -55,7 +55,11 @@ class Rp2040(Target):
         return [self.emulator, "firmware", firmware, flash]
 
 
+# A nRF51 with more memory than any has; its flash is as in native/bind/boards/CORTEX_M0.
+_CORTEX_M0 = "-machine microbit -global nrf51-soc.flash-size=1048576 -global nrf51-soc.sram-size=262144".split()
+
 _ALL = (
+    Qemu("qemu-cortex-m0", "Arm Cortex-M0", "qemu-system-arm", *_CORTEX_M0),
     Qemu("qemu-cortex-m3", "Arm Cortex-M3", "qemu-system-arm", "-machine", "mps2-an385"),
     Qemu("qemu-cortex-m4", "Arm Cortex-M4F", "qemu-system-arm", "-machine", "mps2-an386"),
     Qemu("qemu-rv32", "RISC-V RV32IMAC", "qemu-system-riscv32", "-machine", "virt", "-bios", "none"),
