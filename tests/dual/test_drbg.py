@@ -78,8 +78,10 @@ class TestHmacDrbg(TestCase):
         reseeded.reseed(OTHER)
         self.assertNotEqual(kept.generate(16), reseeded.generate(16))
 
-    def test_limits(self):
+    def test_the_longest_request(self):
         self.assertEqual(len(HmacDrbg(SEED).generate(MAX_REQUEST_LEN)), MAX_REQUEST_LEN)
+
+    def test_limits(self):
         for n in (-1, MAX_REQUEST_LEN + 1):
             self.assertRaises(LocalError, HmacDrbg(SEED).generate, n)
         self.assertRaises(LocalError, HmacDrbg, bytes(31))
