@@ -76,7 +76,7 @@ run() {
       MICROPYPATH=native:device "$FIRMWARE/unix/micropython" -X heapsize=16M tests/dual/run.py --json .cache/paths/$1.json \
         || echo "boards: $1 failed: see above." >&2
       ;;
-    natmod-m0) qemu_port m0 CORTEX_M0 196608 && qemu "$1" m0 0x100000 armv6m qemu-system-arm $MICROBIT ;;
+    natmod-m0) qemu_port m0 CORTEX_M0 229376 && qemu "$1" m0 0x100000 armv6m qemu-system-arm $MICROBIT ;;
     natmod-m3) m3 m3 && qemu "$1" m3 0x21000000 armv7m qemu-system-arm -machine mps2-an385 ;;
     natmod-m3-armv6m) m3 m3 && qemu "$1" m3 0x21000000 armv6m qemu-system-arm -machine mps2-an385 ;;
     natmod-m4) m4 m4 && qemu "$1" m4 0x21000000 armv7emsp qemu-system-arm -machine mps2-an386 ;;

@@ -50,7 +50,7 @@ class Agreement(TestCase):
     def same(self, row, token=None, name=None):
         self.assertEqual(told(token_check.verify_token, row, token), told(verifier.verify_token, row, token), name)
 
-    def test_every_vector(self):
+    def test_both_ways_on_every_vector(self):
         for row in vectors("tokens"):
             self.same(row, name=row["id"])
 

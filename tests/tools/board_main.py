@@ -1,4 +1,4 @@
-"""What boards.py runs on a board: every suite there, one line for each class. Never run elsewhere."""
+"""What boards.py runs on a board: every suite there, one line a class, in it one dot a test. Never run elsewhere."""
 
 import gc
 import json
@@ -30,10 +30,11 @@ def run(kind, left_out):
                 case.setUp()
                 getattr(case, name)()
             except Exception:
-                print("failed:", kind.__name__, name, case.failed_in)
+                print("\nfailed:", kind.__name__, name, case.failed_in)
                 raise
             case.tearDown()
             minitest.end_test(True)
+            print(".", end="")
             ran += 1
     return ran
 
@@ -46,9 +47,10 @@ def main(native, suites, left_out):
     least_free = gc.mem_free()
     for suite in suites:
         for kind in classes(suite):
+            print(suite, kind.__name__, end=" ")
             count = run(kind, left_out)
             passed += count
-            print(suite, kind.__name__, count)
+            print("", count)
         gc.collect()
         least_free = min(least_free, gc.mem_free())
         del sys.modules[suite]  # the next one needs its room
