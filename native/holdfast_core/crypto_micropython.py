@@ -19,8 +19,8 @@ class Es256Key:
     """A P-256 public key that verifies ECDSA signatures over SHA-256 (RFC 9053 section 2.1).
 
     x, y: 32 bytes each, big-endian. Raises MalformedKey unless they are the affine coordinates, both
-    below p, of a point on the curve. The first verify builds a table of 2 kB and so takes
-    about three times as long as those after it: keep the object. table: the C core's, left alone here.
+    below p, of a point on the curve. The first verify builds a table of half a kB and so takes
+    about twice as long as those after it: keep the object. table: the C core's, left alone here.
     """
 
     __slots__ = ("_table", "_x", "_y")
@@ -30,7 +30,7 @@ class Es256Key:
             raise MalformedKey("coordinate-length")
         self._x = int.from_bytes(x, "big")
         self._y = int.from_bytes(y, "big")
-        self._table = bytearray()
+        self._table: list[bytes] = []
         if not p256.is_on_curve(self._x, self._y):
             raise MalformedKey("not-on-curve")
 

@@ -4,10 +4,11 @@ For boards without an elliptic-curve library. Handles public values only: its ti
 must never be given a private key, and it cannot sign.
 
 Each scalar multiplication is a signed comb (Hedabou, Pinel and Beneteau's form of Lim and Lee's): the
-scalar is written with 258 digits, each +1 or -1, laid out as 6 teeth of 43 digits. A table holds the 32
-sums 2^215 Q +- 2^172 Q +- 2^129 Q +- 2^86 Q +- 2^43 Q +- Q, so that u1 G + u2 Q takes 43 doublings and
-86 additions, instead of 256 and about 190. A table is 2048 bytes, x || y for each point: as integers it
-would take twice the memory.
+scalar is written with 256 digits, each +1 or -1, laid out as 4 teeth of 64 digits. A table holds the 8
+sums 2^192 Q +- 2^128 Q +- 2^64 Q +- Q, so that u1 G + u2 Q takes 64 doublings and 128 additions, instead of
+256 and about 190. With 6 teeth it would be two thirds of that, and 2 kB more of a heap of 48.
+A table is points of 64 bytes, x || y, each a piece of its own: a small heap has room in pieces, and as
+integers it would take twice the memory.
 """
 
 from holdfast_core.p256_generator import TABLE as G_TABLE
@@ -16,11 +17,11 @@ P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 
-_TEETH = 6
-_WIDTH = 43  # digits in a tooth; _TEETH * _WIDTH >= 256
+_TEETH = 4
+_WIDTH = 64  # digits in a tooth; _TEETH * _WIDTH >= 256
 _ALL_ONES = (1 << _TEETH * _WIDTH) - 1
 _HALF = 1 << _TEETH - 1  # points in a table
-_TEXT_ZEROS = 63 * ord("0")  # six digits of text, weighted 32, 16, .. 1
+_TEXT_ZEROS = 15 * ord("0")  # four digits of text, weighted 8, 4, 2, 1
 
 
 def is_on_curve(x: int, y: int) -> bool:
@@ -28,41 +29,39 @@ def is_on_curve(x: int, y: int) -> bool:
     return 0 <= x < P and 0 <= y < P and (y * y - (x * x - 3) * x - B) % P == 0
 
 
-def comb_table(x: int, y: int) -> bytearray:
-    """Return the 2048-byte table that is_signature needs for the public key (x, y), which is on the curve.
+def comb_table(x: int, y: int) -> "list[bytes]":
+    """Return the 8 points that is_signature needs for the public key (x, y), which is on the curve.
 
-    Point i is 2^215 Q plus or minus each 2^(43 t) Q, plus where bit t of i is set. None of these sums or
+    Point i is 2^192 Q plus or minus each 2^(64 t) Q, plus where bit t of i is set. None of these sums or
     the steps towards them is the point at infinity: their scalars are non-zero and below the group order.
-    Points under way are bytes in buffers made first: a number keeps the room of the product it came from, and
-    many of them leave a small heap in pieces.
     """
-    table = bytearray(64 * _HALF)
-    z_values = bytearray(32 * _HALF)
+    points = [b""] * _HALF
+    z_values = [b""] * _HALF
     point, teeth = _teeth(x, y)
-    for tooth in range(0, 2 * (_TEETH - 1), 2):
-        point = _add(point, _number(teeth, 2 * tooth), P - _number(teeth, 2 * tooth + 1))
+    for single in teeth[::2]:
+        point = _add(point, *_opposite(single))
     for step in range(_HALF):  # in the order of a Gray code: neighbours differ in one sign, by twice a tooth
         index = step ^ step >> 1
         if step:
             tooth = _lowest_bit(step)
-            y = _number(teeth, 4 * tooth + 3)
-            point = _add(point, _number(teeth, 4 * tooth + 2), y if index >> tooth & 1 else P - y)
-        _store(table, z_values, index, point)
-    _make_affine(table, z_values)
-    return table
+            doubled = teeth[2 * tooth + 1]
+            point = _add(point, *(_numbers(doubled) if index >> tooth & 1 else _opposite(doubled)))
+        points[index], z_values[index] = _packed(point)
+    _make_affine(points, z_values)
+    return points
 
 
-def _teeth(x: int, y: int) -> "tuple[tuple[int, int, int], bytearray]":
-    """Return 2^215 Q, and for each lower tooth the affine points 2^(43 t) Q and twice that, x || y each."""
-    teeth = bytearray(64 * 2 * (_TEETH - 1))
-    z_values = bytearray(32 * 2 * (_TEETH - 1))
+def _teeth(x: int, y: int) -> "tuple[tuple[int, int, int], list[bytes]]":
+    """Return 2^192 Q, and for each lower tooth the affine points 2^(64 t) Q and twice that."""
+    teeth, z_values = [], []
     point = (x, y, 1)
-    for tooth in range(_TEETH - 1):
-        _store(teeth, z_values, 2 * tooth, point)
-        point = _double(point)
-        _store(teeth, z_values, 2 * tooth + 1, point)
-        for _ in range(_WIDTH - 1):
-            point = _double(point)
+    for _ in range(_TEETH - 1):
+        for doublings in (1, _WIDTH - 1):
+            packed, z = _packed(point)
+            teeth.append(packed)
+            z_values.append(z)
+            for _ in range(doublings):
+                point = _double(point)
     _make_affine(teeth, z_values)
     return point, teeth
 
@@ -75,37 +74,40 @@ def _lowest_bit(number: int) -> int:
     return place
 
 
-def _number(numbers: "bytes | bytearray", index: int) -> int:
-    """Return one of the numbers of 32 bytes each."""
-    return int.from_bytes(numbers[32 * index : 32 * index + 32], "big")
-
-
-def _store(points: bytearray, z_values: bytearray, index: int, point: "tuple[int, int, int]") -> None:
-    """Store a Jacobian point: x || y in one buffer, z in another."""
+def _packed(point: "tuple[int, int, int]") -> "tuple[bytes, bytes]":
+    """Return x || y, and z, of a Jacobian point: a number keeps the room of the product that it comes from."""
     x, y, z = point
-    points[64 * index : 64 * index + 64] = x.to_bytes(32, "big") + y.to_bytes(32, "big")
-    z_values[32 * index : 32 * index + 32] = z.to_bytes(32, "big")
+    return x.to_bytes(32, "big") + y.to_bytes(32, "big"), z.to_bytes(32, "big")
 
 
-def _make_affine(points: bytearray, z_values: bytearray) -> None:
+def _numbers(point: bytes) -> "tuple[int, int]":
+    """Return x and y of x || y."""
+    return int.from_bytes(point[:32], "big"), int.from_bytes(point[32:], "big")
+
+
+def _opposite(point: bytes) -> "tuple[int, int]":
+    """Return x and y of minus the affine point x || y."""
+    x, y = _numbers(point)
+    return x, P - y
+
+
+def _make_affine(points: "list[bytes]", z_values: "list[bytes]") -> None:
     """Scale Jacobian points, none of them infinity, to z = 1 with one inversion for all (Montgomery)."""
-    products = bytearray(len(z_values))  # of the z before each
-    count = len(z_values) // 32
+    products = []  # of the z before each
     product = 1
-    for i in range(count):
-        products[32 * i : 32 * i + 32] = product.to_bytes(32, "big")
-        product = product * _number(z_values, i) % P
+    for z in z_values:
+        products.append(product.to_bytes(32, "big"))
+        product = product * int.from_bytes(z, "big") % P
     inverse = _inverse(product, P)
-    for i in range(count - 1, -1, -1):
-        z_inverse = inverse * _number(products, i) % P
-        inverse = inverse * _number(z_values, i) % P
+    for i in range(len(points) - 1, -1, -1):
+        z_inverse = inverse * int.from_bytes(products.pop(), "big") % P
+        inverse = inverse * int.from_bytes(z_values[i], "big") % P
         zz_inverse = z_inverse * z_inverse % P
-        x = _number(points, 2 * i) * zz_inverse % P
-        y = _number(points, 2 * i + 1) * zz_inverse * z_inverse % P
-        points[64 * i : 64 * i + 64] = x.to_bytes(32, "big") + y.to_bytes(32, "big")
+        x, y = _numbers(points[i])
+        points[i], _ = _packed((x * zz_inverse % P, y * zz_inverse * z_inverse % P, 1))
 
 
-def is_signature(table: "bytes | bytearray", digest: int, r: int, s: int) -> bool:
+def is_signature(table: "list[bytes]", digest: int, r: int, s: int) -> bool:
     """Tell whether (r, s) signs the SHA-256 digest (as an integer) under the key of this comb_table."""
     if not (0 < r < N and 0 < s < N):
         return False
@@ -120,21 +122,21 @@ def is_signature(table: "bytes | bytearray", digest: int, r: int, s: int) -> boo
 
 
 def _columns(u: int) -> "list[int]":
-    """Recode u, 0..n-1, into 43 columns of 6 signed digits, the highest column first.
+    """Recode u, 0..n-1, into 64 columns of 4 signed digits, the highest column first.
 
-    Bit t of a column is set where the digit of 2^(43 t + column) is +1, clear where it is -1. Only odd
+    Bit t of a column is set where the digit of 2^(64 t + column) is +1, clear where it is -1. Only odd
     numbers have such digits: for an even u take n - u, and turn every sign round.
     """
     bits = (u + _ALL_ONES) >> 1 if u & 1 else _ALL_ONES - ((N - u + _ALL_ONES) >> 1)
-    text = f"{bits:0258b}".encode()
+    text = f"{bits:0256b}".encode()
     teeth = [text[i : i + _WIDTH] for i in range(0, _TEETH * _WIDTH, _WIDTH)]
     return [
-        (a << 5) + (b << 4) + (c << 3) + (d << 2) + (e << 1) + f - _TEXT_ZEROS
-        for a, b, c, d, e, f in zip(*teeth)  # noqa: B905  MicroPython has no strict=
+        (a << 3) + (b << 2) + (c << 1) + d - _TEXT_ZEROS
+        for a, b, c, d in zip(*teeth)  # noqa: B905  MicroPython has no strict=
     ]
 
 
-def _two_combs(q_table: "bytes | bytearray", columns: "zip[tuple[int, int]]") -> "tuple[int, int, int]":
+def _two_combs(q_table: "list[bytes]", columns: "zip[tuple[int, int]]") -> "tuple[int, int, int]":
     """Return the Jacobian point that the columns of digits select from the tables of G and of Q."""
     point = (1, 1, 0)
     for g_column, q_column in columns:
@@ -143,12 +145,11 @@ def _two_combs(q_table: "bytes | bytearray", columns: "zip[tuple[int, int]]") ->
     return point
 
 
-def _entry(table: "bytes | bytearray", column: int) -> "tuple[int, int]":
+def _entry(table: "list[bytes] | tuple[bytes, ...]", column: int) -> "tuple[int, int]":
     """Return the affine point of a column of digits: where the highest is -1, the negated opposite."""
-    negative = column < _HALF
-    at = 2 * (_HALF - 1 - column if negative else column - _HALF)
-    y = _number(table, at + 1)
-    return _number(table, at), P - y if negative else y
+    if column < _HALF:
+        return _opposite(table[_HALF - 1 - column])
+    return _numbers(table[column - _HALF])
 
 
 def _double(point: "tuple[int, int, int]") -> "tuple[int, int, int]":
