@@ -9,6 +9,7 @@ import os
 from holdfast_device.slots import StorageFailed
 
 NAMES = ("state.0", "state.1")
+PIECE_LEN = 256
 MAX_FILE_LEN = 8192  # twice the longest slot; a longer file is not ours
 
 
@@ -24,7 +25,7 @@ class FileFlash:
         """Return the file's bytes, b"" when there is none."""
         try:
             with open(self._path(slot), "rb") as file:
-                return file.read(MAX_FILE_LEN)
+                return _read(file)
         except OSError as error:
             if error.args and error.args[0] == _ENOENT:
                 return b""
@@ -43,6 +44,17 @@ class FileFlash:
 
     def _path(self, slot: int) -> str:
         return self._directory + "/" + NAMES[slot]
+
+
+def _read(file: "Any") -> bytes:
+    """Read in pieces: a board takes the room that it is asked to fill, not what comes."""
+    encoded = b""
+    while len(encoded) < MAX_FILE_LEN:
+        piece = file.read(PIECE_LEN)
+        if not piece:
+            break
+        encoded += piece
+    return encoded
 
 
 _ENOENT = 2
