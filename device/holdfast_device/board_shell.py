@@ -13,7 +13,6 @@ import sys
 
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
-from holdfast_core.provisioning import decode_provisioning
 from holdfast_core.token_check import PATH
 from holdfast_device.device import Device
 from holdfast_device.loop_shell import Loop
@@ -32,6 +31,12 @@ if TYPE_CHECKING:
 
 DIRECTORY = "/holdfast"
 PROVISIONING_NAME = "provisioning"
+
+
+# With less heap than that left, garbage goes after each answer: what lives long then lies together, and not in between.
+SMALL_HEAP_LEN = 32 * 1024
+# What only a start needs, and a board loads anew at the next one.
+STARTS_WITH = ("holdfast_core.provisioning", "holdfast_core.p256_table")
 
 
 class CannotRun(LocalError):
@@ -61,7 +66,7 @@ def run(
         setup(device, options)
         announce(0)
         gc.collect()
-        Loop(device, link, ticks, has_clock).run()
+        Loop(device, link, ticks, has_clock, tidy=gc.collect if _is_small() else None).run()
     except MemoryError:
         write('{"error": "out of memory"}\n')  # main.py resets: what the device remembers is on the flash
     except (HoldfastError, OSError) as error:
@@ -81,11 +86,30 @@ def _start(
         from holdfast_core.trace import tracer
 
         trace = tracer(name_of(provisioning), write, peer_text)
-    return Device(provisioning, FileFlash(directory), board_rng, now_ms, trace=trace)
+    device = Device(provisioning, FileFlash(directory), board_rng, now_ms, trace=trace)
+    forget(STARTS_WITH)
+    return device
+
+
+def forget(names: "tuple[str, ...]") -> None:
+    """Unload these modules of ours, on MicroPython: their functions and classes are heap."""
+    if sys.implementation.name != "micropython":
+        return
+    for name in names:
+        package, module = name.split(".")
+        if name in sys.modules:
+            del sys.modules[name]
+            delattr(sys.modules[package], module)
+
+
+def _is_small() -> bool:
+    return hasattr(gc, "mem_free") and gc.mem_free() < SMALL_HEAP_LEN
 
 
 def read_provisioning(path: str) -> "Provisioning":
     """Return the provisioning in a file.  Raises CannotRun."""
+    from holdfast_core.provisioning import decode_provisioning
+
     try:
         with open(path, "rb") as file:
             record = file.read()

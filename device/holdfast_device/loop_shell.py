@@ -8,7 +8,7 @@ from holdfast_device.ticks_shell import Ticks, wall_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from typing import Protocol
 
     from holdfast_device.device import Device
@@ -31,16 +31,27 @@ MAX_BATCH = 16  # datagrams taken before time passes and answers go out
 
 
 class Loop:
-    """device: what runs; link; ticks: Ticks; has_clock: whether the system's time may be believed."""
+    """device: what runs; link; ticks: Ticks; has_clock: whether the system's time may be believed.
 
-    __slots__ = ("_clock_due_ms", "_device", "_has_clock", "_link", "_ticks")
+    tidy: called when datagrams have been answered, and nobody waits.
+    """
 
-    def __init__(self, device: "Device", link: "Link", ticks: Ticks, has_clock: bool = True) -> None:
+    __slots__ = ("_clock_due_ms", "_device", "_has_clock", "_link", "_ticks", "_tidy")
+
+    def __init__(
+        self,
+        device: "Device",
+        link: "Link",
+        ticks: Ticks,
+        has_clock: bool = True,
+        tidy: "Callable[[], object] | None" = None,
+    ) -> None:
         self._device = device
         self._link = link
         self._ticks = ticks
         self._has_clock = has_clock
         self._clock_due_ms = 0
+        self._tidy = tidy
 
     def run(self) -> None:
         """Serve until the program ends."""
@@ -50,7 +61,8 @@ class Loop:
     def step(self, max_wait_ms: int = MAX_WAIT_MS) -> None:
         """Wait for a datagram or a deadline, at most max_wait_ms, and do what is due."""
         self._send()
-        if self._link.wait(self._wait_ms(max_wait_ms)):
+        came = self._link.wait(self._wait_ms(max_wait_ms))
+        if came:
             self._receive()
         now_ms = self._ticks.now_ms()
         if self._has_clock and now_ms >= self._clock_due_ms:
@@ -60,6 +72,8 @@ class Loop:
         if deadline_ms is not None and deadline_ms <= now_ms:
             self._device.tick(now_ms)
         self._send()
+        if came and self._tidy is not None:
+            self._tidy()
 
     def _wait_ms(self, max_wait_ms: int) -> int:
         deadline_ms = self._device.next_deadline_ms()
