@@ -8,7 +8,7 @@ help:
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  every vector down every path, on emulated Cortex-M0, M3, M4, RV32 and Pico; the same compilers"
-	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also M0, M4 and RV32"
+	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also M0, M4, RV32 and Pico"
 	@echo "make test-dialects  the dual suite on MicroPython 1.23 to 1.29, as WebAssembly in node; VERSIONS=\"1.23 1.29\" for some"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make lint    only format, lint and types"
@@ -55,7 +55,7 @@ test-firmware-all:
 	@scripts/toolchain.sh boards
 	@scripts/micropython.sh
 	@scripts/natmod.sh armv7m
-	@scripts/firmware.sh qemu-cortex-m3 qemu-cortex-m0 qemu-cortex-m4 qemu-rv32
+	@scripts/firmware.sh qemu-cortex-m3 qemu-cortex-m0 qemu-cortex-m4 qemu-rv32 rp2040
 	@.venv/bin/python -m pytest -q -m boards
 
 test-dialects:

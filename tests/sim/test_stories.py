@@ -137,8 +137,8 @@ def processes_of(directory):
                 marks=pytest.mark.boards,
                 id=f"tube-{kind}-{core}",
             )
-            for kind in sorted(set(TARGETS) - {"rp2040"})  # its clock runs behind ours: tokens outlive their end there
-            for core in ("python", "native")
+            for kind, target in sorted(TARGETS.items())
+            for core in target.cores
         ),
     ],
 )
