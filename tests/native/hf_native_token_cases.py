@@ -125,9 +125,14 @@ class Tokens(TestCase):
         self.assertEqual(status(self.verify(token(cnonce=b"n", exp_s=NOW), asked)), TOKEN_EXPIRED)
 
     def test_too_long_costs_no_memory(self):
-        free = gc.mem_free()  # a board's may lie in pieces
-        for length in (1025, free // 3 if free > 500000 else 2048):
-            self.assertEqual(status(self.verify(bytes(length))), MALFORMED_COSE)
+        at = moment()
+        for length in (1025, 1 << 16 if gc.mem_free() > 500000 else 2048):
+            octets = bytes(length)
+            gc.collect()
+            free = gc.mem_free()
+            verdict = self.verify(octets, at)
+            self.assertLess(free - gc.mem_free(), 1024)
+            self.assertEqual(status(verdict), MALFORMED_COSE)
 
     def test_lengths(self):
         good = token()
