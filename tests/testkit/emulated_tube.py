@@ -32,17 +32,17 @@ imported = gc.mem_alloc() - before
 """
 PROBE = """
 import emulated, json
-from holdfast_device import authz_info
-from holdfast_device.device import Device
-feed, verify = Device.feed, authz_info.verify_token
+from holdfast_device import bundle
+feed, verify = bundle.Device.feed, bundle.verify_token
 took = [0]
-STEP = 1000000000 // emulated.HZ
+def instructions(ticks):
+    return (ticks & 0xffffffff) * 1000 // (emulated.HZ // 1000000)
 def timed_verify(*args):
     began = emulated.ticks()
     try:
         return verify(*args)
     finally:
-        took[0] = emulated.ticks() - began & 0xffffffff
+        took[0] = emulated.ticks() - began
 def timed_feed(self, datagram, peer, now_ms):
     gc.collect()
     if b"authz-info" not in datagram:
@@ -54,9 +54,9 @@ def timed_feed(self, datagram, peer, now_ms):
     gc.enable()
     gc.collect()
     print(json.dumps({"probe": [
-        (ended - began & 0xffffffff) * STEP, took[0] * STEP, taken, alive - before, gc.mem_alloc() - before, imported
+        instructions(ended - began), instructions(took[0]), taken, alive - before, gc.mem_alloc() - before, imported
     ]}))
-authz_info.verify_token, Device.feed = timed_verify, timed_feed
+bundle.verify_token, bundle.Device.feed = timed_verify, timed_feed
 gc.collect()
 before += gc.mem_alloc() - before - imported
 """

@@ -1,0 +1,108 @@
+"""Put the number in the place of each name of one in the bundle, as MicroPython does for const() (device_bundle.py).
+
+Only names that are given a number once, at the top, and that no function and no class body binds.
+"""
+
+import ast
+import symtable
+from collections import Counter
+
+from device_module import BUNDLE, tables, text_of
+
+MAX_NUMBER = 0x3FFFFFFF  # larger ones are objects on a board
+ARITHMETIC = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+
+
+def numbers_of(tree: ast.Module) -> dict[str, int]:
+    """The names of numbers in the bundle."""
+    stores = Counter(
+        node.id
+        for top in tree.body
+        if not isinstance(top, ast.FunctionDef | ast.ClassDef)
+        for node in ast.walk(top)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
+    once = {name for name, times in stores.items() if times == 1} - _bound_below(tree)
+    numbers: dict[str, int] = {}
+    for top in tree.body:
+        for name, value in _pairs(top):
+            number = _number(value, numbers)
+            if name in once and number is not None:
+                numbers[name] = number
+    return numbers
+
+
+def _bound_below(tree: ast.Module) -> set[str]:
+    whole = symtable.symtable(text_of(tree), "bundle", "exec")
+    below = [symbol for table in tables(whole) if table is not whole for symbol in table.get_symbols()]
+    return {symbol.get_name() for symbol in below if symbol.is_local()}
+
+
+def _pairs(node: ast.stmt) -> list[tuple[str, ast.expr]]:
+    """Name and value of an assignment, or of several at once."""
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return []
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Name):
+        return [(target.id, value)]
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        pairs = zip(target.elts, value.elts, strict=True)
+        return [(name.id, one) for name, one in pairs if isinstance(name, ast.Name)]
+    return []
+
+
+def _number(value: ast.expr, numbers: dict[str, int]) -> int | None:
+    known = Inside(numbers).visit(ast.parse(ast.unparse(value), mode="eval"))
+    if not all(isinstance(node, ARITHMETIC) for node in ast.walk(known.body)):
+        return None
+    number = eval(compile(ast.fix_missing_locations(known), "number", "eval"))  # noqa: S307 - arithmetic of our sources
+    return number if type(number) is int and abs(number) <= MAX_NUMBER else None
+
+
+class Outside(ast.NodeTransformer):
+    """A file that imports numbers from the bundle has them itself."""
+
+    def __init__(self, numbers: dict[str, int]) -> None:
+        self.numbers = numbers
+        self.bundles: set[str] = set()
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        """Assign instead; remember what the bundle is called here."""
+        (alias,) = node.names if len(node.names) == 1 else (None,)
+        if alias is not None and f"{node.module}.{alias.name}" == BUNDLE:
+            self.bundles.add(alias.asname or alias.name)
+        if alias is None or node.module != BUNDLE or alias.name not in self.numbers:
+            return node
+        target = ast.Name(alias.asname or alias.name, ast.Store())
+        return ast.copy_location(ast.Assign([target], ast.Constant(self.numbers[alias.name])), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """The number for bundle.name."""
+        if isinstance(node.value, ast.Name) and node.value.id in self.bundles and node.attr in self.numbers:
+            return ast.copy_location(ast.Constant(self.numbers[node.attr]), node)
+        return self.generic_visit(node)
+
+
+class Inside(Outside):
+    """The bundle: the names go."""
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        """Drop the assignments."""
+        body = [kept for top in node.body for kept in self._without_numbers(top)]
+        return self.generic_visit(ast.Module(body, []))
+
+    def _without_numbers(self, node: ast.stmt) -> list[ast.stmt]:
+        pairs = _pairs(node)
+        if not any(name in self.numbers for name, _ in pairs):
+            return [node]
+        return [
+            ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), node)
+            for name, value in pairs
+            if name not in self.numbers
+        ]
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """The number for its name."""
+        if isinstance(node.ctx, ast.Load) and node.id in self.numbers:
+            return ast.copy_location(ast.Constant(self.numbers[node.id]), node)
+        return node
