@@ -105,7 +105,7 @@ class Uploads:
         """Take one block; return the whole body when it was the last one, else None (RFC 7959 section 2.5).
 
         Raises MalformedCoap: a block that is not full has others behind it.  Incomplete: it does not follow the one
-        before.  TooLarge: the body exceeds max_body.  Overloaded: no room for another transfer.
+        before.  TooLarge: the body exceeds max_body or the memory left.  Overloaded: no room for another transfer.
         """
         payload = request.payload
         if len(payload) > block.size or (block.more and len(payload) != block.size):
@@ -123,13 +123,20 @@ class Uploads:
         upload = self._uploads.get(key)
         if upload is None or upload.expires_ms <= now_ms or len(upload.body) != block.start:
             raise Incomplete("block-gap")
-        upload.body.extend(payload)
-        upload.expires_ms = now_ms + self._limits.transfer_lifetime_ms
         del self._uploads[key]
-        if not block.more:
-            return bytes(upload.body)
+        try:
+            upload.body.extend(payload)
+            if not block.more:
+                return bytes(upload.body)
+        except MemoryError:  # with the body goes what it took; RFC 7959 section 2.9.3
+            raise TooLarge("memory") from None
+        upload.expires_ms = now_ms + self._limits.transfer_lifetime_ms
         self._uploads[key] = upload  # now the one touched last
         return None
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._uploads.clear()
 
     def expire(self, now_ms: int) -> None:
         """Drop what has had no block for transfer_lifetime_ms."""
@@ -195,6 +202,10 @@ class Renderings:
             del self._renderings[next(iter(self._renderings))]
         expires_ms = now_ms + self._limits.transfer_lifetime_ms
         self._renderings[key] = _Rendering(response, context, expires_ms)
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._renderings.clear()
 
     def expire(self, now_ms: int) -> None:
         """Drop what is older than transfer_lifetime_ms."""

@@ -54,6 +54,12 @@ class Client:
     def __len__(self) -> int:
         return len(self._requests)
 
+    def forget_all(self) -> None:
+        """See CoapStack.forget_all."""
+        self.events.clear()
+        self._legs.clear()
+        self._requests.clear()
+
     # --- what the application asks ---
 
     def request(

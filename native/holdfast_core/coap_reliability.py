@@ -58,6 +58,11 @@ class Timers:
                 heapq.heapify(self._heap)
                 self._dead = 0
 
+    def clear(self) -> None:
+        """Wake nothing."""
+        self._heap.clear()
+        self._dead = 0
+
     def next_ms(self) -> int | None:
         """Earliest deadline, or None."""
         heap = self._heap
@@ -149,6 +154,17 @@ class Reliability:
         self._exchanges: OrderedDict[tuple[Hashable, int], Exchange] = OrderedDict()
         self._peers: OrderedDict[Hashable, _Peer] = OrderedDict()
         self._live: dict[tuple[Hashable, int], Outgoing] = {}
+
+    def forget_all(self) -> None:
+        """See CoapStack.forget_all; message IDs go on."""
+        self.timers.clear()
+        self.failed.clear()
+        self._exchanges.clear()
+        self._live.clear()
+        for address in self._peers:
+            peer = self._peers[address]
+            peer.outstanding.clear()
+            peer.queue.clear()
 
     # --- what comes in ---
 

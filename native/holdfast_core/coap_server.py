@@ -7,15 +7,7 @@ a plain request, or on one for an unknown context, before the admission port has
 from holdfast_core import labels as L
 from holdfast_core.coap_block import Block, Renderings, Uploads, block_of, slice_of, transfer_key, with_etag
 from holdfast_core.coap_echo import EchoMint
-from holdfast_core.coap_events import (
-    CANCELLED,
-    OVERLOADED,
-    REPLACED,
-    Event,
-    Incoming,
-    ObservationEnded,
-    RequestEvent,
-)
+from holdfast_core.coap_events import CANCELLED, OVERLOADED, REPLACED, Event, Incoming, ObservationEnded, RequestEvent
 from holdfast_core.coap_limits import Limits
 from holdfast_core.coap_message import Message, screen_options, text_of
 from holdfast_core.coap_reliability import Outgoing, Reliability
@@ -65,6 +57,14 @@ class Server:
         self._unanswered: list[Incoming] = []
         self._next_id = 0
 
+    def forget_all(self) -> None:
+        """See CoapStack.forget_all."""
+        self.events.clear()
+        self.observers = None
+        self.uploads.clear()
+        self.renderings.clear()
+        self._unanswered.clear()
+
     # --- requests ---
 
     def receive(self, message: Message, peer: "Hashable", now_ms: int) -> None:
@@ -87,6 +87,9 @@ class Server:
             self._answer(incoming, self._with_block1(incoming, answer), now_ms)
         except PeerError as error:
             self._refuse(incoming, error.coap_code, now_ms)
+        except MemoryError:
+            self._refuse(incoming, L.CODE_SERVICE_UNAVAILABLE, now_ms, _RETRY_AFTER_S)  # where there is that much
+            raise
 
     def acknowledge_unanswered(self, now_ms: int) -> None:
         """Send an empty ACK for every confirmable request that has no response yet."""

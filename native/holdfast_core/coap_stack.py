@@ -81,6 +81,16 @@ class CoapStack:
         self._rng = rng
         self._now_ms = 0
 
+    def forget_all(self) -> None:
+        """Lose all that is under way, but not what waits to be sent; no event follows, and no memory is needed.
+
+        For a stack that a MemoryError has torn: whatever was half done is gone then.
+        """
+        self._messages.forget_all()
+        self._server.forget_all()
+        if self._client is not None:
+            self._client.forget_all()
+
     # --- the network ---
 
     def feed(self, datagram: bytes, peer: "Hashable", now_ms: int) -> list[Event]:

@@ -57,9 +57,9 @@ class ReplayWindow:
         """Make number, which is proven fresh, seen and the lower limit (RFC 8613 appendix B.1.2)."""
         if self.initialised:
             raise LocalError("window-initialised")
-        self.initialised = True
+        self._seen = self._all()  # first: it may want memory, and a window without it takes old numbers for new ones
         self._highest = number
-        self._seen = self._all()
+        self.initialised = True
 
     def _all(self) -> int:
         return (1 << self._size) - 1
