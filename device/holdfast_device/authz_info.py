@@ -133,12 +133,14 @@ class AuthzInfo:
         _check_order([other.grant for other in sessions.all() if other.has_key_of(osc)], grant)
         sessions.check_room(self._times.now_ms)
         context, n2 = self._context(osc, n1, id1)
+        answer = response(L.CODE_CREATED, encode_authz_info_answer(n2, context.recipient_id), L.CF_ACE_CBOR)
         ends_ms = self._times.countdown(grant)
+        token = Secret(body.access_token)
+        newcomer = Session(context, grant, osc, token, ends_ms, self._times.now_ms, (n1, n2))
         for session in sessions.make_room(osc):
             self._rs.end(session)
-        token = Secret(body.access_token)
-        sessions.add(Session(context, grant, osc, token, ends_ms, self._times.now_ms, (n1, n2)))
-        return response(L.CODE_CREATED, encode_authz_info_answer(n2, context.recipient_id), L.CF_ACE_CBOR)
+        sessions.add(newcomer)
+        return answer
 
     def _context(self, osc: "OscInput", n1: bytes, id1: bytes) -> "tuple[SecurityContext, bytes]":
         rng = self._rs.rng
@@ -152,13 +154,14 @@ class AuthzInfo:
         if grant.cnf.method != L.CNF_KID or grant.cnf.kid != session.osc.id:
             raise KeyUnsuitable("kid")
         _check_order([session.grant], grant)
+        token, answer = Secret(body.access_token), response(L.CODE_CREATED)
         ends_ms = self._times.countdown(grant)
-        session.ends_ms = ends_ms
+        self._rs.rights_change(session, grant)
+        session.ends_ms = ends_ms  # from here on nothing wants memory: old rights or new ones, not half of each
         session.grant = grant
-        session.token = Secret(body.access_token)
+        session.token = token
         session.checked_ms = self._times.now_ms
-        self._rs.rights_changed(session)
-        return response(L.CODE_CREATED)
+        return answer
 
 
 def _was_fresh(_cnonce: bytes) -> bool:

@@ -4,12 +4,19 @@
     state.0, state.1    what it remembers over a power cut (state.py)
 
 The board's own parts come from main.py: the link, the generator of randomness, the application.  Prints one line of
-JSON when it serves and another when it cannot; never a secret.  Examples: device/examples.
+JSON when it serves and another when it cannot, or has lost something for want of memory; never a secret.  A board that
+served and has no memory left starts anew.  Examples: device/examples.
 """
 
 import gc
 import json
 import sys
+import time
+
+try:
+    from machine import reset  # type: ignore[import-not-found, unused-ignore]
+except ImportError:
+    reset = None
 
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
@@ -31,6 +38,8 @@ if TYPE_CHECKING:
 
 DIRECTORY = "/holdfast"
 PROVISIONING_NAME = "provisioning"
+# Before a reset for want of memory: each start writes to the flash, and 3 million in a year do not wear it out.
+RESET_PAUSE_S = 10
 
 
 # With less heap than that left, garbage goes after each answer: what lives long then lies together, and not in between.
@@ -56,19 +65,24 @@ def run(
 ) -> None:
     """Serve until the power goes, or until something is wrong: then one line says what.
 
+    A request for which there is too little memory is lost; when each one is, the board is reset.
     setup(device, options) adds resources and tasks.  has_clock: whether the board's time may be believed.
     peer_text: how to write an address; with it, each datagram is one line of JSON.
     """
+    serves = False
     try:
         gc.collect()  # what lives long moves together: what importing and starting left goes first
         ticks = Ticks()
         device = _start(directory, board_rng, ticks.now_ms(), peer_text)
         setup(device, options)
         announce(0)
+        serves = True
         gc.collect()
-        Loop(device, link, ticks, has_clock, tidy=gc.collect if _is_small() else None).run()
+        Loop(device, link, ticks, has_clock, _lost, gc.collect if _is_small() else None).run()
     except MemoryError:
-        write('{"error": "out of memory"}\n')  # main.py resets: what the device remembers is on the flash
+        write('{"error": "out of memory"}\n')
+        if serves:  # else it would be no better the next time
+            _reset()
     except (HoldfastError, OSError) as error:
         write(json.dumps({"error": str(error)}) + "\n")
 
@@ -118,6 +132,17 @@ def read_provisioning(path: str) -> "Provisioning":
         raise CannotRun(path + " is no provisioning file (" + str(error) + ")")
     except OSError:
         raise CannotRun(path + " cannot be read: provision the device")
+
+
+def _lost() -> None:
+    write('{"lost": "out of memory"}\n')
+
+
+def _reset() -> None:
+    """Start the board anew, where it is one, without a byte of memory: what the device remembers is on the flash."""
+    if reset is not None:
+        time.sleep(RESET_PAUSE_S)
+        reset()
 
 
 def name_of(provisioning: "Provisioning") -> str:

@@ -147,12 +147,20 @@ class Device:
 
     # --- the outside ---
 
-    def feed(self, datagram: bytes, peer: "Hashable", now_ms: int) -> None:
-        """Take one datagram.  now_ms: monotonic milliseconds that never wrap."""
-        self.endpoint.feed(datagram, peer, now_ms)
+    def feed(self, datagram: bytes, peer: "Hashable", now_ms: int) -> bool:
+        """Take one datagram; return False when a task or handler was short of memory, and has said so (5.00).
+
+        now_ms: monotonic milliseconds that never wrap.
+
+        Raises MemoryError, as tick does: what was under way is lost then, as on a bad link, and no right, counter or
+        countdown is; the next call makes the rest whole.
+        """
+        self._mend()
+        return self.endpoint.feed(datagram, peer, now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
+        self._mend()
         self.endpoint.tick(now_ms)
         for timer in self._every:
             if timer[0] <= now_ms:
@@ -161,6 +169,8 @@ class Device:
 
     def next_deadline_ms(self) -> int | None:
         """When tick is due, None for never."""
+        if self.endpoint.torn:
+            return self.endpoint.now_ms
         due = [self.endpoint.next_deadline_ms(), None if self.rs is None else self.rs.next_deadline_ms()]
         due.extend([timer[0] for timer in self._every])
         known = [deadline for deadline in due if deadline is not None]
@@ -168,7 +178,16 @@ class Device:
 
     def take_datagrams(self) -> "list[tuple[bytes, Hashable]]":
         """Return what is to be sent, in order: (datagram, peer)."""
-        return self.endpoint.take_datagrams()
+        return [] if self.endpoint.torn else self.endpoint.take_datagrams()
+
+    def _mend(self) -> None:
+        if self.endpoint.torn:
+            self.endpoint.whole(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self.endpoint.begin_anew()
+        if self.rs is not None:
+            self.rs.end_observations()
 
     def set_time(self, now_s: int | None, now_ms: int) -> None:
         """Take wall time, unix seconds, or None for a clock that is not set; what it ends, ends now."""

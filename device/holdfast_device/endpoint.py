@@ -13,7 +13,7 @@ from holdfast_device.tasks import Call, Tasks
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from holdfast_core.coap_events import Event, Incoming
     from holdfast_core.coap_limits import Limits
@@ -53,8 +53,8 @@ class Watch:
 
     __slots__ = ("_call", "_error", "_waiting", "request_id")
 
-    def __init__(self, request_id: int) -> None:
-        self.request_id = request_id
+    def __init__(self) -> None:
+        self.request_id = 0
         self._waiting: list[Message] = []
         self._error: PeerError | None = None
         self._call: Call | None = None
@@ -94,9 +94,11 @@ class Endpoint:
     rng: random bytes; contexts: OSCORE contexts that requests may come in; limits, trace, admission: of the stack.
     site: who answers requests, None to answer none.  before: called with now_ms before anything else happens, so that
     what has expired is gone when a datagram is looked at.
+    short: something ended for want of memory, and nothing else was harmed.
+    torn: memory ran out in the midst of something, and begin_anew() is due before anything else.
     """
 
-    __slots__ = ("_calls", "_tasks", "before", "now_ms", "site", "stack")
+    __slots__ = ("_calls", "_tasks", "before", "now_ms", "short", "site", "stack", "torn")
 
     def __init__(
         self,
@@ -107,6 +109,8 @@ class Endpoint:
         admission: "Callable[[Hashable, int, int], bool] | None" = None,
     ) -> None:
         self.stack = CoapStack(rng, contexts, limits, trace, admission)
+        self.short = False
+        self.torn = False
         self.now_ms = 0
         self.site: Site | None = None
         self.before: Callable[[int], None] | None = None
@@ -115,15 +119,17 @@ class Endpoint:
 
     # --- the outside ---
 
-    def feed(self, datagram: bytes, peer: "Hashable", now_ms: int) -> None:
-        """Take one datagram.  now_ms: monotonic, never wraps."""
+    def feed(self, datagram: bytes, peer: "Hashable", now_ms: int) -> bool:
+        """Take one datagram; return False when something ended short of memory.  now_ms: monotonic, never wraps."""
+        self.short = False
         self._advance(now_ms)
-        self._take(self.stack.feed(datagram, peer, now_ms))
+        self.whole(self._feed, datagram, peer)
+        return not self.short
 
     def tick(self, now_ms: int) -> None:
         """Let time pass."""
         self._advance(now_ms)
-        self._take(self.stack.tick(now_ms))
+        self.whole(self._tick)
 
     def next_deadline_ms(self) -> int | None:
         """When tick is due, None for never."""
@@ -132,6 +138,23 @@ class Endpoint:
     def take_datagrams(self) -> "list[tuple[bytes, Hashable]]":
         """Return what is to be sent, in order: (datagram, peer)."""
         return self.stack.take_datagrams()
+
+    # --- out of memory ---
+
+    def whole(self, work: "Callable[..., Any]", *arguments: "Any") -> "Any":
+        """Return work(*arguments), a step of the stack's.  When memory runs out in it, half a step is done: torn."""
+        try:
+            return work(*arguments)
+        except MemoryError:
+            self.torn = True  # whoever catches it
+            raise
+
+    def begin_anew(self) -> None:
+        """Go on with a whole stack: what was under way is lost, as on a bad link, and what waits for it hears so."""
+        self.torn = False
+        self.stack.forget_all()
+        for request_id in list(self._calls):
+            self._fail(request_id, RequestFailed("memory"))
 
     # --- the inside ---
 
@@ -142,25 +165,43 @@ class Endpoint:
     def call(self, peer: "Hashable", message: "Message", context: "SecurityContext | None" = None) -> Call:
         """Send a request; the Call ends with the response message or RequestFailed."""
         call = Call()
-        self._calls[self.stack.request(peer, message, self.now_ms, context)] = call
+        self.whole(self._request, call, peer, message, context, False)
         return call
 
     def watch(self, peer: "Hashable", message: "Message", context: "SecurityContext | None" = None) -> Watch:
         """Send a GET that registers as an observer; a response that is no notification ends the Watch after it."""
-        request_id = self.stack.request(peer, message, self.now_ms, context, observe=True)
-        watch = self._calls[request_id] = Watch(request_id)
+        watch = Watch()
+        watch.request_id = self.whole(self._request, watch, peer, message, context, True)
         return watch
 
     def unwatch(self, watch: Watch) -> None:
         """Stop observing."""
         if self._calls.pop(watch.request_id, None) is not None:
-            self.stack.cancel(watch.request_id, self.now_ms)
+            self.whole(self.stack.cancel, watch.request_id, self.now_ms)
             watch.end(RequestFailed("cancelled"))
 
     def _advance(self, now_ms: int) -> None:
         self.now_ms = now_ms
         if self.before is not None:
             self.before(now_ms)
+
+    def _feed(self, datagram: bytes, peer: "Hashable") -> None:
+        self._take(self.stack.feed(datagram, peer, self.now_ms))
+
+    def _tick(self) -> None:
+        self._take(self.stack.tick(self.now_ms))
+
+    def _request(
+        self,
+        waiting: "Call | Watch",
+        peer: "Hashable",
+        message: "Message",
+        context: "SecurityContext | None",
+        observe: bool,
+    ) -> int:
+        request_id = self.stack.request(peer, message, self.now_ms, context, observe)
+        self._calls[request_id] = waiting
+        return request_id
 
     def _take(self, events: "list[Event]") -> None:
         for event in events:

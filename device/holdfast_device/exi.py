@@ -113,9 +113,9 @@ class ExiTable:
                 del self._ends_ms[running]
 
     def _charge(self, now_ms: int) -> None:
-        self._charge_due_ms = now_ms + CHARGE_S * 1000
+        due_ms = now_ms + CHARGE_S * 1000
         self._state.exi = [
-            [sequence, max(0, (self._ends_ms[sequence] - self._charge_due_ms) // 1000)]
-            for sequence in sorted(self._ends_ms)
+            [sequence, max(0, (self._ends_ms[sequence] - due_ms) // 1000)] for sequence in sorted(self._ends_ms)
         ]
         self._state.save()
+        self._charge_due_ms = due_ms  # only now: what could not be charged stays due

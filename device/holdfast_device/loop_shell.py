@@ -1,8 +1,10 @@
 """The loop that joins a device to a link and to the clock; it moves datagrams and decides nothing.
 
 A link is anything with three methods: udp_, serial_, mqtt_ and ble_shell.py have one each.  A link that goes away loses
-datagrams, as every network does; the timers of the CoAP stack see to the rest.
+datagrams, as every network does; the timers of the CoAP stack see to the rest.  A MemoryError is such a loss as well.
 """
+
+import gc
 
 from holdfast_device.ticks_shell import Ticks, wall_s
 
@@ -28,15 +30,17 @@ if TYPE_CHECKING:
 
 MAX_WAIT_MS = 5000  # so often, at least, ticks are unwrapped and the clock is looked at
 MAX_BATCH = 16  # datagrams taken before time passes and answers go out
+MAX_FAILED = 8  # times that memory ran out and no datagram was taken in between; more would bring nothing
 
 
 class Loop:
     """device: what runs; link; ticks: Ticks; has_clock: whether the system's time may be believed.
 
+    lost: called after each MemoryError that was survived.
     tidy: called when datagrams have been answered, and nobody waits.
     """
 
-    __slots__ = ("_clock_due_ms", "_device", "_has_clock", "_link", "_ticks", "_tidy")
+    __slots__ = ("_clock_due_ms", "_device", "_failed", "_has_clock", "_link", "_lost", "_ticks", "_tidy")
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Loop:
         link: "Link",
         ticks: Ticks,
         has_clock: bool = True,
+        lost: "Callable[[], object] | None" = None,
         tidy: "Callable[[], object] | None" = None,
     ) -> None:
         self._device = device
@@ -51,15 +56,31 @@ class Loop:
         self._ticks = ticks
         self._has_clock = has_clock
         self._clock_due_ms = 0
+        self._failed = 0
+        self._lost = lost
         self._tidy = tidy
 
     def run(self) -> None:
-        """Serve until the program ends."""
+        """Serve until the program ends, or until MemoryError."""
         while True:
             self.step()
 
     def step(self, max_wait_ms: int = MAX_WAIT_MS) -> None:
-        """Wait for a datagram or a deadline, at most max_wait_ms, and do what is due."""
+        """Wait for a datagram or a deadline, at most max_wait_ms, and do what is due.
+
+        What is lost to a MemoryError is lost.  Raises MemoryError itself when all is (MAX_FAILED).
+        """
+        try:
+            self._step(max_wait_ms)
+        except MemoryError:
+            self._failed += 1
+            if self._failed >= MAX_FAILED:
+                raise
+            gc.collect()
+            if self._lost is not None:
+                self._lost()
+
+    def _step(self, max_wait_ms: int) -> None:
         self._send()
         came = self._link.wait(self._wait_ms(max_wait_ms))
         if came:
@@ -86,7 +107,9 @@ class Loop:
             received = self._link.receive()
             if received is None:
                 return
-            self._device.feed(received[0], received[1], self._ticks.now_ms())
+            if not self._device.feed(received[0], received[1], self._ticks.now_ms()):
+                raise MemoryError
+            self._failed = 0
 
     def _send(self) -> None:
         for datagram, peer in self._device.take_datagrams():

@@ -12,6 +12,7 @@ from holdfast_core.errors import HoldfastError, Overloaded, PeerError, UnknownCo
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
 from holdfast_device.sessions import PENDING_LIFE_MS, Sessions
+from holdfast_device.tasks import NO_MEMORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from holdfast_device.authz_info import AuthzInfo
     from holdfast_device.endpoint import Endpoint
     from holdfast_device.sessions import Session
-    from holdfast_device.tasks import Steps
+    from holdfast_device.tasks import Steps, Task
     from holdfast_device.timekeeper import Timekeeper
 
     Handler = Callable[["Request"], Any]
@@ -41,14 +42,23 @@ ECHO_LIFE_MS = 60 * 1000
 class Request:
     """What a handler gets: message, and the grant and raw token of the session (None on a public resource)."""
 
-    __slots__ = ("grant", "incoming", "message", "session", "token")
+    __slots__ = ("incoming", "message", "session", "task")
 
     def __init__(self, incoming: "Incoming", session: "Session | None") -> None:
         self.incoming = incoming
         self.message = incoming.message
         self.session = session
-        self.grant: Grant | None = None if session is None else session.grant
-        self.token: Secret | None = None if session is None else session.token
+        self.task: Task | None = None  # that will answer it
+
+    @property
+    def grant(self) -> "Grant | None":
+        """What the client may do now."""
+        return None if self.session is None else self.session.grant
+
+    @property
+    def token(self) -> "Secret | None":
+        """The token that says so."""
+        return None if self.session is None else self.session.token
 
 
 class Resource:
@@ -146,14 +156,20 @@ class ResourceServer:
                 self._serve(incoming, session, path)
         except PeerError as refused:
             self.answer(incoming, _refusal(refused))
+        except MemoryError:
+            self.answer(incoming, _bug())
+            raise
 
     def _session(self, incoming: "Incoming") -> "Session":
         """Return the session of a verified request; the first one is the proof of possession and binds it."""
         if incoming.context is None:
             raise UnknownContext
         session = self.sessions.find(incoming.context)
-        for ended in self.sessions.bind(session, self._times.now_ms):
-            self.end(ended)
+        session.used_ms = self._times.now_ms
+        if not session.bound:
+            for ended in self.sessions.ended_by(session, self._times.now_ms):
+                self.end(ended)
+            session.bound = True  # at last: two of one key are never bound, wherever memory runs out
         return session
 
     def _serve(self, incoming: "Incoming", session: "Session | None", path: str) -> None:
@@ -174,7 +190,7 @@ class ResourceServer:
             self.answer(incoming, response(L.CODE_METHOD_NOT_ALLOWED))
             return
         request = Request(incoming, session)
-        result = _call(handler, request)
+        result = self._call(handler, request)
         if hasattr(result, "send"):
             self.answer_with(incoming, result)
         elif session is None:
@@ -182,10 +198,27 @@ class ResourceServer:
         else:
             self._answer_observable(request, resource, result)
 
+    def _call(self, handler: "Handler", request: Request) -> "Any":
+        """Call the application; its refusal is an answer, its bug is a 5.00 and not the end of the device."""
+        try:
+            result = handler(request)
+        except PeerError as refused:
+            return _refusal(refused)
+        except Exception as bug:  # noqa: BLE001 - whatever it is, the other resources go on
+            if isinstance(bug, MemoryError):
+                self._endpoint.short = True
+            return _bug()
+        return result if isinstance(result, Message) or hasattr(result, "send") else _bug()
+
     def _answer_observable(self, request: Request, resource: Resource, message: "Message") -> None:
-        observe = resource.observable and request.incoming.observe
-        if self.answer(request.incoming, message, observe):
-            self._observers.append((request, resource))
+        entry = (request, resource)
+        if resource.observable and request.incoming.observe:
+            self._observers.append(entry)
+            if self.answer(request.incoming, message, True):
+                return
+            self._observers.remove(entry)
+        else:
+            self.answer(request.incoming, message)
 
     def _answer_plain(self, incoming: "Incoming", message: "Message") -> None:
         """Answer somebody unknown: beyond three times the request, only to who shows that the address is his.
@@ -205,7 +238,8 @@ class ResourceServer:
         if incoming.answered:
             return False
         try:
-            return self._endpoint.stack.respond(incoming, message, self._times.now_ms, observe)
+            respond = self._endpoint.stack.respond
+            return bool(self._endpoint.whole(respond, incoming, message, self._times.now_ms, observe))
         except SequenceExhausted:  # nothing can be protected in it any more (RFC 9203 section 6)
             return False
 
@@ -214,17 +248,21 @@ class ResourceServer:
 
         Raises Overloaded: as many tasks run as may, which bounds the open requests too.
         """
-        self._open = [request for request in self._open if not request.incoming.answered]
+        self._open = [request for request in self._open if request.task is not None and not request.task.ended]
         session = None if incoming.context is None else self.sessions.find(incoming.context)
-        self._open.append(Request(incoming, session))
+        request = Request(incoming, session)
+        self._open.append(request)
 
         def ended(message: "Any", error: HoldfastError | None) -> None:
             if error is not None:
+                if error is NO_MEMORY:
+                    self._endpoint.short = True
                 message = _refusal(error)
             if message is not None:
                 self.answer(incoming, message if isinstance(message, Message) else _bug())
 
-        self._endpoint.spawn(steps, guarded=True).when_ended(ended)
+        request.task = task = self._endpoint.spawn(steps, guarded=True)
+        task.when_ended(ended)
 
     # --- the end of rights ---
 
@@ -258,13 +296,12 @@ class ResourceServer:
                 self.answer(request.incoming, response(L.CODE_UNAUTHORIZED))
         self.sessions.remove(session)
 
-    def rights_changed(self, session: "Session") -> None:
-        """End the observations that the session's new token no longer covers."""
+    def rights_change(self, session: "Session", grant: "Grant") -> None:
+        """End the observations that the session's new grant no longer covers, before it is in force."""
         for request, resource in list(self._observers):
             if request.session is session:
-                request.grant, request.token = session.grant, session.token
                 try:
-                    session.grant.permissions.check(resource.path, request.message.code)
+                    grant.permissions.check(resource.path, request.message.code)
                 except PeerError:
                     self._end_observation(request, resource)
 
@@ -272,10 +309,15 @@ class ResourceServer:
         """Forget an observer that left."""
         self._observers = [pair for pair in self._observers if pair[0].incoming is not incoming]
 
-    def _end_observation(self, request: Request, resource: Resource) -> None:
+    def end_observations(self) -> None:
+        """Tell all observers to come again (5.03): the stack that knew them is gone."""
+        while self._observers:
+            self._end_observation(*self._observers[-1], L.CODE_SERVICE_UNAVAILABLE)
+
+    def _end_observation(self, request: Request, resource: Resource, code: int = L.CODE_UNAUTHORIZED) -> None:
+        last = response(code)
+        self._endpoint.whole(self._endpoint.stack.end_observation, request.incoming, last, self._times.now_ms)
         self._observers.remove((request, resource))
-        last = response(L.CODE_UNAUTHORIZED)
-        self._endpoint.stack.end_observation(request.incoming, last, self._times.now_ms)
 
     def _notify(self, request: Request, resource: Resource) -> None:
         session = request.session
@@ -283,8 +325,8 @@ class ResourceServer:
             if self._is_unchecked(session):
                 return  # expire() has asked the AS; until it answers, nobody is told anything
             session.used_ms = self._times.now_ms
-        message = _call(resource.handlers[request.message.code], request)
-        if not self._endpoint.stack.notify(request.incoming, message, self._times.now_ms):
+        message = self._call(resource.handlers[request.message.code], request)
+        if not self._endpoint.whole(self._endpoint.stack.notify, request.incoming, message, self._times.now_ms):
             self.observation_ended(request.incoming)
 
     # --- reference tokens: is it still active? ---
@@ -327,17 +369,6 @@ class ResourceServer:
 def _size(message: "Message") -> int:
     """Return the length of a message as a datagram, give or take its token, which both directions share."""
     return 4 + len(message.token) + len(encode_options(message.options, message.payload))
-
-
-def _call(handler: "Handler", request: Request) -> "Any":
-    """Call the application; its refusal is an answer, its bug is a 5.00 and not the end of the device."""
-    try:
-        result = handler(request)
-    except PeerError as refused:
-        return _refusal(refused)
-    except Exception:  # noqa: BLE001 - whatever it is, the other resources go on
-        return _bug()
-    return result if isinstance(result, Message) or hasattr(result, "send") else _bug()
 
 
 def _bug() -> "Message":

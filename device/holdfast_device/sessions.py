@@ -112,7 +112,11 @@ class Sessions:
         """Enter a PENDING session; the caller has made room."""
         session.context.owner = session
         self._contexts.add(session.context)
-        self._sessions.append(session)
+        try:
+            self._sessions.append(session)
+        except MemoryError:
+            self._contexts.remove(session.context)
+            raise
 
     def remove(self, session: Session) -> None:
         """Forget a session; its context is unknown from now on."""
@@ -127,14 +131,11 @@ class Sessions:
             raise UnknownContext
         return session
 
-    def bind(self, session: Session, now_ms: int) -> "list[Session]":
-        """Take a verified request of this session; return the sessions that end by it: earlier ones of its key.
+    def ended_by(self, session: Session, now_ms: int) -> "list[Session]":
+        """Return the sessions that must end before a PENDING one is bound: earlier ones of its key.
 
-        Raises Overloaded when it is new and there is no room.
+        Raises Overloaded when there is no room.
         """
-        session.used_ms = now_ms
-        if session.bound:
-            return []
         earlier = self._sessions[: self._sessions.index(session)]
         ended = [other for other in earlier if other.has_key_of(session.osc)]
         bound = [other for other in self._bound() if other not in ended]
@@ -143,7 +144,6 @@ class Sessions:
             if idle is None:
                 raise Overloaded("sessions")
             ended.append(idle)
-        session.bound = True
         return ended
 
     def _bound(self) -> "list[Session]":

@@ -83,7 +83,7 @@ class Sleeper:
         now_ms = ticks.now_ms()
         try:
             self._rtc.memory(freeze(device, now_ms, self._clock_ms(), now_ms + for_ms, seed, self._room))
-        except (StorageFailed, ValueError):
+        except (StorageFailed, ValueError, MemoryError):
             self.take()
         self._deepsleep(for_ms)
 
@@ -147,8 +147,8 @@ def cycle(
     setup(device)
     try:
         run_awake(device, link, ticks, has_clock, awake_ms)
-    except (HoldfastError, OSError):
-        pass  # a network that fails is left for the next time; what the device is, it stays
+    except (HoldfastError, OSError, MemoryError):
+        pass  # a network that fails, or a full heap, is left for the next time; what the device is, it stays
     sleeper.sleep(device, ticks, max(STEP_MS, period_ms - (ticks.now_ms() - start_ms)), provisioning.seed)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # A handler that asks the AS and then another device is one task with two generators; more than this is a
 # leak.
 MAX_TASKS = 8
+NO_MEMORY = LocalError("memory")  # what a task ends with; made while there is some
 
 
 class Call:
@@ -68,10 +69,22 @@ class Task(Call):
         self._stepping = False
 
     def step(self, value: object, error: HoldfastError | None) -> None:
-        """Resume; a call that ends while the task runs is taken up by the loop, not by recursion."""
-        self._todo.append((value, error))
-        if self._stepping:
-            return
+        """Resume; a call that ends while the task runs is taken up by the loop, not by recursion.
+
+        Without memory it ends, since nothing would resume it again.  Raises MemoryError all the same.
+        """
+        try:
+            self._todo.append((value, error))
+            if not self._stepping:
+                self._run()
+        except MemoryError:
+            if not self._stepping:
+                while self._stack:
+                    self._stack.pop().close()
+                self.fail(NO_MEMORY)
+            raise
+
+    def _run(self) -> None:
         self._stepping = True
         try:
             while self._todo and self._stack:
@@ -88,10 +101,10 @@ class Task(Call):
             self._return(stop.value, None)
         except HoldfastError as raised:
             self._return(None, raised)
-        except Exception:
+        except Exception as bug:
             if not self._guarded:
                 raise
-            self._return(None, LocalError("bug"))
+            self._return(None, NO_MEMORY if isinstance(bug, MemoryError) else LocalError("bug"))
         else:
             if isinstance(waits_for, Call):
                 waits_for.when_ended(self.step)

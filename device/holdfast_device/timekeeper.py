@@ -59,7 +59,7 @@ class Timekeeper:
         if self.clock.floor_s(now_ms) >= self._state.floor_s + FLOOR_SAVE_S:
             try:
                 self._save_floor()
-            except StorageFailed:
+            except (StorageFailed, MemoryError):
                 return
 
     def prove(self, grant: "Grant") -> None:

@@ -149,6 +149,7 @@ class Echo:
 
     def feed(self, datagram, peer, _now_ms):
         self.going.append((datagram, peer))
+        return True
 
     def next_deadline_ms(self):
         return None
