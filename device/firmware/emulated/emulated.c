@@ -350,6 +350,7 @@ int __wrap_pyexec_friendly_repl(void)
 #if MICROPY_MODULE_FROZEN
     static bool started;
     char arguments[MAX_ARGUMENTS_LEN];
+    (void)counter(); /* begins to count, where it does not by itself */
     if (!started && memchr(arguments, ' ', host_arguments(arguments)) != NULL) {
         started = true;
         (void)pyexec_frozen_module("main.py", true);

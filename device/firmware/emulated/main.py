@@ -36,7 +36,7 @@ class Waiting:
     def write(self, answer):
         """Write the answer, and say when."""
         written = self._line.write(answer)
-        write(json.dumps({"instructions": emulated.ticks() * (1000000000 // emulated.HZ)}) + "\n")
+        write(json.dumps({"instructions": emulated.ticks() * 1000 // (emulated.HZ // 1000000)}) + "\n")
         return written
 
 
