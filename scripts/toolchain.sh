@@ -24,6 +24,9 @@ fuzzes() {
     | clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null 2>/dev/null
 }
 fuzzes || missing+=(clang libclang-rt-14-dev)  # of Debian 12
+# Whether gcc links for 32 bits under the sanitizers, where this machine would run that.
+narrow() { echo 'int main(void) { return 0; }' | gcc -m32 -fsanitize=address,undefined -x c - -o /dev/null 2>/dev/null; }
+[ "$(uname -m)" != x86_64 ] || narrow || missing+=(gcc-multilib)
 command -v clang-tidy >/dev/null || missing+=(clang-tidy)
 command -v cppcheck >/dev/null || missing+=(cppcheck)
 if [ "${1:-}" = cores ]; then

@@ -16,6 +16,7 @@ TARGETS = ("cbor", "cose", "token", "oscore", "coap")
 LIBFUZZER = ("clang", ("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"), ())
 PLAIN = ("gcc", ("-fsanitize=address,undefined", "-fno-sanitize-recover"), ("native/tests/fuzz_main.c",))
 CHOSEN = (PLAIN[0], (*PLAIN[1], *X86), PLAIN[2])  # with what is chosen at run time
+NARROW = (PLAIN[0], (*PLAIN[1], "-m32"), PLAIN[2])  # where a length has 32 bits, as on boards
 RAW, MAC, ENCRYPT = range(3)
 FRESH, FLOOR, EXACT, ANY_EXI, ABOVE = 4, 1 << 3, 2 << 3, 1 << 5, 2 << 5
 ALL_TAGS_AT_ANY_DEPTH = 0x8F
@@ -109,7 +110,8 @@ def build(target, folder, flavour=PLAIN):
     compiler, flags, more = flavour
     (folder / "fuzz_rules.h").write_text(rules_header())
     sources = [f"native/tests/fuzz_{target}.c", *more]
-    sources += sorted(f"native/src/{path.name}" for path in (ROOT / "native/src").glob("hf_*.c"))
+    own = sorted(path.name for path in (ROOT / "native/src").glob("hf_*.c"))
+    sources += [f"native/src/{name}" for name in own if "-m32" not in flags or not name.endswith("_x86.c")]
     includes = [ROOT / "native/include", ROOT / "native/src", generator_include(6, 1), folder]
     out = folder / f"fuzz_{target}"
     command = [compiler, *STRICT, "-g", "-O1", *flags, *[f"-I{path}" for path in includes], *sources, "-o", str(out)]

@@ -18,19 +18,25 @@ ROLES = {"sign": 0, "mac": 1, "encrypt": 2}
 UNKNOWN, FLOOR, EXACT = range(3)
 REFUSED, ANY, ABOVE = range(3)
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
-# Arguments of program(). On x86-64 two of them choose at run time what the processor has.
+# Arguments of program(). On x86-64 some choose at run time what the processor has.
 BUILDS = {
     "token": ("token", ("-O2",)),
     "sanitized": ("sanitized", SANITIZED),
     "clang-sanitized": ("clang-sanitized", SANITIZED, "clang"),
-    **({"x86": ("x86", ("-O2", *X86)), "x86-sanitized": ("x86-sanitized", (*SANITIZED, *X86))} if X86 else {}),
 }
+if X86:
+    BUILDS |= {
+        "x86": ("x86", ("-O2", *X86)),
+        "x86-sanitized": ("x86-sanitized", (*SANITIZED, *X86)),
+        "narrow": ("narrow", (*SANITIZED, "-m32")),  # where a length has 32 bits, as on boards
+    }
 TEETH, BLOCKS = 6, 1
 
 
 def program(name="token", flags=("-O2",), compiler="gcc"):
     """Path of the filter, built unless it is there already."""
     sources = [*sorted((ROOT / "native/src").glob("hf_*.c")), ROOT / "native/tests/token_program.c"]
+    sources = [path for path in sources if "-m32" not in flags or not path.stem.endswith("_x86")]
     headers = sorted((ROOT / "native").glob("*/*.h"))
     include = generator_include(TEETH, BLOCKS)
     folders = [f"-I{folder}" for folder in (ROOT / "native/include", ROOT / "native/src", include)]
