@@ -242,7 +242,7 @@ int main(void)
             kept = record;
             continue;
         } else {
-            size_t len = record.operation == 'S' ? number(record.field[0] + 10) : 2 * record.len[1];
+            size_t len = record.operation == 'S' ? (size_t)number(record.field[0] + 10) : 2 * record.len[1];
             free(scratch);
             scratch = malloc(len > 0 ? len : 1);
             token(&record, &rules, scratch, len, &grant);
