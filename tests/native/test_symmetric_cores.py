@@ -9,6 +9,7 @@ import json
 import struct
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from holdfast_core.aes_ccm import aead_sizes
 from testkit import p256_cores
@@ -154,6 +155,25 @@ def test_oscore_appendix_c(core):
             answer = core.protect("hf_core_protect_response", here, number, heard, plain)
             assert answer[:2] == (0, protected), row["id"]
             assert core.unprotect_response(there, sent, protected) == (0, plain), row["id"]
+
+
+def test_the_longest_messages(core):
+    """64 KB where a length has 32 bits, and one byte more: refused, with nothing touched."""
+    key, nonce = bytes(range(16)), bytes(13)
+    text = bytes(65535)
+    sealed = AESCCM(key, 8).encrypt(nonce, text, None)
+    assert core.ccm(0, key, 8, nonce, b"", text) == (0, sealed)
+    assert core.ccm(1, key, 8, nonce, b"", sealed) == (0, text)
+    assert core.ccm(0, key, 8, nonce, b"", bytes(65536)) == (0x80, bytes(65536 + 8))
+    assert core.ccm(1, key, 8, nonce, b"", bytes(65536 + 8)) == (0x62, bytes(65536))
+    client, server = (core.derive(bytes(16), b"", *ids, None) for ids in ((b"\x0c", b"\x05"), (b"\x05", b"\x0c")))
+    fresh, request = bytes(EXCHANGE_LEN), bytes.fromhex("42010007") + b"tk\xff"
+    longest = request + bytes(65534 - 1)
+    status, protected, _ = core.protect("hf_core_protect_request", client, 1, fresh, longest)
+    assert (status, len(protected)) == (0, 6 + 4 + 1 + 65535 + 8)  # header, option, marker, text, tag
+    assert core.unprotect_request(server, protected)[:2] == (0, longest)
+    longer = longest + b"\0"
+    assert core.protect("hf_core_protect_request", client, 2, fresh, longer) == (0x80, longer, fresh)
 
 
 # Measured with -Os by gcc 12, and a little air: smaller code is worth more here than a few thousand cycles.
