@@ -3,11 +3,17 @@
 scripts/stubs.sh installs them. Their own mistakes are theirs: what counts is what mypy finds in our files. One check is
 off, warn_return_any, because the stubs leave the types of many results open; CPython's leave none, and `mypy --strict`
 has seen the same files with those.
+
+The stubs, the planted file and mypy's cache are the same for all who run these tests, perhaps at the same time: each
+takes them for himself (alone). A file that another run had just cut to nothing has no findings.
 """
 
+import contextlib
+import fcntl
 import importlib.util
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,9 +22,18 @@ FOLDERS = ("native/holdfast_core", "device/holdfast_device")
 NOT_FOR = {"rp2": {"udp_shell.py"}}
 
 
+@contextlib.contextmanager
+def alone(repo):
+    """Nobody else is in here, in no process."""
+    with (repo / ".cache" / "stubs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="module")
 def stubs(repo):
-    made = subprocess.run([repo / "scripts" / "stubs.sh"], capture_output=True, text=True, check=False)
+    with alone(repo):
+        made = subprocess.run([repo / "scripts" / "stubs.sh"], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     return repo / ".cache" / "stubs"
 
@@ -33,6 +48,11 @@ def runs_on_boards(repo):
 
 def findings(repo, stubs, port, files):
     """What mypy says about the files, and about no other."""
+    with alone(repo):
+        return _findings(repo, stubs, port, files)
+
+
+def _findings(repo, stubs, port, files):
     command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--no-warn-return-any"]
     command += ["--no-warn-unused-ignores", "--explicit-package-bases", "--no-error-summary", "--no-pretty"]
     command += ["--follow-imports=silent", "--show-error-codes", "--cache-dir", str(stubs / f"mypy-{port}")]
@@ -75,11 +95,24 @@ from cryptolib import aes; aes(bytes(16), 1)
 """
 
 
-def test_what_no_board_has_is_found_and_nothing_else(repo, stubs):
+def wrong_lines(repo, stubs, text):
+    """Numbers of the lines of a program in which mypy finds an error."""
     path = (
         stubs / "planted.py"
     )  # always the same: mypy's cache tells files by content, and repeats the path it saw first
-    path.write_text(ABSENT + PRESENT)
-    found = findings(repo, stubs, "esp32", [path.relative_to(repo)])
-    lines = {int(line.split(":")[1]) for line in found if " error: " in line}
-    assert lines == set(range(1, 1 + ABSENT.count("\n")))
+    with alone(repo):
+        path.write_text(text)
+        found = _findings(repo, stubs, "esp32", [path.relative_to(repo)])
+    return {int(line.split(":")[1]) for line in found if " error: " in line}
+
+
+def test_what_no_board_has_is_found_and_nothing_else(repo, stubs):
+    assert wrong_lines(repo, stubs, ABSENT + PRESENT) == set(range(1, 1 + ABSENT.count("\n")))
+
+
+def test_runs_at_the_same_time_do_not_disturb_each_other(repo, stubs):
+    programs = [PRESENT + ABSENT, ABSENT, PRESENT]
+    with ThreadPoolExecutor(len(programs)) as pool:
+        found = list(pool.map(lambda text: wrong_lines(repo, stubs, text), programs))
+    present, absent = PRESENT.count("\n"), ABSENT.count("\n")
+    assert found == [set(range(1 + present, 1 + present + absent)), set(range(1, 1 + absent)), set()]
