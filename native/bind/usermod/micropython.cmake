@@ -12,10 +12,10 @@ if(NOT HF_MADE EQUAL 0)
     message(FATAL_ERROR "the table of the generator could not be made")
 endif()
 
-# The same sources as with make: micropython.mk names them.
+# The same sources as with make: micropython.mk names them, and modhf_native.c.
 file(READ "${CMAKE_CURRENT_LIST_DIR}/micropython.mk" HF_MK)
 string(REGEX MATCHALL "hf_[a-z0-9_]+\\.c" HF_SOURCES "${HF_MK}")
-list(REMOVE_ITEM HF_SOURCES modhf_native.c)
+list(REMOVE_ITEM HF_SOURCES hf_native.c)
 list(REMOVE_DUPLICATES HF_SOURCES)
 list(TRANSFORM HF_SOURCES PREPEND "${HF_NATIVE}/src/")
 
