@@ -94,7 +94,7 @@ build_emulator() {
     -fno-tree-loop-distribute-patterns -nostdlib -Wl,-T,"$BOARD/emulator/rom.ld" -Wl,-e,start -o "$rom.elf" \
     "$BOARD/emulator/tables.S" "$BOARD/emulator/rom.c" -lgcc
   arm-none-eabi-objcopy -O binary "$rom.elf" "$rom.bin"
-  cp "$BOARD"/emulator/{emulator.mjs,package.json,package-lock.json} "$RP2/emulator/"
+  cp "$BOARD"/emulator/{emulator.mjs,dispatch.mjs,package.json,package-lock.json} "$RP2/emulator/"
   need_node
   (cd "$RP2/emulator" && PATH=$NODE_PATH_FRONT${NODE_PATH_FRONT:+:}$PATH npm ci --silent) || die "npm could not install rp2040js: see its message above."
   cat > "$RP2/emulate" <<PROGRAM

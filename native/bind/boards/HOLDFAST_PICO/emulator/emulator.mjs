@@ -7,6 +7,7 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 import { Simulator, USBCDC } from "rp2040js";
+import { dispatchByTable } from "./dispatch.mjs";
 
 const UF2_BLOCK = 512;
 const UF2_MAGIC = 0x0a324655;
@@ -20,6 +21,7 @@ const [rom, firmware, ...images] = process.argv.slice(2);
 
 const simulator = new Simulator();
 const chip = simulator.rp2040;
+dispatchByTable(chip);
 chip.logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 // The ring oscillator's random bit, which the emulator leaves at one value: the host's generator stands for it.
