@@ -75,6 +75,6 @@ def test_same_verdict_on_mutants():
     assert 0.02 < seen[""] / COUNT < 0.5, seen
 
 
-@pytest.mark.parametrize(("seed", "build"), [(1, "sanitized"), (2, "narrow"), (3, "x86-sanitized"), (4, "x86")])
+@pytest.mark.parametrize(("seed", "build"), [(1, "sanitized"), (2, "narrow-sanitized"), (3, "x86-sanitized")])
 def test_same_verdict_in_other_builds(seed, build):
     assert len(check(kit.program(*kit.BUILDS.get(build, kit.BUILDS["token"])), seed, 2500)) > 60

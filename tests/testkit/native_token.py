@@ -18,7 +18,7 @@ ROLES = {"sign": 0, "mac": 1, "encrypt": 2}
 UNKNOWN, FLOOR, EXACT = range(3)
 REFUSED, ANY, ABOVE = range(3)
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
-# Arguments of program(). On x86-64 some choose at run time what the processor has.
+# Arguments of program(). On x86-64 one chooses at run time what the processor has.
 BUILDS = {
     "token": ("token", ("-O2",)),
     "sanitized": ("sanitized", SANITIZED),
@@ -26,9 +26,8 @@ BUILDS = {
 }
 if X86:
     BUILDS |= {
-        "x86": ("x86", ("-O2", *X86)),
         "x86-sanitized": ("x86-sanitized", (*SANITIZED, *X86)),
-        "narrow": ("narrow", (*SANITIZED, "-m32")),  # where a length has 32 bits, as on boards
+        "narrow-sanitized": ("narrow-sanitized", (*SANITIZED, "-m32")),  # where a length has 32 bits, as on boards
     }
 TEETH, BLOCKS = 6, 1
 
