@@ -15,14 +15,18 @@ Thing = tuple[str, str | None]  # a file and a name in it; or a foreign module, 
 
 
 def reached(modules: dict[str, Module], roots: Iterable[str]) -> list[str]:
-    """The files that are loaded whenever the roots are, each behind those that it needs."""
+    """The files that are loaded whenever the roots are, each behind those that it needs.
+
+    But for one that makes names when they are asked for (__getattr__): the bundle would have them all.
+    """
     plainly: set[str] = set()
     todo = list(roots)
     while todo:
         name = todo.pop()
         if name not in plainly:
             plainly.add(name)
-            todo += [needed for needed in modules[name].plainly if needed in modules]
+            needs = [needed for needed in modules[name].plainly if needed in modules]
+            todo += [needed for needed in needs if "__getattr__" not in modules[needed].bound]
     order: list[str] = []
     for root in roots:
         _visit(root, modules, order, [])

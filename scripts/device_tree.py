@@ -21,6 +21,7 @@ IMPORT = "from holdfast_core import labels as L\n"
 TYPES_ONLY = re.compile(r"^TYPE_CHECKING = False\n|^if TYPE_CHECKING:\n(?:(?:[ ].*)?\n)++(?!el)", re.MULTILINE)
 sys.path[:0] = [str(ROOT / "native"), str(ROOT / "scripts")]
 
+import device_errors  # noqa: E402
 from device_bundle import tree  # noqa: E402
 
 from holdfast_core import labels  # noqa: E402
@@ -73,6 +74,7 @@ def read(inside: bool) -> dict[str, str]:
                 read[f"{package.name}/{path.name}"] = for_boards(text)
             elif runs_on_boards(path.name):
                 sources[f"{package.name}.{path.stem}"] = for_boards(text)
+    sources[device_errors.NAME] = device_errors.lazy(sources[device_errors.NAME])
     return read | {name.replace(".", "/") + ".py": text for name, text in tree(sources, inside).items()}
 
 

@@ -12,10 +12,8 @@ INCLUDE = ROOT / "native" / "include"
 HEAD = '''"""Verdicts of the C core by name: which exception a status is, and the text of each detail.
 
 Written by scripts/gen_verdicts.py from native/include/hf_status.h and hf_verdict.h; a test compares. Loaded when the
-first refusal is raised.
+first refusal is raised. Exceptions are names in errors.py: a board makes only those that it raises.
 """
-
-from holdfast_core import errors
 
 '''
 
@@ -43,7 +41,7 @@ def error_name(status: str) -> str:
 
 def text() -> str:
     """The whole file."""
-    rows = [f"    ({number:#04x}, errors.{error_name(name)}),\n" for name, number in statuses().items() if number]
+    rows = [f'    ({number:#04x}, "{error_name(name)}"),\n' for name, number in statuses().items() if number]
     lines, line = [], "   "
     for word in details():
         if len(line) + len(word) + 4 > 119:

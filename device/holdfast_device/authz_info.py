@@ -5,6 +5,7 @@ Unprotected: {access_token, nonce1, ace_client_recipientid}; a verified token ma
 fails, and looks at the allowance of posts before any cryptography.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.ace_oscore import (
     NONCE_LEN,
@@ -14,7 +15,7 @@ from holdfast_core.ace_oscore import (
     rs_context,
 )
 from holdfast_core.coap_message import response
-from holdfast_core.errors import KeyUnsuitable, Overloaded, PeerError, Replayed
+from holdfast_core.errors import PeerError
 from holdfast_core.rules import REFERENCE
 from holdfast_core.secret import Secret
 from holdfast_core.token_check import verify_token
@@ -84,7 +85,7 @@ class AuthzInfo:
             grant = yield self.verify(body.access_token)
             self._times.prove(grant)
             return self._accept(body, grant) if session is None else self._update(session, body, grant)
-        except Overloaded:
+        except errors.Overloaded:
             raise
         except PeerError as refused:
             if session is not None:  # RFC 9203 section 4.2: any failure of an update is 4.01
@@ -94,7 +95,7 @@ class AuthzInfo:
     def _admit(self, incoming: "Incoming") -> None:
         """Count a post against the allowance of its address and of all; raises Overloaded."""
         if not self._posts.admit(incoming.peer, self._times.now_ms, len(incoming.message.payload)):
-            raise Overloaded("posts")
+            raise errors.Overloaded("posts")
 
     def verify(self, token: bytes) -> "Steps":
         """Task: return the Grant of a token, by value or by reference; raises Malformed* or TokenRejected."""
@@ -125,10 +126,10 @@ class AuthzInfo:
         """Make a PENDING session of a verified token."""
         osc = grant.cnf.osc
         if osc is None:
-            raise KeyUnsuitable("osc")
+            raise errors.KeyUnsuitable("osc")
         n1, id1 = body.nonce1, body.client_recipientid
         if n1 is None or id1 is None:
-            raise KeyUnsuitable("nonce")
+            raise errors.KeyUnsuitable("nonce")
         sessions = self._rs.sessions
         _check_order([other.grant for other in sessions.all() if other.has_key_of(osc)], grant)
         sessions.check_room(self._times.now_ms)
@@ -152,7 +153,7 @@ class AuthzInfo:
     def _update(self, session: Session, body: "AuthzInfoPost", grant: "Grant") -> "Message":
         """Replace the rights of a session; its context stays (RFC 9203 section 4.2)."""
         if grant.cnf.method != L.CNF_KID or grant.cnf.kid != session.osc.id:
-            raise KeyUnsuitable("kid")
+            raise errors.KeyUnsuitable("kid")
         _check_order([session.grant], grant)
         token, answer = Secret(body.access_token), response(L.CODE_CREATED)
         ends_ms = self._times.countdown(grant)
@@ -172,7 +173,7 @@ def _check_order(known: "list[Grant]", grant: "Grant") -> None:
     """Refuse a token issued before one that is in force for the same key: it could bring back rights taken away."""
     for other in known:
         if other.iat is not None and grant.iat is not None and grant.iat < other.iat:
-            raise Replayed("older")
+            raise errors.Replayed("older")
 
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ try:
 except ImportError:
     reset = None
 
+from holdfast_core import errors
 from holdfast_core.crypto import PROVIDER
-from holdfast_core.errors import HoldfastError, LocalError, MalformedProvisioning
+from holdfast_core.errors import HoldfastError, LocalError
 from holdfast_core.token_check import PATH
 from holdfast_device.device import Device
 from holdfast_device.loop_shell import Loop
@@ -128,7 +129,7 @@ def read_provisioning(path: str) -> "Provisioning":
         with open(path, "rb") as file:
             record = file.read()
         return decode_provisioning(record)
-    except MalformedProvisioning as error:
+    except errors.MalformedProvisioning as error:
         raise CannotRun(path + " is no provisioning file (" + str(error) + ")")
     except OSError:
         raise CannotRun(path + " cannot be read: provision the device")

@@ -5,7 +5,7 @@ hints say; sends nothing with a token that is over; derives no context from an a
 its ID (RFC 9200 sections 5.8, 5.10 and 6.4; RFC 9203 sections 3, 4 and 6).
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.ace_oscore import (
     NONCE_LEN,
@@ -15,7 +15,7 @@ from holdfast_core.ace_oscore import (
     encode_authz_info,
 )
 from holdfast_core.coap_message import request
-from holdfast_core.errors import LocalError, MalformedRequest, Overloaded, PeerError
+from holdfast_core.errors import LocalError, PeerError
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.endpoint import RequestFailed
 from holdfast_device.hints import decode_hints
@@ -104,7 +104,7 @@ class AceClient:
         """Task: ask an RS without rights; return its Hints.  Raises WrongAs, MalformedRequest, RequestFailed."""
         answer = yield self._endpoint.call(peer, request(L.CODE_GET, path))
         if answer.code != L.CODE_UNAUTHORIZED or answer.content_format != L.CF_ACE_CBOR:
-            raise MalformedRequest("hints")
+            raise errors.MalformedRequest("hints")
         hints = decode_hints(answer.payload)
         if hints.as_uri is not None and hints.as_uri != self._as_uri:
             raise WrongAs("as-uri")
@@ -121,7 +121,7 @@ class AceClient:
         if self._endpoint.now_ms >= token.ends_ms:
             raise SessionLost("token-expired")
         if len(self._sessions) >= MAX_SESSIONS:
-            raise Overloaded("sessions")
+            raise errors.Overloaded("sessions")
         n1 = self._rng(NONCE_LEN)
         id1 = choose_recipient_id(self._rng, [session.context.recipient_id for session in self._sessions])
         body = encode_authz_info(token.access_token.reveal(), n1, id1)
@@ -129,7 +129,7 @@ class AceClient:
         if answer.code != L.CODE_CREATED:
             raise Refused(answer.code)
         if answer.content_format != L.CF_ACE_CBOR:
-            raise MalformedRequest("content-format")
+            raise errors.MalformedRequest("content-format")
         n2, id2 = decode_authz_info_answer(answer.payload)
         context = client_context(token.osc, n1, n2, id1, id2)  # MalformedRequest when it mirrors our ID
         for other in self._sessions:  # new nonces for the same token: the older context is over (RFC 9203 section 6)

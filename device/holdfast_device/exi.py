@@ -6,7 +6,7 @@ again, before or after a restart, goes on with its countdown.  When one ends, ev
 has ended too.
 """
 
-from holdfast_core.errors import TokenExpired
+from holdfast_core import errors
 from holdfast_device.slots import StorageFailed
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ class ExiTable:
         if sequence not in self._ends_ms and sequence > self.floor:
             self._begin(sequence, now_ms + exi_s * 1000, now_ms)
         if sequence not in self._ends_ms:
-            raise TokenExpired("exi")
+            raise errors.TokenExpired("exi")
         return self._ends_ms[sequence]
 
     def _begin(self, sequence: int, ends_ms: int, now_ms: int) -> None:

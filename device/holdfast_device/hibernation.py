@@ -14,12 +14,12 @@ Whoever can write this memory from outside can read its keys as well; against hi
 Sans-IO; never reads a clock, never keeps a secret in it longer than the sleep (RFC 8613 section 7.5, RFC 9203).
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.ace_oscore import rs_context
 from holdfast_core.confirmation import OscInput
 from holdfast_core.crypto import equal, hmac_sha256
-from holdfast_core.errors import HoldfastError, KeyUnsuitable, MalformedCbor
+from holdfast_core.errors import HoldfastError
 from holdfast_core.rules import REFERENCE
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import MAX_SEQUENCE, SenderSequence
@@ -116,7 +116,7 @@ def thaw(snapshot: bytes, clock_ms: int, seed: Secret) -> "Frozen | None":
         return None
     try:
         values: Any = cbor.decode(encoded)
-    except MalformedCbor:
+    except errors.MalformedCbor:
         return None
     if not isinstance(values, list) or len(values) != MEMBERS or values[0] != VERSION:
         return None  # of another version of this program
@@ -197,7 +197,7 @@ def _revive(device: Device, record: "list[Any]") -> None:
     if osc is None:
         osc = _osc(told)
         if grant.cnf.method != L.CNF_KID or grant.cnf.kid != osc.id:
-            raise KeyUnsuitable("kid")
+            raise errors.KeyUnsuitable("kid")
     n1, n2, sender_id, recipient_id = names
     context = rs_context(osc, n1, n2, sender_id, recipient_id, SenderSequence(next_value))
     context.replay.resume(highest, seen)
@@ -209,7 +209,7 @@ def _revive(device: Device, record: "list[Any]") -> None:
 
 def _osc(told: "list[Any] | None") -> OscInput:
     if told is None:
-        raise KeyUnsuitable("osc")
+        raise errors.KeyUnsuitable("osc")
     id_, ms, salt, alg, hkdf, context_id, version = told
     return OscInput(id_, Secret(ms), salt, alg, hkdf, context_id, version)
 

@@ -4,9 +4,8 @@ They come unprotected: a client compares them with what it was configured with a
 them (RFC 9200 sections 6.4 and 6.9).
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
-from holdfast_core.errors import MalformedCbor, MalformedRequest
 
 MAX_HINTS_LEN = 512  # an absolute URI, an audience, a scope and a nonce
 
@@ -53,17 +52,17 @@ def encode_hints(hints: Hints) -> bytes:
 def decode_hints(payload: bytes) -> Hints:
     """Decode; unknown members are ignored.  Raises MalformedRequest with detail: length, cbor, map, member."""
     if len(payload) > MAX_HINTS_LEN:
-        raise MalformedRequest("length")
+        raise errors.MalformedRequest("length")
     try:
         members = cbor.decode(payload)
-    except MalformedCbor:
-        raise MalformedRequest("cbor") from None
+    except errors.MalformedCbor:
+        raise errors.MalformedRequest("cbor") from None
     if not isinstance(members, dict):
-        raise MalformedRequest("map")
+        raise errors.MalformedRequest("map")
     hints = Hints()
     for label, name, kinds in _MEMBERS:
         if label in members:
             if not isinstance(members[label], kinds):
-                raise MalformedRequest("member")
+                raise errors.MalformedRequest("member")
             setattr(hints, name, members[label])
     return hints

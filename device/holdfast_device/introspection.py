@@ -5,11 +5,11 @@ AS.  Never grants anything: the answer goes through verifier.grant_from_introspe
 (RFC 9200 section 6.10).
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request
 from holdfast_core.crypto import sha256
-from holdfast_core.errors import MalformedCbor, Overloaded, TokenRejected
+from holdfast_core.errors import TokenRejected
 from holdfast_device.endpoint import RequestFailed
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ class Introspector:
         if self._refused.get(key, 0) > self._endpoint.now_ms:
             return {L.INTRO_ACTIVE: False}
         if self._asking >= MAX_ASKING:
-            raise Overloaded("introspection")
+            raise errors.Overloaded("introspection")
         self._asking += 1
         try:
             answer = yield self._endpoint.call(self._peer, _question(token), self._context)
@@ -84,7 +84,7 @@ def _read(answer: "Any") -> "dict[int, Any]":
         raise ClaimsUnavailable("answer")
     try:
         claims = cbor.decode(answer.payload)
-    except MalformedCbor:
+    except errors.MalformedCbor:
         raise ClaimsUnavailable("cbor") from None
     if not isinstance(claims, dict):
         raise ClaimsUnavailable("map")

@@ -5,10 +5,11 @@ token's scope, 4.05 for a method outside it.  When a token ends, its observation
 its context is forgotten.  Never calls a handler before all of this has passed.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_echo import EchoMint
 from holdfast_core.coap_message import Message, encode_options, response
-from holdfast_core.errors import HoldfastError, Overloaded, PeerError, UnknownContext
+from holdfast_core.errors import HoldfastError, PeerError
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
 from holdfast_device.sessions import PENDING_LIFE_MS, Sessions
@@ -163,7 +164,7 @@ class ResourceServer:
     def _session(self, incoming: "Incoming") -> "Session":
         """Return the session of a verified request; the first one is the proof of possession and binds it."""
         if incoming.context is None:
-            raise UnknownContext
+            raise errors.UnknownContext
         session = self.sessions.find(incoming.context)
         session.used_ms = self._times.now_ms
         if not session.bound:
@@ -340,7 +341,7 @@ class ResourceServer:
     def _serve_checked(self, incoming: "Incoming", session: "Session", path: str) -> "Steps":
         yield from self._check(session)
         if session not in self.sessions.all():
-            raise UnknownContext
+            raise errors.UnknownContext
         self._open = [request for request in self._open if request.incoming is not incoming]
         self._serve(incoming, session, path)
 
@@ -350,7 +351,7 @@ class ResourceServer:
             session.check_due_ms = self._times.now_ms + self.recheck_ms
             try:
                 self._endpoint.spawn(self._check(session))
-            except Overloaded:
+            except errors.Overloaded:
                 session.check_due_ms = self._times.now_ms + RETRY_AFTER_S * 1000
 
     def _check(self, session: "Session") -> "Steps":
@@ -360,7 +361,7 @@ class ResourceServer:
         try:
             yield self.authz_info.verify(session.token.reveal())
             session.checked_ms = self._times.now_ms
-        except Overloaded:
+        except errors.Overloaded:
             raise
         except PeerError:
             self.end(session)
@@ -380,6 +381,6 @@ def _refusal(error: HoldfastError) -> "Message":
     if not isinstance(error, PeerError):
         return _bug()
     message = response(error.coap_code)
-    if isinstance(error, Overloaded):
+    if isinstance(error, errors.Overloaded):
         message.add(L.OPT_MAX_AGE, RETRY_AFTER_S)
     return message

@@ -10,7 +10,7 @@ the oldest PENDING goes first, and of one key the latest, so that its first one 
 A BOUND one goes only for a newcomer that has proven its key too, and only after IDLE_MS of silence.
 """
 
-from holdfast_core.errors import Overloaded, UnknownContext
+from holdfast_core import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Sessions:
         """Raise Overloaded when a newcomer could not be bound: every BOUND session is in use."""
         bound = self._bound()
         if len(bound) >= self._limit and not self._idle(bound, now_ms):
-            raise Overloaded("sessions")
+            raise errors.Overloaded("sessions")
 
     def make_room(self, osc: "OscInput") -> "list[Session]":
         """Return the PENDING sessions that have to go before one of this key is added."""
@@ -128,7 +128,7 @@ class Sessions:
         """Return the session of a context; raises UnknownContext when it is gone meanwhile."""
         session = context.owner
         if not isinstance(session, Session) or session not in self._sessions:
-            raise UnknownContext
+            raise errors.UnknownContext
         return session
 
     def ended_by(self, session: Session, now_ms: int) -> "list[Session]":
@@ -142,7 +142,7 @@ class Sessions:
         if len(bound) >= self._limit:
             idle = self._idle(bound, now_ms)
             if idle is None:
-                raise Overloaded("sessions")
+                raise errors.Overloaded("sessions")
             ended.append(idle)
         return ended
 

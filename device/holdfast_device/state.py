@@ -10,8 +10,7 @@
 Sessions and grants are not here: after a restart the client gets 4.01 and posts its token again.
 """
 
-from holdfast_core import cbor
-from holdfast_core.errors import MalformedCbor
+from holdfast_core import cbor, errors
 from holdfast_device.slots import StorageFailed, TwoSlots
 
 TYPE_CHECKING = False
@@ -79,7 +78,7 @@ class State:
     def _decode(self, record: bytes) -> None:
         try:
             values: Any = cbor.decode(record)
-        except MalformedCbor:
+        except errors.MalformedCbor:
             raise StorageFailed("record") from None
         if not isinstance(values, list) or len(values) != 6 or values[0] != VERSION:
             raise StorageFailed("record")

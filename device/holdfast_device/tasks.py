@@ -5,7 +5,8 @@ generator, which runs first and whose return value it gets.  Nothing runs but in
 and Call.fail().
 """
 
-from holdfast_core.errors import HoldfastError, LocalError, Overloaded
+from holdfast_core import errors
+from holdfast_core.errors import HoldfastError, LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Tasks:
         """Start a generator and run it to its first wait.  Raises Overloaded when too many run already."""
         self._running = [task for task in self._running if not task.ended]
         if len(self._running) >= self._limit:
-            raise Overloaded("tasks")
+            raise errors.Overloaded("tasks")
         task = Task(steps, guarded)
         self._running.append(task)
         task.step(None, None)

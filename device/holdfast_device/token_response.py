@@ -4,10 +4,10 @@ A client that cannot learn a token's lifetime must not use it (RFC 9200 section 
 Integers only: a text key or a text profile is a malformed answer (RFC 9200 section 5.8.4.3).  Never reads the token.
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.cnf import check_osc, decode_cnf
-from holdfast_core.errors import MalformedCbor, MalformedRequest, PeerError
+from holdfast_core.errors import PeerError
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def read_token_response(answer: "Message", asked_ms: int, update: bool = False) 
     if answer.content_format != L.CF_ACE_CBOR:
         if answer.code != L.CODE_CREATED:
             raise TokenRefused(answer.code, None)
-        raise MalformedRequest("content-format")
+        raise errors.MalformedRequest("content-format")
     members = _map(answer.payload)
     if answer.code != L.CODE_CREATED:
         error = members.get(L.ACE_ERROR)
@@ -73,20 +73,20 @@ def token_response_from(members: "dict[int, Any]", asked_ms: int, update: bool =
     """Check the parameters of a token response by CBOR label, as read_token_response does."""
     token = members.get(L.ACE_ACCESS_TOKEN)
     if not isinstance(token, bytes) or not token:
-        raise MalformedRequest("access_token")
+        raise errors.MalformedRequest("access_token")
     expires_in = members.get(L.ACE_EXPIRES_IN)
     if expires_in is None or not _is_uint(expires_in) or not 0 < expires_in <= MAX_EXPIRES_IN_S:
-        raise MalformedRequest("expires_in")
+        raise errors.MalformedRequest("expires_in")
     if members.get(L.ACE_TOKEN_TYPE, L.TOKEN_TYPE_POP) != L.TOKEN_TYPE_POP:
-        raise MalformedRequest("token_type")
+        raise errors.MalformedRequest("token_type")
     profile = members.get(L.ACE_PROFILE)
     if not _is_uint(profile) or profile != L.PROFILE_COAP_OSCORE:
-        raise MalformedRequest("ace_profile")
+        raise errors.MalformedRequest("ace_profile")
     scope = members.get(L.ACE_SCOPE)
     if scope is not None and not isinstance(scope, (str, bytes)):
-        raise MalformedRequest("scope")
+        raise errors.MalformedRequest("scope")
     if L.ACE_RS_CNF in members or (L.ACE_CNF in members) == update:
-        raise MalformedRequest("cnf")
+        raise errors.MalformedRequest("cnf")
     osc = None if update else _osc(members[L.ACE_CNF])
     return TokenResponse(Secret(token), asked_ms + expires_in * 1000, osc, scope)
 
@@ -94,7 +94,7 @@ def token_response_from(members: "dict[int, Any]", asked_ms: int, update: bool =
 def _osc(cnf: "Any") -> "OscInput":
     osc = decode_cnf(cnf).osc
     if osc is None:
-        raise MalformedRequest("cnf")
+        raise errors.MalformedRequest("cnf")
     check_osc(osc)
     return osc
 
@@ -102,13 +102,13 @@ def _osc(cnf: "Any") -> "OscInput":
 def _map(payload: bytes) -> "dict[int, Any]":
     try:
         members = cbor.decode(payload)
-    except MalformedCbor:
-        raise MalformedRequest("cbor") from None
+    except errors.MalformedCbor:
+        raise errors.MalformedRequest("cbor") from None
     if not isinstance(members, dict):
-        raise MalformedRequest("map")
+        raise errors.MalformedRequest("map")
     for label in members:
         if not isinstance(label, int):
-            raise MalformedRequest("text-key")
+            raise errors.MalformedRequest("text-key")
     return members
 
 

@@ -5,9 +5,8 @@ and never draws randomness but through the port it is handed.  CBOR only: the JS
 serves HTTP resource servers, which Holdfast has none of.
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
-from holdfast_core.errors import KeyUnsuitable, MalformedCbor, MalformedRequest, Overloaded, UnsupportedAlg
 from holdfast_core.oscore import OSCORE_VERSION, SecurityContext, max_id_len
 
 TYPE_CHECKING = False
@@ -53,7 +52,7 @@ def decode_authz_info(payload: bytes, update: bool = False) -> AuthzInfoPost:
     body = _map(payload)
     token = _bytes_of(body, L.ACE_ACCESS_TOKEN)
     if not token:
-        raise MalformedRequest("access-token")
+        raise errors.MalformedRequest("access-token")
     if update:
         return AuthzInfoPost(token)
     return AuthzInfoPost(token, _nonce_of(body, L.ACE_NONCE1), _bytes_of(body, L.ACE_CLIENT_RECIPIENTID))
@@ -83,7 +82,7 @@ def choose_recipient_id(rng: "Callable[[int], bytes]", used: "Container[bytes]",
             chosen = ((start + step) % count).to_bytes(length, "big")
             if chosen != avoid and chosen not in used:
                 return chosen
-    raise Overloaded("recipient-ids")
+    raise errors.Overloaded("recipient-ids")
 
 
 def master_salt(salt: bytes, n1: bytes, n2: bytes) -> bytes:
@@ -119,35 +118,35 @@ def _context(
     alg = L.ALG_AES_CCM_16_64_128 if osc.alg is None else osc.alg
     hkdf = L.ALG_HMAC_256_256 if osc.hkdf is None else osc.hkdf
     if osc.version is not None and osc.version != OSCORE_VERSION:
-        raise KeyUnsuitable("osc-version")
+        raise errors.KeyUnsuitable("osc-version")
     try:
         limit = max_id_len(alg)
         if sender_id == recipient_id or len(sender_id) > limit or len(recipient_id) > limit:
-            raise MalformedRequest("recipientid")
+            raise errors.MalformedRequest("recipientid")
         return SecurityContext(osc.ms, salt, sender_id, recipient_id, osc.context_id, alg, hkdf, sequence)
-    except UnsupportedAlg:
-        raise KeyUnsuitable("osc-alg") from None
+    except errors.UnsupportedAlg:
+        raise errors.KeyUnsuitable("osc-alg") from None
 
 
 def _map(payload: bytes) -> "dict[object, object]":
     try:
         body = cbor.decode(payload)
-    except MalformedCbor as err:
-        raise MalformedRequest(err.detail) from None
+    except errors.MalformedCbor as err:
+        raise errors.MalformedRequest(err.detail) from None
     if not isinstance(body, dict):
-        raise MalformedRequest("not-a-map")
+        raise errors.MalformedRequest("not-a-map")
     return body
 
 
 def _bytes_of(body: "dict[object, object]", label: int) -> bytes:
     value = body.get(label)
     if not isinstance(value, bytes):
-        raise MalformedRequest("missing" if label not in body else "type")
+        raise errors.MalformedRequest("missing" if label not in body else "type")
     return value
 
 
 def _nonce_of(body: "dict[object, object]", label: int) -> bytes:
     nonce = _bytes_of(body, label)
     if not 0 < len(nonce) <= MAX_NONCE_LEN:
-        raise MalformedRequest("nonce-length")
+        raise errors.MalformedRequest("nonce-length")
     return nonce

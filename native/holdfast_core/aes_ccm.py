@@ -5,8 +5,9 @@ MicroPython's `cryptolib.aes`, or anything with the same signature. It never ret
 it has not checked.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
-from holdfast_core.errors import LocalError, NotAuthentic, UnsupportedAlg
+from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def aead_sizes(alg: int) -> "tuple[int, int, int]":
     """
     sizes = _SIZES.get(alg)
     if sizes is None:
-        raise UnsupportedAlg("aead")
+        raise errors.UnsupportedAlg("aead")
     return sizes
 
 
@@ -80,12 +81,12 @@ class AesCcm:
         """Return the plaintext of ciphertext || tag. Raises NotAuthentic, and then reveals nothing."""
         text_len = len(ciphertext) - self._tag_len
         if not 0 <= text_len <= MAX_TEXT_LEN:
-            raise NotAuthentic("aead-length")
+            raise errors.NotAuthentic("aead-length")
         stream = self._keystream(nonce, text_len)
         plaintext = _xor(ciphertext[:text_len], stream[BLOCK_LEN:])
         tag = _xor(self._cbc_mac(nonce, aad, plaintext), stream)
         if not equal(tag, ciphertext[text_len:]):
-            raise NotAuthentic("aead-tag")
+            raise errors.NotAuthentic("aead-tag")
         return plaintext
 
     def _keystream(self, nonce: bytes, text_len: int) -> bytearray:

@@ -13,7 +13,8 @@ have 32 bits, a 64-bit float is rounded.
 import struct
 import sys
 
-from holdfast_core.errors import LocalError, MalformedCbor
+from holdfast_core import errors
+from holdfast_core.errors import LocalError
 
 # Nothing Holdfast sends nests deeper than 5; 8 recursions fit the smallest stack (RP2040) and leave room.
 MAX_DEPTH = 8
@@ -60,7 +61,7 @@ def decode(encoded: bytes, tags: tuple[int, ...] = (), max_depth: int = MAX_DEPT
         encoded = _octets(encoded)
     value, end = _item(encoded, 0, tags, max_depth)
     if end != len(encoded):
-        raise MalformedCbor("trailing")
+        raise errors.MalformedCbor("trailing")
     return value
 
 
@@ -73,7 +74,7 @@ def _octets(encoded: object) -> bytes:
 def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[object, int]:
     """Decode the item at index `at`; returns it and the index after it. One frame a level, for stacks."""
     if at >= len(encoded):
-        raise MalformedCbor("truncated")
+        raise errors.MalformedCbor("truncated")
     initial = encoded[at]
     at += 1
     if initial < 24:  # most labels and values
@@ -89,14 +90,14 @@ def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[o
     left = len(encoded) - at
     if major < 4:
         if n > left:
-            raise MalformedCbor("truncated")
+            raise errors.MalformedCbor("truncated")
         content = encoded[at : at + n]
         return (content if major == 2 else _text(content)), at + n
     if depth <= 0:
-        raise MalformedCbor("depth")
+        raise errors.MalformedCbor("depth")
     if major == 4:
         if n > left:  # each element takes a byte or more
-            raise MalformedCbor("truncated")
+            raise errors.MalformedCbor("truncated")
         items = []
         for _ in range(n):
             value, at = _item(encoded, at, tags, depth - 1)
@@ -104,18 +105,18 @@ def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[o
         return items, at
     if major == 6:
         if n not in tags:
-            raise MalformedCbor("tag")
+            raise errors.MalformedCbor("tag")
         value, at = _item(encoded, at, tags, depth - 1)
         return Tag(n, value), at
     if n > left // 2:
-        raise MalformedCbor("truncated")
+        raise errors.MalformedCbor("truncated")
     if n > MAX_MAP_ITEMS:
-        raise MalformedCbor("too-long")
+        raise errors.MalformedCbor("too-long")
     members: dict[object, object] = {}
     for _ in range(n):
         key, at = _key(encoded, at)
         if key in members:
-            raise MalformedCbor("duplicate-key")
+            raise errors.MalformedCbor("duplicate-key")
         members[key], at = _item(encoded, at, tags, depth - 1)
     return members, at
 
@@ -123,25 +124,25 @@ def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[o
 def _argument(encoded: bytes, at: int, info: int) -> tuple[int, int]:
     """Decode the argument after an initial byte whose additional information is info (24..31)."""
     if info > 27:
-        raise MalformedCbor("indefinite" if info == 31 else "reserved")
+        raise errors.MalformedCbor("indefinite" if info == 31 else "reserved")
     width = 1 << (info - 24)
     argument = int.from_bytes(_take(encoded, at, width), "big")
     # The shortest form holds nothing that half the width holds; one byte holds nothing below 24.
     if argument < 24 or (width > 1 and argument >> (width * 4) == 0):
-        raise MalformedCbor("not-shortest")
+        raise errors.MalformedCbor("not-shortest")
     return argument, at + width
 
 
 def _take(encoded: bytes, at: int, width: int) -> bytes:
     if at + width > len(encoded):
-        raise MalformedCbor("truncated")
+        raise errors.MalformedCbor("truncated")
     return encoded[at : at + width]
 
 
 def _key(encoded: bytes, at: int) -> tuple[object, int]:
     """Decode a map key, integer or text by its major type: true, 1.0 and h'' never pass for a label."""
     if at < len(encoded) and encoded[at] >> 5 not in (0, 1, 3):
-        raise MalformedCbor("key-type")
+        raise errors.MalformedCbor("key-type")
     return _item(encoded, at, (), 0)
 
 
@@ -152,9 +153,9 @@ def _simple(encoded: bytes, info: int, at: int) -> tuple[object, int]:
     if info == 22:
         return None, at
     if info < 25:  # undefined, unassigned, and the two-byte form
-        raise MalformedCbor("truncated" if info == 24 and at == len(encoded) else "simple")
+        raise errors.MalformedCbor("truncated" if info == 24 and at == len(encoded) else "simple")
     if info > 27:
-        raise MalformedCbor("indefinite" if info == 31 else "reserved")
+        raise errors.MalformedCbor("indefinite" if info == 31 else "reserved")
     width = 1 << (info - 24)
     return _float(_take(encoded, at, width)), at + width
 
@@ -166,22 +167,22 @@ def _float(content: bytes) -> float:
         exponent = bits >> 10 & 31
         fraction = bits & 1023
         if exponent == 31:
-            raise MalformedCbor("float")
+            raise errors.MalformedCbor("float")
         size = (fraction + 1024) * 2.0 ** (exponent - 25) if exponent else fraction * 2.0**-24
         return -size if bits >> 15 else size
     value: float = struct.unpack(">f" if len(content) == 4 else ">d", content)[0]
     if value - value != 0:  # infinities and NaN only
-        raise MalformedCbor("float")
+        raise errors.MalformedCbor("float")
     return value
 
 
 def _text(content: bytes) -> str:
     if _UTF8_IS_UNCHECKED and not is_utf8(content):
-        raise MalformedCbor("utf8")
+        raise errors.MalformedCbor("utf8")
     try:
         return content.decode()
     except UnicodeError:
-        raise MalformedCbor("utf8") from None
+        raise errors.MalformedCbor("utf8") from None
 
 
 def is_utf8(content: bytes) -> bool:

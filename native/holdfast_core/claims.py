@@ -6,9 +6,8 @@ never touches the protection: see verifier.py and cwt.py.  cnf stays the decoded
 
 import math
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
-from holdfast_core.errors import MalformedClaims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def decode_claims(payload: bytes) -> Claims:
     """
     members = cbor.decode(payload, (L.TAG_COSE_ENCRYPT0,))
     if not isinstance(members, dict):
-        raise MalformedClaims("map")
+        raise errors.MalformedClaims("map")
     return _claims_from(members)
 
 
@@ -84,7 +83,7 @@ def claims_from_introspection(answer: object) -> Claims:
     Raises MalformedClaims as decode_claims does.
     """
     if not isinstance(answer, dict):
-        raise MalformedClaims("map")
+        raise errors.MalformedClaims("map")
     claims = _claims_from(answer)
     if L.INTRO_CLIENT_ID in answer:
         claims.client_id = _text(answer[L.INTRO_CLIENT_ID], "client_id")
@@ -101,19 +100,19 @@ def _claims_from(members: "dict[object, object]") -> Claims:
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str):
-        raise MalformedClaims(name)
+        raise errors.MalformedClaims(name)
     return value
 
 
 def _bytes(value: object, name: str) -> bytes:
     if not isinstance(value, bytes):
-        raise MalformedClaims(name)
+        raise errors.MalformedClaims(name)
     return value
 
 
 def _whole(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise MalformedClaims(name)
+        raise errors.MalformedClaims(name)
     return value
 
 
@@ -121,7 +120,7 @@ def _seconds(value: object, name: str) -> int:
     """Read a duration: an unsigned integer (RFC 9200 section 5.10.3)."""
     seconds = _whole(value, name)
     if seconds < 0:
-        raise MalformedClaims(name)
+        raise errors.MalformedClaims(name)
     return seconds
 
 
@@ -139,19 +138,19 @@ def _audience(value: object, name: str) -> "tuple[str, ...]":
     """Read one name or an array of them (RFC 8392 section 3.1.3)."""
     names = value if isinstance(value, list) else [value]
     if not 0 < len(names) <= MAX_AUDIENCES:
-        raise MalformedClaims(name)
+        raise errors.MalformedClaims(name)
     return tuple([_text(one, name) for one in names])
 
 
 def _scope(value: object, name: str) -> "str | bytes":
     if not isinstance(value, (str, bytes)):
-        raise MalformedClaims(name)
+        raise errors.MalformedClaims(name)
     return value
 
 
 def _map(value: object, name: str) -> "dict[object, object]":
     if not isinstance(value, dict):
-        raise MalformedClaims(name)
+        raise errors.MalformedClaims(name)
     return value
 
 
@@ -164,7 +163,7 @@ def _actor(value: object, name: str) -> "dict[object, object]":
         if L.PRIV_ACT not in members:
             return _map(value, name)
         actor = members[L.PRIV_ACT]
-    raise MalformedClaims(name)
+    raise errors.MalformedClaims(name)
 
 
 if TYPE_CHECKING:

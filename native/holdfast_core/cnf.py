@@ -5,11 +5,10 @@ Unknown members of cnf are ignored, unknown members of osc are refused (RFC 9203
 Never proves possession and never derives a context: sessions do.
 """
 
-from holdfast_core import cbor, crypto
+from holdfast_core import cbor, crypto, errors
 from holdfast_core import labels as L
 from holdfast_core.confirmation import OSCORE_VERSION, Cnf, OscInput
 from holdfast_core.cose_key import decode_cose_key
-from holdfast_core.errors import KeyUnsuitable, MalformedClaims, MalformedKey, UnsupportedAlg
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -45,10 +44,10 @@ def decode_osc(members: object) -> OscInput:
     Raises MalformedKey with detail: map unknown id ms version hkdf alg salt context-id.
     """
     if not isinstance(members, dict):
-        raise MalformedKey("map")
+        raise errors.MalformedKey("map")
     for label in members:
         if label not in _OSC_MEMBERS:
-            raise MalformedKey("unknown")
+            raise errors.MalformedKey("unknown")
     return OscInput(
         _required(members, L.OSC_ID, "id"),
         Secret(_required(members, L.OSC_MS, "ms")),
@@ -66,15 +65,15 @@ def check_osc(osc: OscInput) -> None:
     Raises KeyUnsuitable with detail: version hkdf alg ms.
     """
     if osc.version != OSCORE_VERSION:
-        raise KeyUnsuitable("version")
+        raise errors.KeyUnsuitable("version")
     if osc.hkdf != L.ALG_HMAC_256_256:
-        raise KeyUnsuitable("hkdf")
+        raise errors.KeyUnsuitable("hkdf")
     try:
         crypto.aead_sizes(osc.alg)
-    except UnsupportedAlg:
-        raise KeyUnsuitable("alg") from None
+    except errors.UnsupportedAlg:
+        raise errors.KeyUnsuitable("alg") from None
     if not MIN_MS_LEN <= len(osc.ms) <= MAX_MS_LEN:
-        raise KeyUnsuitable("ms")
+        raise errors.KeyUnsuitable("ms")
 
 
 def encode_osc(osc: OscInput) -> "dict[object, object]":
@@ -96,7 +95,7 @@ def encode_osc(osc: OscInput) -> "dict[object, object]":
 def _required(members: "dict[object, object]", label: int, name: str) -> bytes:
     value = _optional(members, label, name)
     if value is None:
-        raise MalformedKey(name)
+        raise errors.MalformedKey(name)
     return value
 
 
@@ -105,7 +104,7 @@ def _optional(members: "dict[object, object]", label: int, name: str) -> "bytes 
         return None
     value = members[label]
     if not isinstance(value, bytes):
-        raise MalformedKey(name)
+        raise errors.MalformedKey(name)
     return value
 
 
@@ -114,7 +113,7 @@ def _algorithm(value: object, names: "dict[str, int]", name: str) -> int:
     if isinstance(value, str):
         value = names.get(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise MalformedKey(name)
+        raise errors.MalformedKey(name)
     return value
 
 
@@ -127,16 +126,16 @@ def decode_cnf(value: object, open_encrypted: "Callable[[object], bytes] | None"
     no-key (no known member), kid, encrypted; MalformedKey; and what open_encrypted raises.
     """
     if not isinstance(value, dict):
-        raise MalformedClaims("map")
+        raise errors.MalformedClaims("map")
     keys = [method for method in (L.CNF_COSE_KEY, L.CNF_ENCRYPTED_COSE_KEY, L.CNF_OSC) if method in value]
     if len(keys) > 1:
-        raise MalformedClaims("several-keys")
+        raise errors.MalformedClaims("several-keys")
     kid = value.get(L.CNF_KID)
     if L.CNF_KID in value and not isinstance(kid, bytes):
-        raise MalformedClaims("kid")
+        raise errors.MalformedClaims("kid")
     if not keys:
         if kid is None:
-            raise MalformedClaims("no-key")
+            raise errors.MalformedClaims("no-key")
         return Cnf(L.CNF_KID, kid)
     if keys[0] == L.CNF_OSC:
         osc = decode_osc(value[L.CNF_OSC])
@@ -145,7 +144,7 @@ def decode_cnf(value: object, open_encrypted: "Callable[[object], bytes] | None"
     members = value[keys[0]]
     if encrypted:
         if open_encrypted is None:
-            raise MalformedClaims("encrypted")
+            raise errors.MalformedClaims("encrypted")
         members = cbor.decode(open_encrypted(members))
     key = decode_cose_key(members)
     key.kid = _same_kid(kid, key.kid)
@@ -157,5 +156,5 @@ def _same_kid(kid: "bytes | None", own: "bytes | None") -> "bytes | None":
     if kid is None:
         return own
     if own is not None and own != kid:
-        raise MalformedClaims("several-keys")
+        raise errors.MalformedClaims("several-keys")
     return kid

@@ -6,11 +6,12 @@ a transfer is known by peer, security context, method, every option that is part
 
 from collections import OrderedDict
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_limits import Limits
 from holdfast_core.coap_message import Message
 from holdfast_core.crypto import sha256
-from holdfast_core.errors import Incomplete, LocalError, MalformedCoap, Overloaded, TooLarge
+from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def block_of(message: Message, number: int) -> Block | None:
         return None
     value = int.from_bytes(encoded, "big")
     if len(encoded) > 3 or value & 7 > MAX_SZX:
-        raise MalformedCoap("block")
+        raise errors.MalformedCoap("block")
     return Block(value >> 4, bool(value & 8), value & 7)
 
 
@@ -109,11 +110,11 @@ class Uploads:
         """
         payload = request.payload
         if len(payload) > block.size or (block.more and len(payload) != block.size):
-            raise MalformedCoap("block-size")
+            raise errors.MalformedCoap("block-size")
         declared = request.uint(L.OPT_SIZE1)
         if block.start + len(payload) > self._limits.max_body or (declared or 0) > self._limits.max_body:
             self._uploads.pop(key, None)
-            raise TooLarge("body")
+            raise errors.TooLarge("body")
         if block.num == 0:
             self._uploads.pop(key, None)
             if not block.more:
@@ -122,14 +123,14 @@ class Uploads:
             self._uploads[key] = _Upload(key[0], context, now_ms + self._limits.transfer_lifetime_ms)
         upload = self._uploads.get(key)
         if upload is None or upload.expires_ms <= now_ms or len(upload.body) != block.start:
-            raise Incomplete("block-gap")
+            raise errors.Incomplete("block-gap")
         del self._uploads[key]
         try:
             upload.body.extend(payload)
             if not block.more:
                 return bytes(upload.body)
         except MemoryError:  # with the body goes what it took; RFC 7959 section 2.9.3
-            raise TooLarge("memory") from None
+            raise errors.TooLarge("memory") from None
         upload.expires_ms = now_ms + self._limits.transfer_lifetime_ms
         self._uploads[key] = upload  # now the one touched last
         return None
@@ -162,7 +163,7 @@ class Uploads:
             if self._uploads[key].context is None:
                 del self._uploads[key]
                 return
-        raise Overloaded("uploads")
+        raise errors.Overloaded("uploads")
 
 
 class _Rendering:
@@ -229,7 +230,7 @@ def slice_of(response: Message, block: Block) -> Message:
     body = response.payload
     end = block.start + block.size
     if block.start >= len(body) and block.num:
-        raise MalformedCoap("block-range")
+        raise errors.MalformedCoap("block-range")
     part = Message(response.code, body[block.start : end], list(response.options))
     part.set(L.OPT_BLOCK2, Block(block.num, end < len(body), block.szx).encode())
     if block.num == 0:

@@ -6,6 +6,7 @@ exchange: an unprotected response to a protected request, as RFC 9203 answers a 
 Only who sees our token can forge that, and who sees it can as well drop what we send.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_block import Block, block_of
 from holdfast_core.coap_events import (
@@ -23,7 +24,7 @@ from holdfast_core.coap_message import Message, screen_options
 from holdfast_core.coap_observe import is_newer
 from holdfast_core.coap_reliability import Outgoing, Reliability
 from holdfast_core.coap_request import Leg, Request
-from holdfast_core.errors import LocalError, MalformedCoap, Overloaded, PeerError
+from holdfast_core.errors import LocalError, PeerError
 from holdfast_core.sender_sequence import SequenceExhausted
 
 TYPE_CHECKING = False
@@ -73,7 +74,7 @@ class Client:
     ) -> int:
         """See CoapStack.request."""
         if len(self._requests) >= self._limits.max_requests:
-            raise Overloaded("requests")
+            raise errors.Overloaded("requests")
         self._next_id += 1
         request = Request(self._next_id, peer, message.copy(), context)
         request.confirmable = confirmable
@@ -197,7 +198,7 @@ class Client:
                 self._send_leg(request, request.next_message(), now_ms)
             elif not self._uploads_on(request, response, now_ms):
                 self._collect(request, response, now_ms)
-        except MalformedCoap:
+        except errors.MalformedCoap:
             self._fail(request, INCOMPLETE, now_ms)
         except SequenceExhausted:
             self._fail(request, OVERLOADED, now_ms)
@@ -230,7 +231,7 @@ class Client:
             size = 16 << request.szx
             expected = request.sent >> (request.szx + 4)
             if block is None or block.num != expected or request.sent + size >= len(request.message.payload):
-                raise MalformedCoap("block-continue")
+                raise errors.MalformedCoap("block-continue")
             request.sent += size
             request.szx = min(request.szx, block.szx)
         elif response.code == L.CODE_REQUEST_ENTITY_TOO_LARGE and block is not None and request.sent == 0:
@@ -263,7 +264,7 @@ class Client:
             self._restart(request, now_ms)
             return
         if block.start != len(request.body) or (block.more and len(response.payload) != block.size):
-            raise MalformedCoap("block-order")
+            raise errors.MalformedCoap("block-order")
         request.body += response.payload
         if len(request.body) > self._limits.max_body:
             self._fail(request, TOO_LARGE, now_ms)

@@ -5,9 +5,10 @@ claims.  An option of a wrong length or one too many is not malformed: RFC 7252 
 treat it as unrecognized, which screen_options does.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.cbor import is_utf8
-from holdfast_core.errors import LocalError, MalformedCoap
+from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def text_of(value: bytes) -> str:
     Raises MalformedCoap("utf8").
     """
     if not is_utf8(value):
-        raise MalformedCoap("utf8")
+        raise errors.MalformedCoap("utf8")
     return value.decode()
 
 
@@ -209,7 +210,7 @@ def _extended(encoded: bytes, at: int, nibble: int, end: int) -> tuple[int, int]
         return encoded[at] + 13, at + 1
     if nibble == 14 and at + 1 < end:
         return (encoded[at] << 8 | encoded[at + 1]) + 269, at + 2
-    raise MalformedCoap("option-reserved" if nibble == 15 else "truncated")
+    raise errors.MalformedCoap("option-reserved" if nibble == 15 else "truncated")
 
 
 def decode_options(encoded: bytes, at: int = 0) -> "tuple[Options, bytes]":
@@ -227,7 +228,7 @@ def decode_options(encoded: bytes, at: int = 0) -> "tuple[Options, bytes]":
         at += 1
         if first == _PAYLOAD_MARKER:
             if at == end:
-                raise MalformedCoap("empty-payload")
+                raise errors.MalformedCoap("empty-payload")
             payload = encoded[at:]
             break
         delta = first >> 4
@@ -239,11 +240,11 @@ def decode_options(encoded: bytes, at: int = 0) -> "tuple[Options, bytes]":
         number += delta
         stop = at + length
         if stop > end:
-            raise MalformedCoap("truncated")
+            raise errors.MalformedCoap("truncated")
         options.append((number, encoded[at:stop]))
         at = stop
     if number > 0xFFFF:
-        raise MalformedCoap("option-number")
+        raise errors.MalformedCoap("option-number")
     return options, payload
 
 
@@ -301,25 +302,25 @@ def decode(datagram: bytes) -> Message:
     not-empty, truncated, option-reserved, option-number, empty-payload.
     """
     if len(datagram) < 4:
-        raise MalformedCoap("short")
+        raise errors.MalformedCoap("short")
     first = datagram[0]
     code = datagram[1]
     token_len = first & 15
     if first >> 6 != 1:
-        raise MalformedCoap("version")
+        raise errors.MalformedCoap("version")
     if token_len > MAX_TOKEN_LEN:
-        raise MalformedCoap("token-length")
+        raise errors.MalformedCoap("token-length")
     start = 4 + token_len
     if start > len(datagram):
-        raise MalformedCoap("truncated")
+        raise errors.MalformedCoap("truncated")
     mtype = first >> 4 & 3
     mid = datagram[2] << 8 | datagram[3]
     if code == L.CODE_EMPTY:
         if len(datagram) > 4:
-            raise MalformedCoap("not-empty")
+            raise errors.MalformedCoap("not-empty")
         return Message(code, b"", None, mtype, mid)
     if code >> 5 in (1, 6, 7):
-        raise MalformedCoap("code")
+        raise errors.MalformedCoap("code")
     options, payload = decode_options(datagram, start)
     return Message(code, payload, options, mtype, mid, datagram[4:start])
 

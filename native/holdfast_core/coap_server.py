@@ -4,6 +4,7 @@ Inside OSCORE (RFC 8613) as well as plain.  Never decides who may do what, and n
 a plain request, or on one for an unknown context, before the admission port has let it in.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_block import Block, Renderings, Uploads, block_of, slice_of, transfer_key, with_etag
 from holdfast_core.coap_echo import EchoMint
@@ -11,7 +12,7 @@ from holdfast_core.coap_events import CANCELLED, OVERLOADED, REPLACED, Event, In
 from holdfast_core.coap_limits import Limits
 from holdfast_core.coap_message import Message, screen_options, text_of
 from holdfast_core.coap_reliability import Outgoing, Reliability
-from holdfast_core.errors import Incomplete, LocalError, MalformedCoap, PeerError, TooLarge
+from holdfast_core.errors import LocalError, PeerError
 from holdfast_core.oscore_option import decode_option
 from holdfast_core.sender_sequence import SequenceExhausted
 
@@ -82,7 +83,7 @@ class Server:
         incoming.exchange = self._messages.remember(peer, message.mid or 0, now_ms)
         try:
             self._dispatch(incoming, now_ms)
-        except TooLarge as error:
+        except errors.TooLarge as error:
             answer = Message(error.coap_code).add(L.OPT_SIZE1, self._limits.max_body)
             self._answer(incoming, self._with_block1(incoming, answer), now_ms)
         except PeerError as error:
@@ -191,7 +192,7 @@ class Server:
             self._answer(incoming, slice_of(rendering, self._block2(incoming)), now_ms)
             return True
         if incoming.message.code not in (L.CODE_GET, L.CODE_FETCH):
-            raise Incomplete("rendering-gone")  # doing it again to render it again is not safe
+            raise errors.Incomplete("rendering-gone")  # doing it again to render it again is not safe
         return False
 
     def _observe_asked(self, incoming: Incoming, value: int) -> None:
@@ -226,7 +227,7 @@ class Server:
                 message = message.copy().set(L.OPT_OBSERVE, observation.number)
         try:
             answer = self._fit(incoming, message, now_ms)
-        except MalformedCoap as error:  # a block beyond the end of what was rendered anew
+        except errors.MalformedCoap as error:  # a block beyond the end of what was rendered anew
             answer = Message(error.coap_code)
         self._answer(incoming, answer, now_ms)
         return incoming.observation is not None

@@ -11,6 +11,7 @@ A confirmable request that is answered before the next take_datagrams() has its 
 take_datagrams() sends an empty ACK for it, and the response later is a confirmable message of its own.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_echo import EchoMint
 from holdfast_core.coap_events import (
@@ -28,7 +29,6 @@ from holdfast_core.coap_limits import DEVICE_LIMITS, SERVER_LIMITS, Limits, Tran
 from holdfast_core.coap_message import Message, decode, encode, is_request, reset_due
 from holdfast_core.coap_reliability import Outgoing, Reliability, Timed
 from holdfast_core.coap_server import Server
-from holdfast_core.errors import MalformedCoap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class CoapStack:
             self._messages.datagram_len = len(datagram)
             try:
                 message = decode(bytes(datagram))
-            except MalformedCoap:
+            except errors.MalformedCoap:
                 mid = reset_due(datagram)
                 if mid is not None:
                     self._reset(peer, mid)

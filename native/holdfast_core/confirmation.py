@@ -3,9 +3,9 @@
 Never decodes or checks one: cnf.py and cose_key.py do, or the C core, and a board with the C core loads only this.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.crypto import Es256Key
-from holdfast_core.errors import MalformedKey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class CoseKey:
     def es256(self) -> Es256Key:
         """Return the point as a verification key; MalformedKey when it is no EC2 key or not on the curve."""
         if self.x is None or self.y is None:
-            raise MalformedKey("kty")
+            raise errors.MalformedKey("kty")
         return Es256Key(self.x, self.y)
 
     def __repr__(self) -> str:

@@ -7,10 +7,9 @@ Never chooses an algorithm from a header: the caller says which one its key is f
 Never makes a message: the AS does, with other code.
 """
 
-from holdfast_core import cbor, crypto
+from holdfast_core import cbor, crypto, errors
 from holdfast_core import labels as L
 from holdfast_core.cose_key import is_label
-from holdfast_core.errors import BadSignature, CritUnknown, MalformedCose, NotAuthentic, UnsupportedAlg
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -60,7 +59,7 @@ def decode_message(encoded: bytes) -> CoseMessage:
     """
     item = cbor.decode(encoded, MESSAGE_TAGS)
     if not isinstance(item, cbor.Tag):
-        raise MalformedCose("tag")
+        raise errors.MalformedCose("tag")
     return message_from(item.number, item.value)
 
 
@@ -71,18 +70,18 @@ def message_from(tag: int, parts: object) -> CoseMessage:
     detached duplicate-header iv crit.
     """
     if tag not in MESSAGE_TAGS:
-        raise MalformedCose("tag")
+        raise errors.MalformedCose("tag")
     if not isinstance(parts, list) or len(parts) != (3 if tag == L.TAG_COSE_ENCRYPT0 else 4):
-        raise MalformedCose("structure")
+        raise errors.MalformedCose("structure")
     protected = parts[0]
     unprotected = parts[1]
     if not isinstance(protected, bytes) or not isinstance(unprotected, dict):
-        raise MalformedCose("structure")
+        raise errors.MalformedCose("structure")
     if parts[2] is None:
-        raise MalformedCose("detached")
+        raise errors.MalformedCose("detached")
     for part in parts[2:]:
         if not isinstance(part, bytes):
-            raise MalformedCose("structure")
+            raise errors.MalformedCose("structure")
     if protected == _EMPTY_MAP:  # both forms of an empty header are read, one enters the structures (section 3)
         protected = _EMPTY
     headers = _decode_headers(protected)
@@ -94,7 +93,7 @@ def message_from(tag: int, parts: object) -> CoseMessage:
 def _decode_headers(protected: bytes) -> "Headers":
     headers = cbor.decode(protected) if protected else {}
     if not isinstance(headers, dict):
-        raise MalformedCose("header")
+        raise errors.MalformedCose("header")
     return headers
 
 
@@ -102,30 +101,30 @@ def _check_headers(headers: "Headers", unprotected: "Headers") -> None:
     """Refuse a label in both headers, and a known parameter of a wrong type (RFC 9052 sections 3 and 3.1)."""
     for label in unprotected:
         if label in headers:
-            raise MalformedCose("duplicate-header")
+            raise errors.MalformedCose("duplicate-header")
     if L.HDR_CRIT in unprotected:
-        raise MalformedCose("crit")
+        raise errors.MalformedCose("crit")
     for both in (headers, unprotected):
         if L.HDR_ALG in both and not is_label(both[L.HDR_ALG]):
-            raise MalformedCose("header")
+            raise errors.MalformedCose("header")
         for label in (L.HDR_KID, L.HDR_IV, L.HDR_PARTIAL_IV):
             if label in both and not isinstance(both[label], bytes):
-                raise MalformedCose("header")
+                raise errors.MalformedCose("header")
     if L.HDR_CRIT in headers:
         _check_crit(headers)
     has_iv = L.HDR_IV in headers or L.HDR_IV in unprotected
     if has_iv and (L.HDR_PARTIAL_IV in headers or L.HDR_PARTIAL_IV in unprotected):
-        raise MalformedCose("iv")
+        raise errors.MalformedCose("iv")
 
 
 def _check_crit(headers: "Headers") -> None:
     """Refuse a crit that is no list of labels, is empty, or names what the protected header lacks."""
     crit = headers[L.HDR_CRIT]
     if not isinstance(crit, list) or not crit:
-        raise MalformedCose("crit")
+        raise errors.MalformedCose("crit")
     for label in crit:
         if not is_label(label) or label not in headers:
-            raise MalformedCose("crit")
+            raise errors.MalformedCose("crit")
 
 
 def open_message(message: CoseMessage, alg: int, key: "VerificationKey", external_aad: bytes = b"") -> bytes:
@@ -137,24 +136,24 @@ def open_message(message: CoseMessage, alg: int, key: "VerificationKey", externa
     BadSignature.
     """
     if L.HDR_CRIT in message.headers:
-        raise CritUnknown("crit")
+        raise errors.CritUnknown("crit")
     header_alg = message.header(L.HDR_ALG)
     if header_alg is None or header_alg != alg:
-        raise UnsupportedAlg("header")
+        raise errors.UnsupportedAlg("header")
     try:
         if message.tag == L.TAG_COSE_SIGN1:
             return _verify_sign1(message, alg, key, external_aad)
         if message.tag == L.TAG_COSE_MAC0:
             return _verify_mac0(message, alg, key, external_aad)
         return _open_encrypt0(message, alg, key, external_aad)
-    except NotAuthentic:
-        raise BadSignature("cose") from None
+    except errors.NotAuthentic:
+        raise errors.BadSignature("cose") from None
 
 
 def _verify_sign1(message: CoseMessage, alg: int, key: "VerificationKey", external_aad: bytes) -> bytes:
     """Verify an ES256 signature over the Sig_structure (RFC 9052 section 4.4)."""
     if alg != L.ALG_ES256 or isinstance(key, Secret):
-        raise UnsupportedAlg("sign1")
+        raise errors.UnsupportedAlg("sign1")
     to_be_signed = cbor.encode(["Signature1", message.protected, external_aad, message.content])
     key.verify(to_be_signed, message.proof)
     return message.content
@@ -164,21 +163,21 @@ def _verify_mac0(message: CoseMessage, alg: int, key: "VerificationKey", externa
     """Verify an HMAC-SHA-256 tag, whole or cut to 64 bits, over the MAC_structure (RFC 9052 section 6.3)."""
     tag_len = crypto.MAC_TAG_LENS.get(alg)
     if tag_len is None or not isinstance(key, Secret):
-        raise UnsupportedAlg("mac0")
+        raise errors.UnsupportedAlg("mac0")
     to_be_maced = cbor.encode(["MAC0", message.protected, external_aad, message.content])
     expected = crypto.hmac_sha256(key.reveal(), to_be_maced)[:tag_len]
     if not crypto.equal(expected, message.proof):
-        raise BadSignature("mac")
+        raise errors.BadSignature("mac")
     return message.content
 
 
 def _open_encrypt0(message: CoseMessage, alg: int, key: "VerificationKey", external_aad: bytes) -> bytes:
     """Decrypt AES-CCM with the Enc_structure as additional data (RFC 9052 section 5.3)."""
     if not isinstance(key, Secret):
-        raise UnsupportedAlg("encrypt0")
+        raise errors.UnsupportedAlg("encrypt0")
     _, nonce_len, _ = crypto.aead_sizes(alg)
     nonce = message.header(L.HDR_IV)
     if not isinstance(nonce, bytes) or len(nonce) != nonce_len:
-        raise MalformedCose("iv")
+        raise errors.MalformedCose("iv")
     enc_structure = cbor.encode(["Encrypt0", message.protected, external_aad])
     return crypto.Aead(alg, key.reveal()).open(nonce, enc_structure, message.content)

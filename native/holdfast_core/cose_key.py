@@ -4,9 +4,9 @@ Reads the two kinds a confirmation key can be here: EC2 on P-256, and Symmetric.
 `d` is refused, since a key that arrives in a token is there to be checked against.  Unknown members are ignored.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.confirmation import CoseKey
-from holdfast_core.errors import MalformedKey
 from holdfast_core.secret import Secret
 
 P256_COORDINATE_LEN = 32
@@ -19,16 +19,16 @@ def decode_cose_key(members: object) -> CoseKey:
     Raises MalformedKey with detail: map kty kid alg key-ops private crv x y k.
     """
     if not isinstance(members, dict):
-        raise MalformedKey("map")
+        raise errors.MalformedKey("map")
     kty = members.get(L.KEY_KTY)
     if type(kty) is not int or kty not in (L.KTY_EC2, L.KTY_SYMMETRIC):  # 2.0 == 2, and is another label
-        raise MalformedKey("kty")
+        raise errors.MalformedKey("kty")
     kid = members.get(L.KEY_KID)
     if L.KEY_KID in members and not isinstance(kid, bytes):
-        raise MalformedKey("kid")
+        raise errors.MalformedKey("kid")
     alg = members.get(L.KEY_ALG)
     if L.KEY_ALG in members and not is_label(alg):
-        raise MalformedKey("alg")
+        raise errors.MalformedKey("alg")
     key = CoseKey(kty, kid, alg)
     if L.KEY_OPS in members:
         key.key_ops = _key_ops(members[L.KEY_OPS])
@@ -46,27 +46,27 @@ def is_label(value: object) -> bool:
 
 def _key_ops(value: object) -> "tuple[int | str, ...]":
     if not isinstance(value, list) or not value:
-        raise MalformedKey("key-ops")
+        raise errors.MalformedKey("key-ops")
     for operation in value:
         if not is_label(operation):
-            raise MalformedKey("key-ops")
+            raise errors.MalformedKey("key-ops")
     return tuple(value)
 
 
 def _decode_ec2(key: CoseKey, members: "dict[object, object]") -> None:
     """Read crv, x and y: P-256 with both coordinates whole (RFC 9053 section 7.1.1)."""
     if L.KEY_D in members:
-        raise MalformedKey("private")
+        raise errors.MalformedKey("private")
     crv = members.get(L.KEY_CRV)
     if type(crv) is not int or crv != L.CRV_P256:
-        raise MalformedKey("crv")
+        raise errors.MalformedKey("crv")
     x = members.get(L.KEY_X)
     y = members.get(L.KEY_Y)
     if not isinstance(x, bytes) or len(x) != P256_COORDINATE_LEN:
-        raise MalformedKey("x")
+        raise errors.MalformedKey("x")
     # A compressed point has a bool here; RFC 9679 hashes the whole y, so only that is read.
     if not isinstance(y, bytes) or len(y) != P256_COORDINATE_LEN:
-        raise MalformedKey("y")
+        raise errors.MalformedKey("y")
     key.crv = L.CRV_P256
     key.x = x
     key.y = y
@@ -75,5 +75,5 @@ def _decode_ec2(key: CoseKey, members: "dict[object, object]") -> None:
 def _decode_symmetric(key: CoseKey, members: "dict[object, object]") -> None:
     k = members.get(L.KEY_K)
     if not isinstance(k, bytes) or not k:
-        raise MalformedKey("k")
+        raise errors.MalformedKey("k")
     key.k = Secret(k)

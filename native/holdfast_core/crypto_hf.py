@@ -6,8 +6,9 @@ Never imported by name except from crypto.py and tests. RFC 9053 sections 2.1 an
 
 import hf_native
 from hf_native import equal, hmac_sha256, sha256
+from holdfast_core import errors
 from holdfast_core.aes_ccm import NONCE_LEN, aead_sizes
-from holdfast_core.errors import LocalError, MalformedKey, NotAuthentic
+from holdfast_core.errors import LocalError
 
 __all__ = ("PROVIDER", "Aead", "Es256Key", "equal", "hmac_sha256", "sha256")
 
@@ -60,7 +61,7 @@ class Aead:
             raise LocalError("aead-nonce-length")
         plaintext = hf_native.ccm_open(self._key, self._tag_len, nonce, aad, ciphertext)
         if plaintext is None:
-            raise NotAuthentic("aead-tag")
+            raise errors.NotAuthentic("aead-tag")
         return plaintext
 
 
@@ -76,22 +77,22 @@ class Es256Key:
 
     def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
-            raise MalformedKey("coordinate-length")
+            raise errors.MalformedKey("coordinate-length")
         self.point = x + y
         self.table = table
         if hf_native.p256_check_point(self.point):
-            raise MalformedKey("not-on-curve")
+            raise errors.MalformedKey("not-on-curve")
         if table is not None and hf_native.p256_table_check(table, self.point):
-            raise MalformedKey("table")
+            raise errors.MalformedKey("table")
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Return if signature (r || s, 64 bytes) is this key's over message. Raises NotAuthentic."""
         if len(signature) != 2 * _COORDINATE_LEN:
-            raise NotAuthentic("signature-length")
+            raise errors.NotAuthentic("signature-length")
         digest = sha256(message)
         if self.table is None:
             refused = hf_native.p256_verify(self.point, digest, signature)
         else:
             refused = hf_native.p256_verify_fixed(self.table, digest, signature)
         if refused:
-            raise NotAuthentic("signature")
+            raise errors.NotAuthentic("signature")

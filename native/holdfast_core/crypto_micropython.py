@@ -3,10 +3,9 @@
 Never imported by name except from crypto.py and tests: crypto.py is the interface, documented there.
 """
 
-from holdfast_core import p256
+from holdfast_core import errors, p256
 from holdfast_core.aes_ccm import equal
 from holdfast_core.crypto_firmware import Aead, hmac_sha256, sha256
-from holdfast_core.errors import MalformedKey, NotAuthentic
 
 __all__ = ("PROVIDER", "Aead", "Es256Key", "equal", "hmac_sha256", "sha256")
 
@@ -27,21 +26,21 @@ class Es256Key:
 
     def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:  # noqa: ARG002 - the C core's
         if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
-            raise MalformedKey("coordinate-length")
+            raise errors.MalformedKey("coordinate-length")
         self._x = int.from_bytes(x, "big")
         self._y = int.from_bytes(y, "big")
         self._table: list[bytes] = []
         if not p256.is_on_curve(self._x, self._y):
-            raise MalformedKey("not-on-curve")
+            raise errors.MalformedKey("not-on-curve")
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Return if signature (r || s, 64 bytes) is this key's over message. Raises NotAuthentic."""
         if len(signature) != 2 * _COORDINATE_LEN:
-            raise NotAuthentic("signature-length")
+            raise errors.NotAuthentic("signature-length")
         if not self._table:
             self._table = p256.comb_table(self._x, self._y)
         r = int.from_bytes(signature[:_COORDINATE_LEN], "big")
         s = int.from_bytes(signature[_COORDINATE_LEN:], "big")
         digest = int.from_bytes(sha256(message), "big")
         if not p256.is_signature(self._table, digest, r, s):
-            raise NotAuthentic("signature")
+            raise errors.NotAuthentic("signature")

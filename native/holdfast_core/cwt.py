@@ -8,16 +8,8 @@ The algorithm is the configured key's, a key has one role, and keys of other rol
 Never reads a claim: see claims.py.  Never checks time, audience or scope: see verifier.py.
 """
 
-from holdfast_core import cbor, cose
+from holdfast_core import cbor, cose, errors
 from holdfast_core import labels as L
-from holdfast_core.errors import (
-    BadSignature,
-    CritUnknown,
-    HeaderUnprotected,
-    MalformedCose,
-    UnknownKey,
-    UnsupportedAlg,
-)
 from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED
 from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
 
@@ -62,16 +54,16 @@ def open_cwt(token: bytes, trust: "Trust", formats: "Sequence[str]") -> Opened:
     if message.tag != L.TAG_COSE_ENCRYPT0:
         token_format = CWT_SIGNED if message.tag == L.TAG_COSE_SIGN1 else CWT_MAC
         if token_format not in formats:
-            raise UnsupportedAlg("format")
+            raise errors.UnsupportedAlg("format")
         payload, key = _open_with_trust(message, trust, None)
         return Opened(payload, key.issuer, token_format)
     if CWT_ENCRYPTED not in formats and CWT_NESTED not in formats:
-        raise UnsupportedAlg("format")
+        raise errors.UnsupportedAlg("format")
     payload, key = _open_with_trust(message, trust, None)
     nested = payload.startswith(_SIGN1_HEAD)
     token_format = CWT_NESTED if nested else CWT_ENCRYPTED
     if token_format not in formats:
-        raise UnsupportedAlg("format")
+        raise errors.UnsupportedAlg("format")
     if nested:
         payload, _ = _open_with_trust(cose.decode_message(payload), trust, key.issuer)
     return Opened(payload, key.issuer, token_format)
@@ -80,13 +72,13 @@ def open_cwt(token: bytes, trust: "Trust", formats: "Sequence[str]") -> Opened:
 def _decode_token(token: bytes) -> cose.CoseMessage:
     """Decode tag 61 around one COSE tag around the message (RFC 9770 section 3)."""
     if len(token) > MAX_TOKEN_LEN:
-        raise MalformedCose("too-long")
+        raise errors.MalformedCose("too-long")
     outer = cbor.decode(token, _TOKEN_TAGS)
     if not isinstance(outer, cbor.Tag) or outer.number != L.TAG_CWT:
-        raise MalformedCose("tag")
+        raise errors.MalformedCose("tag")
     inner = outer.value
     if not isinstance(inner, cbor.Tag):
-        raise MalformedCose("tag")
+        raise errors.MalformedCose("tag")
     return cose.message_from(inner.number, inner.value)
 
 
@@ -98,37 +90,37 @@ def _open_with_trust(message: cose.CoseMessage, trust: "Trust", issuer: "str | N
 
 def _open_with_any(message: cose.CoseMessage, candidates: "list[TrustedKey]") -> "tuple[bytes, TrustedKey]":
     if not candidates:
-        raise UnknownKey("kid")
+        raise errors.UnknownKey("kid")
     alg = message.header(L.HDR_ALG)
     fitting = [key for key in candidates if key.alg == alg]
     if not fitting:
-        raise UnsupportedAlg("key")
+        raise errors.UnsupportedAlg("key")
     for key in fitting:  # kids are the AS's own business, so two ASes may use the same one
         try:
             return cose.open_message(message, key.alg, key.key), key
-        except BadSignature:
+        except errors.BadSignature:
             continue
-    raise BadSignature("no-key-fits")
+    raise errors.BadSignature("no-key-fits")
 
 
 def _checked_kid(message: cose.CoseMessage) -> bytes:
     """Check that the header is the profile's and return its kid."""
     if message.unprotected:
-        raise HeaderUnprotected("unprotected")
+        raise errors.HeaderUnprotected("unprotected")
     if L.HDR_CRIT in message.headers:
-        raise CritUnknown("crit")
+        raise errors.CritUnknown("crit")
     allowed = 2
     if message.tag == L.TAG_COSE_ENCRYPT0:
         if L.HDR_IV not in message.headers:
-            raise MalformedCose("iv")
+            raise errors.MalformedCose("iv")
         allowed = 3
     if L.HDR_ALG not in message.headers:
-        raise UnsupportedAlg("missing")
+        raise errors.UnsupportedAlg("missing")
     kid = message.headers.get(L.HDR_KID)
     if not isinstance(kid, bytes):
-        raise UnknownKey("missing")
+        raise errors.UnknownKey("missing")
     if len(message.headers) != allowed:  # in a token every parameter counts as critical (RFC 8392 section 7.2 step 4)
-        raise CritUnknown("parameter")
+        raise errors.CritUnknown("parameter")
     return kid
 
 
@@ -144,7 +136,7 @@ def open_encrypted_key(value: object, trust: "Trust", issuer: str) -> bytes:
     else:
         message = cose.message_from(L.TAG_COSE_ENCRYPT0, value)
     if message.tag != L.TAG_COSE_ENCRYPT0:
-        raise MalformedCose("tag")
+        raise errors.MalformedCose("tag")
     kid = message.header(L.HDR_KID)
     candidates = trust.find(ROLE_ENCRYPT, kid if isinstance(kid, bytes) else None, issuer)
     return _open_with_any(message, candidates)[0]

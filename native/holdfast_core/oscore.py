@@ -11,20 +11,11 @@ Never draws randomness, never shows a key, never uses a (key, nonce) pair twice,
 messages or blockwise transfers (inner blocks are ordinary options here; outer ones are put together before).
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, decode_options, encode_options, is_request, is_response
 from holdfast_core.crypto import Aead, aead_sizes, hkdf_expand, hkdf_extract
-from holdfast_core.errors import (
-    DecryptionFailed,
-    LocalError,
-    MalformedCoap,
-    MalformedOscore,
-    NotAuthentic,
-    ReplayDetected,
-    UnknownContext,
-    UnsupportedAlg,
-)
+from holdfast_core.errors import LocalError
 from holdfast_core.oscore_option import MAX_PIV_LEN, OscoreOption, decode_option, encode_option, encode_piv
 from holdfast_core.replay_window import ReplayWindow
 from holdfast_core.secret import Secret
@@ -129,7 +120,7 @@ class SecurityContext:
         replay: ReplayWindow | None = None,
     ) -> None:
         if hkdf != L.ALG_HMAC_256_256:
-            raise UnsupportedAlg("hkdf")
+            raise errors.UnsupportedAlg("hkdf")
         key_len, nonce_len, _ = aead_sizes(alg)
         if sender_id == recipient_id or max(len(sender_id), len(recipient_id)) > max_id_len(alg):
             raise LocalError("oscore-ids")
@@ -185,7 +176,7 @@ class SecurityContext:
         """
         option = _option_of(message)
         if not option.piv or option.kid is None:
-            raise MalformedOscore("no-piv" if not option.piv else "no-kid")
+            raise errors.MalformedOscore("no-piv" if not option.piv else "no-kid")
         self._check_ids(option)
         number = int.from_bytes(option.piv, "big")
         fresh = self.replay.initialised
@@ -198,7 +189,7 @@ class SecurityContext:
             self.replay.record(number)
         inner = _join(message, plaintext)
         if not is_request(inner.code):
-            raise MalformedOscore("code")
+            raise errors.MalformedOscore("code")
         # An old request that comes again after a restart was answered under its nonce before: not a second time.
         state = RequestState(self, number, nonce, aad, _registers(inner.get(L.OPT_OBSERVE)), fresh)
         return Opened(inner, state, fresh)
@@ -257,12 +248,12 @@ class SecurityContext:
         number = int.from_bytes(option.piv, "big") if option.piv else -1
         last = state.last
         if state.done or (last is not None and number <= last):
-            raise ReplayDetected
+            raise errors.ReplayDetected
         nonce = _nonce(self._peer_nonce, number) if option.piv else state.nonce
         inner = _join(message, self._open(message, nonce, state.aad))
         observed = inner.get(L.OPT_OBSERVE) is not None
         if not is_response(inner.code) or (observed and not state.observe):
-            raise MalformedOscore("observe" if observed else "code")
+            raise errors.MalformedOscore("observe" if observed else "code")
         state.last = number
         state.done = not observed
         return inner
@@ -272,9 +263,9 @@ class SecurityContext:
     def _check_ids(self, option: OscoreOption) -> None:
         """Refuse a message that names another context than this."""
         if option.kid is not None and option.kid != self.recipient_id:
-            raise UnknownContext
+            raise errors.UnknownContext
         if option.kid_context is not None and option.kid_context != self.id_context:
-            raise UnknownContext
+            raise errors.UnknownContext
 
     def _check_state(self, state: RequestState) -> None:
         if state.context is not self:
@@ -286,8 +277,8 @@ class SecurityContext:
     def _open(self, message: Message, nonce: bytes, aad: bytes) -> bytes:
         try:
             return self._opener.open(nonce, aad, message.payload)
-        except NotAuthentic:
-            raise DecryptionFailed from None
+        except errors.NotAuthentic:
+            raise errors.DecryptionFailed from None
 
 
 def _nonce_base(common_iv: bytes, id_: bytes) -> "tuple[bytes, int]":
@@ -325,7 +316,7 @@ def _option_of(message: Message) -> OscoreOption:
     """Decode the one OSCORE option of a message that has a payload (RFC 8613 section 2)."""
     values = [value for number, value in message.options if number == _OSCORE]
     if len(values) != 1 or not message.payload:
-        raise MalformedOscore("option-count" if len(values) != 1 else "no-payload")
+        raise errors.MalformedOscore("option-count" if len(values) != 1 else "no-payload")
     return decode_option(values[0])
 
 
@@ -362,14 +353,14 @@ def _join(outer: Message, plaintext: bytes) -> Message:
     Raises MalformedOscore.
     """
     if not plaintext:
-        raise MalformedOscore("plaintext")
+        raise errors.MalformedOscore("plaintext")
     try:
         options, payload = decode_options(plaintext, 1)
-    except MalformedCoap:
-        raise MalformedOscore("plaintext") from None
+    except errors.MalformedCoap:
+        raise errors.MalformedOscore("plaintext") from None
     numbers = [option[0] for option in options]
     if _OSCORE in numbers:
-        raise MalformedOscore("nested")
+        raise errors.MalformedOscore("nested")
     for number, value in outer.options:
         if number in _OUTER and number not in numbers:
             _insert(options, number, value)

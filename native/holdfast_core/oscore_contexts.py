@@ -4,7 +4,8 @@ Never evicts: who adds decides what goes first.  A kid names one context only, s
 choice but never has to make it.
 """
 
-from holdfast_core.errors import LocalError, MalformedOscore, Overloaded, UnknownContext
+from holdfast_core import errors
+from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ContextTable:
         if context.recipient_id in self._by_kid:
             raise LocalError("kid-taken")
         if len(self._by_kid) >= self._limit:
-            raise Overloaded("contexts")
+            raise errors.Overloaded("contexts")
         self._by_kid[context.recipient_id] = context
 
     def remove(self, context: "SecurityContext") -> None:
@@ -49,8 +50,8 @@ class ContextTable:
         Raises UnknownContext: no such kid, or its context has another ID Context.  MalformedOscore: no kid at all.
         """
         if kid is None:
-            raise MalformedOscore("no-kid")
+            raise errors.MalformedOscore("no-kid")
         context = self._by_kid.get(kid)
         if context is None or (kid_context is not None and kid_context != context.id_context):
-            raise UnknownContext
+            raise errors.UnknownContext
         return context

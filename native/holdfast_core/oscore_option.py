@@ -3,8 +3,9 @@
 Never looks at keys or contexts, and never repairs: a value that this encoder would not write is malformed.
 """
 
+from holdfast_core import errors
 from holdfast_core import labels as L
-from holdfast_core.errors import LocalError, MalformedOscore
+from holdfast_core.errors import LocalError
 
 MAX_PIV_LEN = 5  # RFC 8613 section 6.1: n = 6 and 7 are reserved
 _KNOWN_FLAGS = L.OSCFLAG_PIV_LEN | L.OSCFLAG_KID | L.OSCFLAG_KID_CONTEXT
@@ -57,23 +58,23 @@ def decode_option(value: bytes) -> OscoreOption:
     flags = value[0]
     at = 1 + (flags & L.OSCFLAG_PIV_LEN)
     if flags == 0 or flags & ~_KNOWN_FLAGS:
-        raise MalformedOscore("flags")
+        raise errors.MalformedOscore("flags")
     if at > 1 + MAX_PIV_LEN:
-        raise MalformedOscore("piv-length")
+        raise errors.MalformedOscore("piv-length")
     piv = value[1:at]
     if at > len(value):
-        raise MalformedOscore("truncated")
+        raise errors.MalformedOscore("truncated")
     if len(piv) > 1 and piv[0] == 0:
-        raise MalformedOscore("piv-not-shortest")
+        raise errors.MalformedOscore("piv-not-shortest")
     kid = kid_context = None
     if flags & L.OSCFLAG_KID_CONTEXT:
         end = at + 1 + value[at] if at < len(value) else at + 1
         if end > len(value):
-            raise MalformedOscore("truncated")
+            raise errors.MalformedOscore("truncated")
         kid_context = value[at + 1 : end]
         at = end
     if flags & L.OSCFLAG_KID:
         kid = value[at:]
     elif at != len(value):
-        raise MalformedOscore("trailing")
+        raise errors.MalformedOscore("trailing")
     return OscoreOption(piv, kid, kid_context)

@@ -5,9 +5,9 @@ guessed.  It is full of secrets: it travels as a file of mode 0600 and is never 
 section 6.3).  The server builds it and the device reads it; both use this file, so neither imports the other.
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
-from holdfast_core.errors import Malformed, MalformedProvisioning
+from holdfast_core.errors import Malformed
 from holdfast_core.p256_table import is_table
 from holdfast_core.secret import Secret
 
@@ -209,10 +209,10 @@ def decode_provisioning(encoded: bytes) -> Provisioning:
     try:
         record = cbor.decode(encoded)
     except Malformed:
-        raise MalformedProvisioning("cbor") from None
+        raise errors.MalformedProvisioning("cbor") from None
     record = _members(record, "members", _REQUIRED, _OPTIONAL)
     if not _is_int(record[L.PROV_VERSION]) or record[L.PROV_VERSION] != VERSION:
-        raise MalformedProvisioning("version")
+        raise errors.MalformedProvisioning("version")
     return Provisioning(
         issuer=_text(record[L.PROV_ISSUER], "issuer"),
         as_uri=_text(record[L.PROV_AS_URI], "as-uri"),
@@ -261,12 +261,12 @@ def _decode_key(value: object) -> ProvisionedKey:
     row = _list(value, "keys", 5, 6)  # the sixth is the table, where there is one
     role, kid, alg, issuer, material = row[:5]
     if role not in ROLES or not _is_int(alg):
-        raise MalformedProvisioning("keys")
+        raise errors.MalformedProvisioning("keys")
     table = None
     if len(row) == 6:
         table = row[5]
         if role != "sign" or not isinstance(table, bytes) or not is_table(table):
-            raise MalformedProvisioning("table")
+            raise errors.MalformedProvisioning("table")
     low, high = (64, 64) if role == "sign" else (16, 64)
     return ProvisionedKey(
         role, _octets(kid, "keys", 0, 64), alg, _text(issuer, "keys"), _secret(material, "keys", low, high), table
@@ -277,11 +277,11 @@ def _decode_rs(value: object) -> RsProvisioning:
     record = _members(value, "rs", _RS_REQUIRED, ())
     connected, freshness = record[L.PROV_RS_CONNECTED], record[L.PROV_RS_FRESHNESS]
     if not isinstance(connected, bool) or not isinstance(freshness, bool):
-        raise MalformedProvisioning("rs")
+        raise errors.MalformedProvisioning("rs")
     formats = tuple([_text(item, "formats") for item in _list(record[L.PROV_RS_FORMATS], "formats", 1)])
     for name in formats:
         if name not in FORMATS:
-            raise MalformedProvisioning("formats")
+            raise errors.MalformedProvisioning("formats")
     return RsProvisioning(
         rs_id=_octets(record[L.PROV_RS_ID], "rs-id", 1, 64),
         audiences=tuple([_text(a, "audiences") for a in _list(record[L.PROV_RS_AUDIENCES], "audiences", 1)]),
@@ -294,17 +294,17 @@ def _decode_rs(value: object) -> RsProvisioning:
 
 def _decode_scopes(value: object) -> "dict[str, list[tuple[str, int]]]":
     if not isinstance(value, dict):
-        raise MalformedProvisioning("scopes")
+        raise errors.MalformedProvisioning("scopes")
     scopes: dict[str, list[tuple[str, int]]] = {}
     for text, entries in value.items():
         rows = []
         for entry in _list(entries, "scopes", 1):
             path, mask = _list(entry, "scopes", 2, 2)
             if _text(path, "scopes")[0] != "/":
-                raise MalformedProvisioning("scopes")
+                raise errors.MalformedProvisioning("scopes")
             rows.append((path, _uint(mask, "scopes", 1, (1 << 64) - 1)))
         if " " in _text(text, "scopes"):
-            raise MalformedProvisioning("scopes")
+            raise errors.MalformedProvisioning("scopes")
         scopes[text] = rows
     return scopes
 
@@ -314,7 +314,7 @@ def _decode_context(value: object) -> AsContext:
     sender_id = _octets(record[L.PROV_CTX_SENDER_ID], "as-context", 0, MAX_OSCORE_ID_LEN)
     recipient_id = _octets(record[L.PROV_CTX_RECIPIENT_ID], "as-context", 0, MAX_OSCORE_ID_LEN)
     if sender_id == recipient_id:
-        raise MalformedProvisioning("as-context")
+        raise errors.MalformedProvisioning("as-context")
     return AsContext(
         _secret(record[L.PROV_CTX_SECRET], "as-context", 16, 64),
         _octets(record[L.PROV_CTX_SALT], "as-context", 0, 64),
@@ -328,13 +328,13 @@ def _decode_context(value: object) -> AsContext:
 
 def _members(value: object, name: str, required: "tuple[int, ...]", optional: "tuple[int, ...]") -> "dict[int, Any]":
     if not isinstance(value, dict):
-        raise MalformedProvisioning(name)
+        raise errors.MalformedProvisioning(name)
     for key in required:
         if key not in value:
-            raise MalformedProvisioning(name)
+            raise errors.MalformedProvisioning(name)
     for key in value:
         if key not in required and key not in optional:
-            raise MalformedProvisioning(name)
+            raise errors.MalformedProvisioning(name)
     return value
 
 
@@ -348,19 +348,19 @@ def _is_int(value: object) -> bool:
 
 def _uint(value: object, name: str, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise MalformedProvisioning(name)
+        raise errors.MalformedProvisioning(name)
     return value
 
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT_LEN:
-        raise MalformedProvisioning(name)
+        raise errors.MalformedProvisioning(name)
     return value
 
 
 def _octets(value: object, name: str, low: int, high: int) -> bytes:
     if not isinstance(value, bytes) or not low <= len(value) <= high:
-        raise MalformedProvisioning(name)
+        raise errors.MalformedProvisioning(name)
     return value
 
 
@@ -370,7 +370,7 @@ def _secret(value: object, name: str, low: int, high: int) -> Secret:
 
 def _list(value: object, name: str, low: int, high: int = 64) -> "list[Any]":
     if not isinstance(value, list) or not low <= len(value) <= high:
-        raise MalformedProvisioning(name)
+        raise errors.MalformedProvisioning(name)
     return value
 
 

@@ -4,7 +4,8 @@ Never decrypts and never persists itself: after a restart it starts uninitialise
 Echo (appendix B.1.2) gives it a lower limit.  Who can keep it whole, and use what he kept once, may resume it.
 """
 
-from holdfast_core.errors import LocalError, ReplayDetected
+from holdfast_core import errors
+from holdfast_core.errors import LocalError
 
 WINDOW_SIZE = 32  # the default of RFC 8613 section 3.2.2
 
@@ -40,7 +41,7 @@ class ReplayWindow:
             raise LocalError("window-uninitialised")
         behind = self._highest - number
         if behind >= 0 and (behind >= self._size or self._seen >> behind & 1):
-            raise ReplayDetected
+            raise errors.ReplayDetected
 
     def record(self, number: int) -> None:
         """Mark number as seen, after its message proved authentic.  Raises as check does, then changes nothing."""

@@ -5,16 +5,9 @@ An RS refuses a scope it does not understand whole; it never takes the part that
 Dynamic permissions (RFC 9237 section 2.3) and methods without a bit of ours are not understood.
 """
 
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
-from holdfast_core.errors import (
-    LocalError,
-    MalformedCbor,
-    MalformedScope,
-    MethodForbidden,
-    ResourceForbidden,
-    ScopeUnknown,
-)
+from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +40,9 @@ class Permissions:
         """
         methods = self._methods.get(path, 0)
         if not methods:
-            raise ResourceForbidden("path")
+            raise errors.ResourceForbidden("path")
         if not L.CODE_GET <= code <= L.CODE_IPATCH or not methods >> (code - 1) & 1:
-            raise MethodForbidden("method")
+            raise errors.MethodForbidden("method")
 
     def entries(self) -> "list[Permission]":
         """Return the permissions, one for each path, sorted by path."""
@@ -90,7 +83,7 @@ class ScopeMap:
     def permissions(self, name: str) -> "list[Permission]":
         """Return what one name permits; ScopeUnknown when it means nothing here."""
         if name not in self._permissions:
-            raise ScopeUnknown("name")
+            raise errors.ScopeUnknown("name")
         return self._permissions[name]
 
     def serves(self, path: str) -> bool:
@@ -111,12 +104,12 @@ def understand(scope: "str | bytes", scope_map: ScopeMap) -> Permissions:
         return Permissions(permissions)
     permissions = decode_aif(scope)
     if not permissions:
-        raise ScopeUnknown("empty")
+        raise errors.ScopeUnknown("empty")
     for path, methods in permissions:
         if not scope_map.serves(path):
-            raise ScopeUnknown("path")
+            raise errors.ScopeUnknown("path")
         if not methods or methods & ~ALL_METHODS:
-            raise ScopeUnknown("method")
+            raise errors.ScopeUnknown("method")
     return Permissions(permissions)
 
 
@@ -124,10 +117,10 @@ def split_scope(scope: str) -> "list[str]":
     """Split a text scope into its names, in order; MalformedScope when it is not 1*(names with one space between)."""
     names = scope.split(" ")
     if len(names) > MAX_PERMISSIONS:
-        raise MalformedScope("too-long")
+        raise errors.MalformedScope("too-long")
     for name in names:
         if not _is_scope_token(name):
-            raise MalformedScope("name")
+            raise errors.MalformedScope("name")
     return names
 
 
@@ -147,23 +140,23 @@ def decode_aif(encoded: bytes) -> "list[Permission]":
     """
     try:
         entries = cbor.decode(encoded, (), 2)
-    except MalformedCbor:
-        raise MalformedScope("cbor") from None
+    except errors.MalformedCbor:
+        raise errors.MalformedScope("cbor") from None
     if not isinstance(entries, list):
-        raise MalformedScope("array")
+        raise errors.MalformedScope("array")
     if len(entries) > MAX_PERMISSIONS:
-        raise MalformedScope("too-long")
+        raise errors.MalformedScope("too-long")
     return [_permission(entry) for entry in entries]
 
 
 def _permission(entry: object) -> "Permission":
     if not isinstance(entry, list) or len(entry) != 2:
-        raise MalformedScope("entry")
+        raise errors.MalformedScope("entry")
     path, methods = entry
     if not isinstance(path, str) or not path.startswith("/"):
-        raise MalformedScope("path")
+        raise errors.MalformedScope("path")
     if isinstance(methods, bool) or not isinstance(methods, int) or methods < 0:
-        raise MalformedScope("methods")
+        raise errors.MalformedScope("methods")
     return path, methods
 
 

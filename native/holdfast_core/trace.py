@@ -6,9 +6,9 @@ OSCORE shows its code, path and content format only.  Runs on both interpreters.
 
 import json
 
+from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_message import code_text
-from holdfast_core.errors import MalformedCoap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,5 +67,5 @@ def _path(message: "Message") -> "str | None":
     """Uri-Path, None when it is not UTF-8: a trace never raises, whatever it is shown."""
     try:
         return message.path()
-    except MalformedCoap:
+    except errors.MalformedCoap:
         return None

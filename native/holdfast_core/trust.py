@@ -4,9 +4,8 @@ A key has one role and one algorithm, fixed when it is provisioned and never tak
 Never opens anything: cwt.py does.
 """
 
-from holdfast_core import crypto
+from holdfast_core import crypto, errors
 from holdfast_core import labels as L
-from holdfast_core.errors import MalformedKey
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -54,24 +53,24 @@ def _check_trusted(role: str, alg: int, key: "VerificationKey") -> None:
     """Refuse an algorithm that is not one of the role's, and a key that is not one of the algorithm's."""
     if role == ROLE_SIGN:
         if alg != L.ALG_ES256:
-            raise MalformedKey("alg")
+            raise errors.MalformedKey("alg")
         if isinstance(key, Secret):
-            raise MalformedKey("role")
+            raise errors.MalformedKey("role")
         return
     if not isinstance(key, Secret):
-        raise MalformedKey("role")
+        raise errors.MalformedKey("role")
     if role == ROLE_MAC:
         if alg not in crypto.MAC_TAG_LENS:
-            raise MalformedKey("alg")
+            raise errors.MalformedKey("alg")
         key_len = MAC_KEY_LEN
     elif role == ROLE_ENCRYPT:
         if alg not in _ENCRYPT_ALGS:
-            raise MalformedKey("alg")
+            raise errors.MalformedKey("alg")
         key_len = crypto.aead_sizes(alg)[0]
     else:
-        raise MalformedKey("role")
+        raise errors.MalformedKey("role")
     if len(key) != key_len:
-        raise MalformedKey("length")
+        raise errors.MalformedKey("length")
 
 
 class Trust:

@@ -6,26 +6,12 @@ RFC 9200 checks a claim `if present`; a token without aud, scope, cnf or any end
 of them would be a right without a limit.  Never asks for proof of possession, stores nothing, and has no clock.
 """
 
-from holdfast_core import crypto
+from holdfast_core import crypto, errors
 from holdfast_core import labels as L
 from holdfast_core.claims import Claims, claims_from_introspection, decode_claims
 from holdfast_core.cnf import check_osc, decode_cnf
 from holdfast_core.confirmation import Cnf
 from holdfast_core.cwt import Opened, open_cwt, open_encrypted_key
-from holdfast_core.errors import (
-    CnonceStale,
-    KeyUnsuitable,
-    MalformedClaims,
-    NotYetValid,
-    ProfileUnsupported,
-    Replayed,
-    Revoked,
-    ScopeUnknown,
-    TokenExpired,
-    UnsupportedAlg,
-    WrongAudience,
-    WrongIssuer,
-)
 from holdfast_core.grant import Grant
 from holdfast_core.rules import CWT_MAC, CWT_SIGNED, REFERENCE
 from holdfast_core.scope import Permissions, understand
@@ -83,12 +69,12 @@ def grant_from_introspection(
     is not active; TokenRejected.
     """
     if REFERENCE not in rules.formats:
-        raise UnsupportedAlg("format")
+        raise errors.UnsupportedAlg("format")
     active = answer.get(L.INTRO_ACTIVE) if isinstance(answer, dict) else None
     if not isinstance(active, bool):
-        raise MalformedClaims("active")
+        raise errors.MalformedClaims("active")
     if not active:
-        inactive = Revoked("inactive")
+        inactive = errors.Revoked("inactive")
         inactive.coap_code = L.CODE_BAD_REQUEST  # claims cannot be obtained (RFC 9200 section 5.10.1.1)
         raise inactive
     claims = claims_from_introspection(answer)
@@ -108,7 +94,7 @@ def _grant(
 ) -> Grant:
     """Check the claims in the order of RFC 9200 section 5.10.1.1; opened says who vouches for them, and how."""
     if claims.iss is not None and claims.iss != opened.issuer:
-        raise WrongIssuer("iss")
+        raise errors.WrongIssuer("iss")
     _check_time(claims, rules, now_s, now_is_floor)
     exi_seq = None
     if claims.exi is not None and opened.format != REFERENCE:
@@ -123,31 +109,31 @@ def _grant(
 def _check_time(claims: Claims, rules: "Rules", now_s: "int | None", now_is_floor: bool) -> None:
     """Check exp, nbf and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4)."""
     if claims.exp is None and claims.exi is None:
-        raise TokenExpired("endless")
+        raise errors.TokenExpired("endless")
     if claims.exi == 0:
-        raise TokenExpired("exi")
+        raise errors.TokenExpired("exi")
     if now_s is None:
         # Without any time only a countdown or a nonce of our own can show that the token is not an old one.
         if claims.exi is None and claims.cnonce is None:
-            raise TokenExpired("no-clock")
+            raise errors.TokenExpired("no-clock")
         return
     if claims.exp is not None and now_s >= claims.exp + rules.leeway_s:
-        raise TokenExpired("exp")
+        raise errors.TokenExpired("exp")
     if claims.nbf is not None and not now_is_floor and now_s + rules.leeway_s < claims.nbf:
-        raise NotYetValid("nbf")
+        raise errors.NotYetValid("nbf")
 
 
 def _check_exi(claims: Claims, rules: "Rules", exi_floor: "int | None") -> int:
     """Check that an exi token is for this RS and above what has expired; return its sequence number."""
     cti = claims.cti
     if cti is None or exi_floor is None:
-        raise Replayed("no-cti" if cti is None else "no-floor")
+        raise errors.Replayed("no-cti" if cti is None else "no-floor")
     rs_id_len = len(cti) - EXI_SEQUENCE_LEN
     if rs_id_len < 0 or cti[:rs_id_len] != rules.rs_id:
-        raise Replayed("other-rs")
+        raise errors.Replayed("other-rs")
     sequence = int.from_bytes(cti[rs_id_len:], "big")
     if sequence <= exi_floor:
-        raise Replayed("sequence")
+        raise errors.Replayed("sequence")
     return sequence
 
 
@@ -157,9 +143,9 @@ def _check_rights(claims: Claims, rules: "Rules") -> Permissions:
         if audience in rules.audiences:
             break
     else:
-        raise WrongAudience("aud")
+        raise errors.WrongAudience("aud")
     if claims.scope is None:
-        raise ScopeUnknown("missing")
+        raise errors.ScopeUnknown("missing")
     return understand(claims.scope, rules.scope_map)
 
 
@@ -167,24 +153,24 @@ def _check_cnonce(claims: Claims, rules: "Rules", cnonce_check: "CnonceCheck | N
     """Check the client-nonce whenever there is one, and that there is one when rules say so (RFC 9200 5.3.1)."""
     if claims.cnonce is None:
         if rules.require_cnonce:
-            raise CnonceStale("missing")
+            raise errors.CnonceStale("missing")
         return
     if cnonce_check is None or not cnonce_check(claims.cnonce):
-        raise CnonceStale("stale")
+        raise errors.CnonceStale("stale")
 
 
 def _profile(claims: Claims, rules: "Rules") -> int:
     if claims.ace_profile is None:
         return rules.profiles[0]
     if claims.ace_profile not in rules.profiles:
-        raise ProfileUnsupported("ace_profile")
+        raise errors.ProfileUnsupported("ace_profile")
     return claims.ace_profile
 
 
 def _check_cnf(claims: Claims, profile: int, opened: Opened, trust: "Trust") -> Cnf:
     """Decode cnf and check that its key serves the profile (RFC 9201 section 5) and came here unseen."""
     if claims.cnf is None:
-        raise KeyUnsuitable("missing")  # never a bearer token
+        raise errors.KeyUnsuitable("missing")  # never a bearer token
 
     def open_encrypted(value: object) -> bytes:
         return open_encrypted_key(value, trust, opened.issuer)
@@ -195,14 +181,14 @@ def _check_cnf(claims: Claims, profile: int, opened: Opened, trust: "Trust") -> 
     _CNF_RULES[profile](cnf)
     is_secret = cnf.osc is not None or (cnf.key is not None and cnf.key.k is not None)
     if is_secret and not cnf.encrypted and opened.format in (CWT_SIGNED, CWT_MAC):
-        raise KeyUnsuitable("in-clear")  # whoever saw the token pass has the key (RFC 8747 section 3.2)
+        raise errors.KeyUnsuitable("in-clear")  # whoever saw the token pass has the key (RFC 8747 section 3.2)
     return cnf
 
 
 def _check_oscore_cnf(cnf: Cnf) -> None:
     """Check OSCORE_Input_Material (RFC 9203 section 3.2)."""
     if cnf.osc is None:
-        raise KeyUnsuitable("method")
+        raise errors.KeyUnsuitable("method")
     check_osc(cnf.osc)
 
 
@@ -210,20 +196,20 @@ def _check_dtls_cnf(cnf: Cnf) -> None:
     """Check a pre-shared key, or a public key that verifies the client's handshake (RFC 9202 sections 3.2 and 3.3)."""
     key = cnf.key
     if key is None:
-        raise KeyUnsuitable("method")
+        raise errors.KeyUnsuitable("method")
     if key.k is not None:
         if len(key.k) < MIN_PSK_LEN:
-            raise KeyUnsuitable("psk")
+            raise errors.KeyUnsuitable("psk")
         if key.alg is not None and key.alg != L.ALG_DIRECT_HKDF_SHA_256:
-            raise KeyUnsuitable("alg")
+            raise errors.KeyUnsuitable("alg")
         operations: tuple[int, ...] = (L.KEYOP_DERIVE_KEY, L.KEYOP_DERIVE_BITS)
     else:
         key.es256()
         if key.alg is not None and key.alg != L.ALG_ES256:
-            raise KeyUnsuitable("alg")
+            raise errors.KeyUnsuitable("alg")
         operations = (L.KEYOP_VERIFY,)
     if key.key_ops is not None and not [op for op in operations if op in key.key_ops]:
-        raise KeyUnsuitable("key-ops")
+        raise errors.KeyUnsuitable("key-ops")
 
 
 _CNF_RULES = {L.PROFILE_COAP_OSCORE: _check_oscore_cnf, L.PROFILE_COAP_DTLS: _check_dtls_cnf}

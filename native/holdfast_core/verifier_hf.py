@@ -7,10 +7,10 @@ names of refusals when the first one is wanted.  Never imported by name except f
 import struct
 
 import hf_native
-from holdfast_core import cbor
+from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.confirmation import Cnf, CoseKey, OscInput
-from holdfast_core.errors import CnonceStale, LocalError
+from holdfast_core.errors import LocalError
 from holdfast_core.grant import Grant
 from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED
 from holdfast_core.scope import understand
@@ -87,7 +87,7 @@ def verify_token(
         cnonce = result[5]
     # The core took the nonce for fresh, and went on: whatever came after counts only if it is.
     if cnonce is not None and cnonce_check is not None and not cnonce_check(cnonce):
-        raise CnonceStale("stale")
+        raise errors.CnonceStale("stale")
     if verdict:
         raise error_of(verdict)
     return _grant(result, rules)
@@ -157,5 +157,6 @@ def error_of(verdict: int) -> "HoldfastError":
 
     for status, kind in ERRORS:
         if status == verdict & 0xFF:
-            return kind(DETAILS[verdict >> 8])
+            refused: HoldfastError = getattr(errors, kind)(DETAILS[verdict >> 8])
+            return refused
     return LocalError("verdict")

@@ -75,4 +75,4 @@ def test_verdicts_of_the_python_side_are_up_to_date():
     assert written.lower() == gen_verdicts.text().lower()  # the formatter likes hex digits large
     assert len(verdicts.DETAILS) == len(gen_verdicts.details()) > 70
     for number, kind in verdicts.ERRORS:
-        assert kit.REASONS[number] == kind.reason
+        assert kit.REASONS[number] == getattr(errors, kind).reason
