@@ -80,8 +80,8 @@ class Server:
                 return
         elif not self._open(incoming, now_ms):
             return
-        incoming.exchange = self._messages.remember(peer, message.mid or 0, now_ms)
         try:
+            incoming.exchange = self._messages.remember(peer, message.mid or 0, now_ms)
             self._dispatch(incoming, now_ms)
         except errors.TooLarge as error:
             answer = Message(error.coap_code).add(L.OPT_SIZE1, self._limits.max_body)

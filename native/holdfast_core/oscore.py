@@ -185,14 +185,20 @@ class SecurityContext:
         nonce = _nonce(self._peer_nonce, number)
         aad = _aad(self._peer_aad_head, option.piv)
         plaintext = self._open(message, nonce, aad)
-        if fresh:
+        try:
+            inner = _join(message, plaintext)
+            # An old request that comes again after a restart was answered under its nonce before: not a second time.
+            state = RequestState(self, number, nonce, aad, _registers(inner.get(L.OPT_OBSERVE)), fresh)
+            opened = Opened(inner, state, fresh)
+        except errors.MalformedOscore:
+            if fresh:
+                self.replay.record(number)
+            raise
+        if fresh:  # at last: a request that is lost here for want of memory may come again
             self.replay.record(number)
-        inner = _join(message, plaintext)
         if not is_request(inner.code):
             raise errors.MalformedOscore("code")
-        # An old request that comes again after a restart was answered under its nonce before: not a second time.
-        state = RequestState(self, number, nonce, aad, _registers(inner.get(L.OPT_OBSERVE)), fresh)
-        return Opened(inner, state, fresh)
+        return opened
 
     def accept(self, state: RequestState) -> None:
         """Take a request that Echo proved fresh into the replay window (RFC 8613 appendix B.1.2).

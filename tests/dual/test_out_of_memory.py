@@ -5,7 +5,7 @@ tests/device/test_out_of_memory.py does the same with a heap that is full, on Mi
 
 from minitest import TestCase
 
-from holdfast_core import coap_reliability, coap_server
+from holdfast_core import coap_reliability, coap_server, oscore
 from holdfast_core import labels as L
 from holdfast_core.coap_block import Block, Uploads
 from holdfast_core.coap_limits import DEVICE_LIMITS
@@ -228,6 +228,14 @@ class Answers(TestCase):
         faults.end()
         self.assertEqual((answer.code, answer.uint(L.OPT_MAX_AGE)), (L.CODE_SERVICE_UNAVAILABLE, 5))
         self.assertTrue(self.story.ask(KEY))
+        self.assertEqual(self.story.tube.lost_all, 1)
+
+    def test_a_request_that_was_not_taken_up_is_no_replay_when_it_comes_again(self):
+        session = self.story.sessions[KEY]
+        faults = self.fail_once(oscore, "_join")
+        self.assertTrue(self.story.ask(KEY))
+        faults.end()
+        self.assertIs(self.story.sessions[KEY], session)
         self.assertEqual(self.story.tube.lost_all, 1)
 
     def test_observers_are_told_to_come_again_and_nothing_else_is_sent_to_them(self):
