@@ -50,8 +50,13 @@ SUITES = (
 )
 NATIVE_SUITE = "hf_native_cases"
 TESTKIT = ("token_rules", "oscore", "link")
-# Texts and random octets of 64 KB, thousands of tokens.
-BIG = ("test_text_lengths_around_the_block_and_the_limit", "test_the_longest_request", "test_mutants")
+# Texts, random octets and plaintexts of 64 KB, thousands of tokens.
+BIG = (
+    "test_text_lengths_around_the_block_and_the_limit",
+    "test_the_longest_request",
+    "test_more_than_aes_ccm_takes",
+    "test_mutants",
+)
 # Exhaustive or random, and with no row of the vectors that another test does not read.
 LONG = (
     "test_both_ways_on_every_vector",
