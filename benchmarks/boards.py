@@ -1,12 +1,13 @@
 """What the device package takes on an emulated board: flash, heap, allocations, instructions; one table.
 
-    PYTHONPATH=tests:tests/dual .venv/bin/python benchmarks/boards.py [--json] [--no-bisection | --record]
+    PYTHONPATH=tests:tests/dual .venv/bin/python benchmarks/boards.py [TARGET] [--json] [--no-bisection | --record]
 
-The firmware is what scripts/firmware.sh builds and `holdfast sim tube --tube qemu-cortex-m3` runs: the package frozen,
-littlefs, a serial line. The smallest heap is that with which a tube starts, takes a token, and answers ten protected
-requests, found by bisection to 256 bytes; --record writes it to tests/budgets.json, and --no-bisection quotes it from
-there. Instructions are QEMU's count; power-on is a board's second start, with a request waiting at its line. Plain
-MicroPython is the same port with no module of ours. No board was measured.
+The firmware is what scripts/firmware.sh builds and `holdfast sim tube --tube TARGET` runs: the package frozen,
+littlefs, a serial line. TARGET is qemu-cortex-m3 unless another of QEMU's is named. The smallest heap is that with
+which a tube starts, takes a token, and answers ten protected requests, found by bisection to 256 bytes; --record writes
+that of the Cortex-M3 to tests/budgets.json, and --no-bisection quotes it from there. Instructions are QEMU's count;
+power-on is a board's second start, with a request waiting at its line. Plain MicroPython is the same port with no
+module of ours. No board was measured.
 """
 
 import argparse
@@ -65,15 +66,20 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--no-bisection", action="store_true")
     parser.add_argument("--record", action="store_true")
+    parser.add_argument(
+        "target", nargs="?", default=budgets.TARGET, choices=[n for n in TARGETS if n.startswith("qemu")]
+    )
     args = parser.parse_args()
-    target = TARGETS[budgets.TARGET]
+    target = TARGETS[args.target]
+    if args.record and target.name != budgets.TARGET:
+        parser.error(f"only {budgets.TARGET} has a record of heaps")
+    known = budgets.limits()["smallest_heap"] if args.no_bisection and target.name == budgets.TARGET else {}
     columns: dict[str, dict[str, Any]] = {}
     for variant in ("python", "native"):
         firmware = budgets.ROOT / target.firmware(variant)
         if not firmware.exists():
             sys.exit(f"boards: no firmware at {firmware}: run scripts/firmware.sh {target.name}")
-        known = args.no_bisection
-        heap = budgets.limits()["smallest_heap"][variant] if known else smallest_heap(target, firmware)
+        heap = known.get(variant, 0) if args.no_bisection else smallest_heap(target, firmware)
         columns[variant] = {"smallest_heap": heap, **budgets.on_board(target, variant)}
     if args.record:
         record({variant: column["smallest_heap"] for variant, column in columns.items()})
@@ -82,6 +88,8 @@ def main() -> int:
         return 0
     print(f"| {target.mcu}, emulated; bytes | python | native |\n|---|--:|--:|")
     for name, text in ROWS:
+        if not columns["python"][name]:
+            continue
         print(f"| {text} | {columns['python'][name]:,} | {columns['native'][name]:,} |")
     return 0
 
