@@ -232,7 +232,7 @@ class Answers(TestCase):
 
     def test_a_request_that_was_not_taken_up_is_no_replay_when_it_comes_again(self):
         session = self.story.sessions[KEY]
-        faults = self.fail_once(oscore, "_join")
+        faults = self.fail_once(oscore.RequestState, "__init__")
         self.assertTrue(self.story.ask(KEY))
         faults.end()
         self.assertIs(self.story.sessions[KEY], session)
