@@ -7,8 +7,7 @@ Each scalar multiplication is a signed comb (Hedabou, Pinel and Beneteau's form 
 scalar is written with 256 digits, each +1 or -1, laid out as 4 teeth of 64 digits. A table holds the 8
 sums 2^192 Q +- 2^128 Q +- 2^64 Q +- Q, so that u1 G + u2 Q takes 64 doublings and 128 additions, instead of
 256 and about 190. With 6 teeth it would be two thirds of that, and 2 kB more of a heap of 48.
-A table is points of 64 bytes, x || y, each a piece of its own: a small heap has room in pieces, and as
-integers it would take twice the memory.
+A table is 512 bytes, x || y for each point: as integers it would take twice the memory.
 """
 
 from holdfast_core.p256_generator import TABLE as G_TABLE
@@ -21,6 +20,7 @@ _TEETH = 4
 _WIDTH = 64  # digits in a tooth; _TEETH * _WIDTH >= 256
 _ALL_ONES = (1 << _TEETH * _WIDTH) - 1
 _HALF = 1 << _TEETH - 1  # points in a table
+TABLE_LEN = 64 * _HALF
 _TEXT_ZEROS = 15 * ord("0")  # four digits of text, weighted 8, 4, 2, 1
 
 
@@ -29,37 +29,34 @@ def is_on_curve(x: int, y: int) -> bool:
     return 0 <= x < P and 0 <= y < P and (y * y - (x * x - 3) * x - B) % P == 0
 
 
-def comb_table(x: int, y: int) -> "list[bytes]":
-    """Return the 8 points that is_signature needs for the public key (x, y), which is on the curve.
+def comb_table(x: int, y: int, table: bytearray) -> None:
+    """Fill the TABLE_LEN bytes that is_signature needs for the public key (x, y), which is on the curve.
 
     Point i is 2^192 Q plus or minus each 2^(64 t) Q, plus where bit t of i is set. None of these sums or
     the steps towards them is the point at infinity: their scalars are non-zero and below the group order.
     """
-    points = [b""] * _HALF
     z_values = [b""] * _HALF
     point, teeth = _teeth(x, y)
-    for single in teeth[::2]:
-        point = _add(point, *_opposite(single))
+    for tooth in range(_TEETH - 1):
+        point = _add(point, *_opposite(teeth, 2 * tooth))
     for step in range(_HALF):  # in the order of a Gray code: neighbours differ in one sign, by twice a tooth
         index = step ^ step >> 1
         if step:
             tooth = _lowest_bit(step)
-            doubled = teeth[2 * tooth + 1]
-            point = _add(point, *(_numbers(doubled) if index >> tooth & 1 else _opposite(doubled)))
-        points[index], z_values[index] = _packed(point)
-    _make_affine(points, z_values)
-    return points
+            doubled = _numbers(teeth, 2 * tooth + 1) if index >> tooth & 1 else _opposite(teeth, 2 * tooth + 1)
+            point = _add(point, *doubled)
+        z_values[index] = _store(table, index, point)
+    _make_affine(table, z_values)
 
 
-def _teeth(x: int, y: int) -> "tuple[tuple[int, int, int], list[bytes]]":
+def _teeth(x: int, y: int) -> "tuple[tuple[int, int, int], bytearray]":
     """Return 2^192 Q, and for each lower tooth the affine points 2^(64 t) Q and twice that."""
-    teeth, z_values = [], []
+    teeth = bytearray(64 * 2 * (_TEETH - 1))
+    z_values: list[bytes] = []
     point = (x, y, 1)
     for _ in range(_TEETH - 1):
         for doublings in (1, _WIDTH - 1):
-            packed, z = _packed(point)
-            teeth.append(packed)
-            z_values.append(z)
+            z_values.append(_store(teeth, len(z_values), point))
             for _ in range(doublings):
                 point = _double(point)
     _make_affine(teeth, z_values)
@@ -74,24 +71,26 @@ def _lowest_bit(number: int) -> int:
     return place
 
 
-def _packed(point: "tuple[int, int, int]") -> "tuple[bytes, bytes]":
-    """Return x || y, and z, of a Jacobian point: a number keeps the room of the product that it comes from."""
+def _store(points: bytearray, index: int, point: "tuple[int, int, int]") -> bytes:
+    """Store x || y of a Jacobian point, and return z: a number keeps the room of the product that it comes from."""
     x, y, z = point
-    return x.to_bytes(32, "big") + y.to_bytes(32, "big"), z.to_bytes(32, "big")
+    points[64 * index : 64 * index + 64] = x.to_bytes(32, "big") + y.to_bytes(32, "big")
+    return z.to_bytes(32, "big")
 
 
-def _numbers(point: bytes) -> "tuple[int, int]":
-    """Return x and y of x || y."""
-    return int.from_bytes(point[:32], "big"), int.from_bytes(point[32:], "big")
+def _numbers(points: "bytes | bytearray", index: int) -> "tuple[int, int]":
+    """Return x and y of a stored point."""
+    at = 64 * index
+    return int.from_bytes(points[at : at + 32], "big"), int.from_bytes(points[at + 32 : at + 64], "big")
 
 
-def _opposite(point: bytes) -> "tuple[int, int]":
-    """Return x and y of minus the affine point x || y."""
-    x, y = _numbers(point)
+def _opposite(points: "bytes | bytearray", index: int) -> "tuple[int, int]":
+    """Return x and y of minus a stored affine point."""
+    x, y = _numbers(points, index)
     return x, P - y
 
 
-def _make_affine(points: "list[bytes]", z_values: "list[bytes]") -> None:
+def _make_affine(points: bytearray, z_values: "list[bytes]") -> None:
     """Scale Jacobian points, none of them infinity, to z = 1 with one inversion for all (Montgomery)."""
     products = []  # of the z before each
     product = 1
@@ -99,15 +98,15 @@ def _make_affine(points: "list[bytes]", z_values: "list[bytes]") -> None:
         products.append(product.to_bytes(32, "big"))
         product = product * int.from_bytes(z, "big") % P
     inverse = _inverse(product, P)
-    for i in range(len(points) - 1, -1, -1):
+    for i in range(len(z_values) - 1, -1, -1):
         z_inverse = inverse * int.from_bytes(products.pop(), "big") % P
         inverse = inverse * int.from_bytes(z_values[i], "big") % P
         zz_inverse = z_inverse * z_inverse % P
-        x, y = _numbers(points[i])
-        points[i], _ = _packed((x * zz_inverse % P, y * zz_inverse * z_inverse % P, 1))
+        x, y = _numbers(points, i)
+        _store(points, i, (x * zz_inverse % P, y * zz_inverse * z_inverse % P, 1))
 
 
-def is_signature(table: "list[bytes]", digest: int, r: int, s: int) -> bool:
+def is_signature(table: "bytes | bytearray", digest: int, r: int, s: int) -> bool:
     """Tell whether (r, s) signs the SHA-256 digest (as an integer) under the key of this comb_table."""
     if not (0 < r < N and 0 < s < N):
         return False
@@ -136,7 +135,7 @@ def _columns(u: int) -> "list[int]":
     ]
 
 
-def _two_combs(q_table: "list[bytes]", columns: "zip[tuple[int, int]]") -> "tuple[int, int, int]":
+def _two_combs(q_table: "bytes | bytearray", columns: "zip[tuple[int, int]]") -> "tuple[int, int, int]":
     """Return the Jacobian point that the columns of digits select from the tables of G and of Q."""
     point = (1, 1, 0)
     for g_column, q_column in columns:
@@ -145,11 +144,11 @@ def _two_combs(q_table: "list[bytes]", columns: "zip[tuple[int, int]]") -> "tupl
     return point
 
 
-def _entry(table: "list[bytes] | tuple[bytes, ...]", column: int) -> "tuple[int, int]":
+def _entry(table: "bytes | bytearray", column: int) -> "tuple[int, int]":
     """Return the affine point of a column of digits: where the highest is -1, the negated opposite."""
     if column < _HALF:
-        return _opposite(table[_HALF - 1 - column])
-    return _numbers(table[column - _HALF])
+        return _opposite(table, _HALF - 1 - column)
+    return _numbers(table, column - _HALF)
 
 
 def _double(point: "tuple[int, int, int]") -> "tuple[int, int, int]":
