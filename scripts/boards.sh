@@ -64,7 +64,7 @@ m4() { qemu_port "$1" MPS2_AN386 3000000 LDSCRIPT="$ROOT/device/firmware/emulate
 # And its C library has a constant that MicroPython defines too.
 rv32() { WARNINGS=-Wno-error qemu_port "$1" VIRT_RV32 2000000 RV32_ARCH="rv32imac -misa-spec=2.2" "${@:2}"; }
 USER_MODULE=USER_C_MODULES=$ROOT/native/bind
-MICROBIT="-machine microbit -global nrf51-soc.flash-size=4194304 -global nrf51-soc.sram-size=1048576"
+MICROBIT="-machine microbit -global nrf51-soc.flash-size=8388608 -global nrf51-soc.sram-size=4194304"
 
 run() {
   case $1 in
@@ -76,9 +76,9 @@ run() {
         || echo "boards: $1 failed: see above." >&2
       ;;
     natmod-m0)
-      # With 1 MB of RAM, since what the tests need beside the device package says nothing about a board.
-      sed 's/LENGTH = 256K/LENGTH = 1M/' native/bind/boards/CORTEX_M0/nrf51.ld > "$FIRMWARE/nrf51.ld"
-      qemu_port m0 CORTEX_M0 600000 LDSCRIPT="$FIRMWARE/nrf51.ld" && qemu "$1" m0 0x100000 armv6m qemu-system-arm $MICROBIT
+      # With 4 MB of RAM, since what the tests need beside the device package says nothing about a board.
+      sed 's/LENGTH = 256K/LENGTH = 4M/' native/bind/boards/CORTEX_M0/nrf51.ld > "$FIRMWARE/nrf51.ld"
+      qemu_port m0 CORTEX_M0 3000000 LDSCRIPT="$FIRMWARE/nrf51.ld" && qemu "$1" m0 0x400000 armv6m qemu-system-arm $MICROBIT
       ;;
     natmod-m3) m3 m3 && qemu "$1" m3 0x21000000 armv7m qemu-system-arm -machine mps2-an385 ;;
     natmod-m3-armv6m) m3 m3 && qemu "$1" m3 0x21000000 armv6m qemu-system-arm -machine mps2-an385 ;;
