@@ -167,16 +167,6 @@ def test_mip_installs_it_as_well(micropython, tree, tmp_path):
         assert found["copied"] == 1  # the C core, of which mip cannot know the processor
 
 
-def test_package_json_lists_exactly_what_is_there(tree):
-    folders = sorted(tree.iterdir())
-    assert {"py", "x64_6.3"} <= {folder.name for folder in folders}
-    for folder in folders:
-        listed = json.loads((folder / "package.json").read_text())["urls"]
-        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-        assert {name for name, url in listed} == {url for name, url in listed} == there - {"package.json"}
-        assert ("hf_native.mpy" in there) == (folder.name != "py")
-
-
 def test_audit_tells_the_wear_without_a_board():
     quiet = told(run("audit", "--json"))
     busy = told(run("audit", "--exi-share", 1, "--blocks", 64, "--json"))
