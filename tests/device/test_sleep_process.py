@@ -1,4 +1,4 @@
-"""Deep sleep with real processes: each life is a MicroPython of its own, its RTC memory a file, its flash two more."""
+"""Deep sleep with real processes: the example that sleeps, each life a MicroPython of its own, awake for 2 s."""
 
 import os
 import subprocess
@@ -14,17 +14,15 @@ from testkit import mint
 from testkit.doctor import Doctor, free_port
 from testkit.story import TUBE, get, held, tube_provisioning
 
-PROGRAM = """
-import os, sys
-from holdfast_core.coap_message import response
-from holdfast_device.board_shell import announce, read_provisioning
-from holdfast_device.sleep_shell import Sleeper, cycle
-from holdfast_device.store_flash import FileFlash
+# What the example finds on a board: its sleep ends the process, its RTC memory and its flash are files.
+BOARD = """
+import sys
+from holdfast_device import board_shell
 from holdfast_device.udp_shell import UdpLink, bind
 
-folder, port = sys.argv[1], int(sys.argv[2])
+folder, port, example = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
-class Rtc:
+class RTC:
     def memory(self, data=None):
         if data is None:
             try:
@@ -35,18 +33,33 @@ class Rtc:
         with open(folder + "/rtc", "wb") as file:
             file.write(data)
 
-def setup(device):
-    device.rs.resource("/result", get=lambda asked: response(69, b"woke" if device.woke else b"started"))
-    announce(port)
-
 def deepsleep(for_ms):
     print(for_ms)
     sys.exit(0)
 
-provisioning = read_provisioning(folder + "/provisioning")
-cycle(Sleeper(Rtc(), deepsleep), setup, UdpLink(bind("127.0.0.1", port)), provisioning, FileFlash(folder), os.urandom,
-    awake_ms=1000)
+class Link(UdpLink):
+    said = False
+
+    def wait(self, timeout_ms):
+        if not Link.said:
+            Link.said = True
+            board_shell.announce(port)
+        return UdpLink.wait(self, timeout_ms)
+
+def link():
+    return Link(bind("127.0.0.1", port))
+
+class Fake:
+    pass
+
+machine, wifi = Fake(), Fake()
+machine.RTC, machine.deepsleep, wifi.link = RTC, deepsleep, link
+sys.modules["machine"], sys.modules["wifi"] = machine, wifi
+with open(example) as file:
+    program = file.read().replace("/holdfast", folder)
+exec(program, {"__name__": "__main__"})
 """
+RESULT = b"troponin negative"
 
 
 @pytest.fixture
@@ -55,8 +68,9 @@ def tube(tmp_path, repo, micropython):
     told = tube_provisioning()
     told.time_floor_s = int(time.time()) - 60
     (tmp_path / "provisioning").write_bytes(encode_provisioning(told))
-    (tmp_path / "main.py").write_text(PROGRAM)
+    (tmp_path / "main.py").write_text(BOARD)
     command = [str(micropython), "-X", "heapsize=1M", tmp_path / "main.py", tmp_path, str(free_port())]
+    command.append(repo / "device" / "examples" / "boards" / "sleepy_tube.py")
     environment = dict(os.environ, MICROPYPATH=f"{repo}/native:{repo}/device")
     lives = []
 
@@ -66,7 +80,7 @@ def tube(tmp_path, repo, micropython):
         assert process.stdout.readline().startswith('{"'), process.stderr.read()
         return process
 
-    start.address = ("127.0.0.1", int(command[-1]))
+    start.address = ("127.0.0.1", int(command[5]))
     yield start
     for process in lives:
         process.kill()
@@ -79,7 +93,7 @@ def test_a_session_outlives_processes_until_the_power_is_cut(tube, tmp_path):
         life = tube()
         token = held(mint.encrypted(mint.claims(TUBE, "read_result", int(time.time()))), now_ms=doctor.now_ms())
         session = doctor.run(doctor.client.open_session(peer, token))
-        assert doctor.run(session.request(get("/result"))).payload == b"started"
+        assert doctor.run(session.request(get("/result"))).payload == RESULT
         for _ in range(3):
             out, err = life.communicate(timeout=30)
             assert (life.returncode, err) == (0, "")
@@ -87,7 +101,7 @@ def test_a_session_outlives_processes_until_the_power_is_cut(tube, tmp_path):
             life = tube()
             assert (tmp_path / "rtc").read_bytes() == b""
             answer = doctor.run(session.request(get("/result")))
-            assert (answer.code, answer.payload) == (L.CODE_CONTENT, b"woke")
+            assert (answer.code, answer.payload) == (L.CODE_CONTENT, RESULT)
         life.communicate(timeout=30)
         assert len((tmp_path / "rtc").read_bytes()) > 200
         (tmp_path / "rtc").unlink()
