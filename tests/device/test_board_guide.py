@@ -73,6 +73,6 @@ def test_each_command_of_the_guide(repo, micropython, workplace):
             assert (done.returncode == 0) == ("aiocoap" not in command), (command, output)
             if command.endswith("reset"):
                 until(board, b'"ready"')
-        assert b"wifi: SSID" in board.said
+        assert b"wifi: SSID\r\n127.0.0.1\r\n{" in board.said.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         assert b"pin 15: 0" in board.said
         assert b"pin 15: 1" not in board.said

@@ -89,6 +89,9 @@ class Network:
         def isconnected(self):
             return True
 
+        def ifconfig(self):
+            return "127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1"
+
 
 def mount(path):
     disk = Disk(open(path, "r+b"))  # noqa: SIM115 - held as long as the board runs
