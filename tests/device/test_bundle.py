@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, "scripts")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import device_bundle
 from device_bundle import BUNDLE
@@ -70,6 +71,17 @@ def test_both_suites_pass_on_the_bundle(repo, micropython, tmp_path, variant):
     assert last.endswith("hf_native" if variant == "native" else "micropython")
     assert count.endswith(" passed, 0 failed")
     assert int(count.split()[0]) > 550
+
+
+def test_the_same_sources_make_the_same_files(repo, tmp_path):
+    made = []
+    for seed in ("1", "2"):  # of the order of sets
+        run = [sys.executable, repo / "scripts" / "device_tree.py", tmp_path / seed]
+        subprocess.run(run, env={"PYTHONHASHSEED": seed}, check=True)
+        files = sorted((tmp_path / seed).rglob("*.py"))
+        made.append([(path.relative_to(tmp_path / seed), path.read_text()) for path in files])
+    assert made[0] == made[1]
+    assert len(made[0]) > 40
 
 
 def test_one_name_for_two_things_becomes_two_names(made):
