@@ -48,7 +48,9 @@ def run_suite(suite, left_out):
         gc.collect()
         print(f" {count}, {gc.mem_free()} free")
         ran += count
-    del sys.modules[suite]
+    for name in list(sys.modules):
+        if name[:5] == "test_" or name[:10] == "hf_native_":
+            del sys.modules[name]
     return ran
 
 

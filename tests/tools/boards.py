@@ -29,7 +29,7 @@ from mpremote.romfs import make_romfs
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / ".cache/paths"
 SUITES = (
-    "test_p256_table",  # first, since a line with a table of 8 KB needs much room at one place
+    "test_p256_table",
     "test_crypto",
     "test_cbor",
     "test_cose",
@@ -48,7 +48,7 @@ SUITES = (
     "test_drbg",
     "test_errors",
 )
-NATIVE_SUITE = "hf_native_cases"
+NATIVE_SUITE = "hf_native_cases"  # first, as test_p256_table: a line with a table of 8 KB needs much room at one place
 TESTKIT = ("token_rules", "oscore", "link")
 # Texts, random octets and plaintexts of 64 KB, thousands of tokens.
 BIG = (
@@ -189,7 +189,7 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("emulator", nargs="+")
     args = parser.parse_args()
-    suites = args.only.split(",") if args.only else [*SUITES, *([] if args.python else [NATIVE_SUITE])]
+    suites = args.only.split(",") if args.only else [*([] if args.python else [NATIVE_SUITE]), *SUITES]
     began = time.monotonic()
     image = rom_image(args.mpy)
     left_out = (*(BIG if args.small else ()), *(LONG if args.slow else ()))
