@@ -118,17 +118,3 @@ DEVICE_LIMITS = Limits(
     szx=5,
     nosec_szx=5,  # hints in a 4.01 come in one piece; the RS asks for an Echo before it sends so much
 )
-
-# 65536 exchanges are 6 s at 10000 requests a second, beyond the first retransmission; about 40 MB when full.
-SERVER_LIMITS = Limits(
-    max_exchanges=65536,
-    max_peers=4096,
-    max_queue=16,
-    max_requests=4096,
-    max_body=16 * 1024,
-    max_uploads=64,
-    max_uploads_per_peer=2,
-    max_renderings=256,
-    max_observers=4096,
-    max_observers_per_peer=16,
-)

@@ -25,7 +25,7 @@ from holdfast_core.coap_events import (
     RequestEvent,
     ResponseEvent,
 )
-from holdfast_core.coap_limits import DEVICE_LIMITS, SERVER_LIMITS, Limits, Transmission
+from holdfast_core.coap_limits import DEVICE_LIMITS, Limits, Transmission
 from holdfast_core.coap_message import Message, decode, encode, is_request, reset_due
 from holdfast_core.coap_reliability import Outgoing, Reliability, Timed
 from holdfast_core.coap_server import Server
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = (
     "DEVICE_LIMITS",
-    "SERVER_LIMITS",
     "CoapStack",
     "Event",
     "FailureEvent",

@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from holdfast_core.coap_admission import TokenBucket
-from holdfast_core.coap_limits import SERVER_LIMITS
+from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.secret import Secret
 from holdfast_core.trace import tracer
