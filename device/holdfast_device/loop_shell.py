@@ -71,7 +71,20 @@ class Loop:
         What is lost to a MemoryError is lost.  Raises MemoryError itself when all is (MAX_FAILED).
         """
         try:
-            self._step(max_wait_ms)
+            self._send()
+            came = self._link.wait(self._wait_ms(max_wait_ms))
+            if came:
+                self._receive()
+            now_ms = self._ticks.now_ms()
+            if self._has_clock and now_ms >= self._clock_due_ms:
+                self._clock_due_ms = now_ms + MAX_WAIT_MS
+                self._device.set_time(wall_s(), now_ms)
+            deadline_ms = self._device.next_deadline_ms()
+            if deadline_ms is not None and deadline_ms <= now_ms:
+                self._device.tick(now_ms)
+            self._send()
+            if came and self._tidy is not None:
+                self._tidy()
         except MemoryError:
             self._failed += 1
             if self._failed >= MAX_FAILED:
@@ -79,22 +92,6 @@ class Loop:
             gc.collect()
             if self._lost is not None:
                 self._lost()
-
-    def _step(self, max_wait_ms: int) -> None:
-        self._send()
-        came = self._link.wait(self._wait_ms(max_wait_ms))
-        if came:
-            self._receive()
-        now_ms = self._ticks.now_ms()
-        if self._has_clock and now_ms >= self._clock_due_ms:
-            self._clock_due_ms = now_ms + MAX_WAIT_MS
-            self._device.set_time(wall_s(), now_ms)
-        deadline_ms = self._device.next_deadline_ms()
-        if deadline_ms is not None and deadline_ms <= now_ms:
-            self._device.tick(now_ms)
-        self._send()
-        if came and self._tidy is not None:
-            self._tidy()
 
     def _wait_ms(self, max_wait_ms: int) -> int:
         deadline_ms = self._device.next_deadline_ms()

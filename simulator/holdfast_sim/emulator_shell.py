@@ -243,7 +243,7 @@ def main(argv: list[str] | None = None) -> int:
         board.execute(f"import {target.board} as board\nboard.mount({str(args.flash)!r}, {target.flash_blocks})")
         if blank:
             board.execute(f"board.provision({args.provisioning.read_bytes()!r})")
-        board.start(f"board.main({args.app!r})")
+        board.start(f"board.run(*board.parts({args.app!r}))")
         Bridge(board, sock, _print).run()
     except BoardFailed as failed:
         print(f"error: {failed}", file=sys.stderr)  # noqa: T201

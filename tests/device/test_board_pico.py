@@ -1,4 +1,4 @@
-"""The emulated RP2040 has a clock that one can wait by: level with ours whenever the chip waits. Firmware, no board."""
+"""The emulated RP2040: its clock is level with ours whenever the chip waits, and its stack is the Pico's. No board."""
 
 import time
 
@@ -7,11 +7,12 @@ import pytest
 from holdfast_sim.emulator_shell import Board
 from holdfast_sim.targets import TARGETS
 from testkit import budgets
-from testkit.emulated_tube import blank_chip
+from testkit.emulated_tube import ANSWER, EmulatedTube, TubeDoctor, blank_chip
 
 TARGET = TARGETS["rp2040"]
 WAITS_MS = 5000
 WITHIN_MS = 1000  # a machine that has other things to do
+ANSWER_S = 90
 # Works for a while, by which its clock falls behind, and then waits for a byte that does not come.
 SCRIPT = f"""
 import select, sys, time
@@ -26,11 +27,24 @@ print(worked, poll.poll({WAITS_MS}), time.ticks_diff(time.ticks_ms(), began))
 """
 
 
+# A Pico goes some 30 calls deep; these are left to whoever calls the device package.
+CALLS = 2
+DEEPER = """
+def deeper(calls):
+    return deeper(calls - 1) if calls else board.run(*board.parts('tube', False))
+deeper(CALLS - 1)
+"""
+
+
+def firmware(core):
+    path = budgets.ROOT / TARGET.firmware(core)
+    assert path.exists(), "run scripts/firmware.sh rp2040"
+    return path
+
+
 @pytest.fixture
 def board(tmp_path):
-    firmware = budgets.ROOT / TARGET.firmware("python")
-    assert firmware.exists(), "run scripts/firmware.sh rp2040"
-    board = Board(TARGET, firmware, blank_chip(TARGET, tmp_path))
+    board = Board(TARGET, firmware("python"), blank_chip(TARGET, tmp_path))
     yield board
     board.close()
 
@@ -45,3 +59,15 @@ def test_the_clock_of_an_emulated_rp2040_is_level_with_ours_after_it_has_waited(
     assert got == b"[]"
     assert int(took_ms) >= int(worked_ms) + WAITS_MS
     assert abs(passed_ms - int(took_ms)) < WITHIN_MS
+
+
+@pytest.mark.boards
+def test_an_rp2040_has_the_stack_for_a_token_and_for_two_calls_around_the_device():
+    tube = EmulatedTube(TARGET, firmware("native"), serve=DEEPER.replace("CALLS", str(CALLS)))
+    doctor = TubeDoctor()
+    doctor.answer_s = ANSWER_S
+    try:
+        assert doctor.result(doctor.open(tube)) == ANSWER
+    finally:
+        doctor.close()
+        tube.close()

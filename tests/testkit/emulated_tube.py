@@ -61,6 +61,7 @@ bundle.verify_token, bundle.Device.feed = timed_verify, timed_feed
 gc.collect()
 before += gc.mem_alloc() - before - imported
 """
+SERVE = "board.run(*board.parts('tube', False))"
 
 
 class Turn:
@@ -122,12 +123,13 @@ class TubeDoctor(Doctor):
 
 
 class EmulatedTube:
-    """heap: leave it so many bytes, 0 for all; probe: count, and say so in `probes`; max_sessions: of the tube.
+    """heap: leave it so many bytes, 0 for all; probe: count, and say so in `probes`; max_sessions: of the tube; serve:
+    what it runs at last.
 
     Each of probes, one for each datagram, is a Turn.
     """
 
-    def __init__(self, target, firmware, heap=0, probe=False, max_sessions=8):
+    def __init__(self, target, firmware, heap=0, probe=False, max_sessions=8, serve=SERVE):
         self.folder = tempfile.TemporaryDirectory()
         flash = blank_chip(target, self.folder.name)
         self.board = Board(Counted(target) if probe else target, firmware, flash)
@@ -146,7 +148,7 @@ class EmulatedTube:
         except BoardFailed:
             self.close()
             raise
-        self.board.start("board.main('tube', False)")
+        self.board.start(serve)
         bridge = Bridge(self.board, self.sock, self._told)
         self.thread = threading.Thread(target=self._carry, args=(bridge,), daemon=True)
         self.thread.start()

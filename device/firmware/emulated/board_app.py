@@ -24,7 +24,7 @@ def provision(record):
         file.write(record)
 
 
-def run(app, link, board_rng, trace):
-    """Run the application of that name."""
+def parts(app, link, board_rng, trace):
+    """Return what board_shell.run() takes for this application; called from the top, since each call takes stack."""
     gc.collect()
-    board_shell.run(__import__(app).setup, link, board_rng, peer_text=peer_text if trace else None)
+    return __import__(app).setup, link, board_rng, None, board_shell.DIRECTORY, False, peer_text if trace else None

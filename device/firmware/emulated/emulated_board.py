@@ -8,6 +8,7 @@ import emulated
 import vfs
 from board_app import provision  # noqa: F401 - for whoever calls this board
 
+from holdfast_device.board_shell import run  # noqa: F401 - run(*parts("tube"))
 from holdfast_device.serial_shell import SerialLink
 
 BLOCK_LEN = 4096
@@ -25,6 +26,6 @@ def mount(path, blocks):
     board_app.make_directory()
 
 
-def main(app, trace=True):
-    """Run the application of that name."""
-    board_app.run(app, SerialLink(emulated.Line()), emulated.urandom, trace)
+def parts(app, trace=True):
+    """Return what run() takes for the application of that name."""
+    return board_app.parts(app, SerialLink(emulated.Line()), emulated.urandom, trace)

@@ -43,4 +43,4 @@ class Waiting:
 _flash, _blocks, _frame = emulated.arguments().split()[1:]
 emulated_board.mount(_flash, int(_blocks))
 _waiting = Waiting(binascii.unhexlify(_frame))
-board_app.run("tube", SerialLink(_waiting, _waiting), emulated.urandom, False)
+emulated_board.run(*board_app.parts("tube", SerialLink(_waiting, _waiting), emulated.urandom, False))

@@ -11,6 +11,7 @@ import board_app
 import micropython
 from board_app import provision  # noqa: F401 - for whoever calls this board
 
+from holdfast_device.board_shell import run  # noqa: F401 - run(*parts("tube"))
 from holdfast_device.serial_shell import SerialLink
 
 
@@ -42,8 +43,8 @@ def mount(_path, _blocks):
     board_app.make_directory()
 
 
-def main(app, trace=True):
-    """Run the application of that name."""
+def parts(app, trace=True):
+    """Return what run() takes for the application of that name."""
     micropython.kbd_intr(-1)  # a byte 3 in a frame is no Ctrl-C
     usb = Usb()
-    board_app.run(app, SerialLink(usb, usb), os.urandom, trace)
+    return board_app.parts(app, SerialLink(usb, usb), os.urandom, trace)
