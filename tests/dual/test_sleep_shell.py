@@ -3,6 +3,7 @@
 from minitest import TestCase
 
 from holdfast_core.secret import Secret
+from holdfast_device import sleep_shell
 from holdfast_device.sleep_shell import Sleeper, cycle
 from holdfast_device.slots import StorageFailed
 from testkit.flash import FlashFake
@@ -118,6 +119,23 @@ class Shell(TestCase):
         self.assertEqual(len(board.slept), 1)
         self.assertEqual(board.rtc.memory(), b"")
         self.assertEqual(bytes(board.rtc.cells), bytes(2048))
+
+    def test_a_full_heap_does_not_keep_it_awake_and_what_cannot_be_frozen_is_not_kept(self):
+        class Full(BoardFake):
+            def wait(self, timeout_ms):
+                raise MemoryError
+
+        board = Full()
+        board.live()
+        self.assertTrue(board.live().woke)
+        kept = sleep_shell.freeze
+        try:
+            sleep_shell.freeze = lambda *arguments: board.wait(0)
+            board.live()
+        finally:
+            sleep_shell.freeze = kept
+        self.assertEqual((len(board.slept), board.rtc.memory()), (3, b""))
+        self.assertFalse(board.live().woke)
 
     def test_a_network_that_fails_does_not_keep_the_device_from_sleeping(self):
         class Dead(BoardFake):
