@@ -96,13 +96,28 @@ def blank_chip(target, folder):
     return chip
 
 
+def mount(board, target, chip):
+    """Mount the chip on a board that has imported its module as `board`."""
+    board.execute(f"board.mount({str(chip)!r}, {target.flash_blocks})")
+
+
 def provision(board, target, chip, max_sessions=8):
-    """Mount the chip on a board that has imported its module as `board`, and make it a tube of now."""
+    """Mount the chip, and make the board a tube of now."""
     told = tube_provisioning()
     told.time_floor_s = int(time.time()) - 60
     told.max_sessions = max_sessions
-    board.execute(f"board.mount({str(chip)!r}, {target.flash_blocks})")
+    mount(board, target, chip)
     board.execute(f"board.provision({encode_provisioning(told)!r})")
+
+
+def provision_earlier(target, firmware, chip):
+    """Do so in a life of its own, as most boards are: what it leaves on the heap is not there in the next."""
+    board = Board(target, firmware, chip)
+    try:
+        board.execute(f"import {target.board} as board")
+        provision(board, target, chip)
+    finally:
+        board.close()
 
 
 class TubeDoctor(Doctor):
@@ -132,6 +147,8 @@ class EmulatedTube:
     def __init__(self, target, firmware, heap=0, probe=False, max_sessions=8, serve=SERVE):
         self.folder = tempfile.TemporaryDirectory()
         flash = blank_chip(target, self.folder.name)
+        if heap:
+            provision_earlier(target, firmware, flash)
         self.board = Board(Counted(target) if probe else target, firmware, flash)
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
@@ -142,7 +159,10 @@ class EmulatedTube:
                     f"import gc\ngc.collect()\ntaken = bytearray(gc.mem_alloc() + gc.mem_free() - {heap})"
                 )
             self.board.execute(IMPORT.format(board=target.board))
-            provision(self.board, target, flash, max_sessions)
+            if heap:
+                mount(self.board, target, flash)
+            else:
+                provision(self.board, target, flash, max_sessions)
             if probe:
                 self.board.execute(PROBE)
         except BoardFailed:
