@@ -15,8 +15,10 @@ BLOCK_LEN = 4096
 
 
 def mount(path, blocks):
-    """Mount the flash at /, formatting it when it is blank: as an ESP32 does. A Pico programs 256 bytes at a time, and
-    littlefs takes 3 kB more of its heap."""
+    """Mount the flash at /, formatting it when it is blank, as an ESP32 does.
+
+    A Pico programs 256 bytes at a time, and littlefs takes 3 kB more of its heap.
+    """
     disk = emulated.Disk(path, blocks, BLOCK_LEN)
     try:
         flash = vfs.VfsLfs2(disk)
