@@ -16,7 +16,7 @@ import time
 try:
     from machine import reset  # type: ignore[import-not-found, unused-ignore]
 except ImportError:
-    reset = None
+    reset = None  # type: ignore[assignment, unused-ignore]
 
 from holdfast_core import errors
 from holdfast_core.crypto import PROVIDER
