@@ -291,7 +291,8 @@ def _expired(stage: Stage, subject: str) -> None:
     checks.same(
         "spare tube: while the token lives", "RFC 9200 5.10.2", "2.05", call_code(app, peer, get, session.context)
     )
-    time.sleep(max(0.0, token.ends_ms / 1000 - time.monotonic()) + 1)
+    # An emulated board's clock falls behind this machine's where that has other things to do.
+    time.sleep(max(0.0, token.ends_ms / 1000 - time.monotonic()) + 3)
     code = call_code(app, peer, get, session.context)
     checks.same("spare tube: request after the token's end", "RFC 9200 5.10.3", "4.01", code)
     code = code_of(post_token(app, peer, token.access_token.reveal()))
