@@ -90,5 +90,7 @@ together on_cpython coverage
 together on_micropython with_native_module
 gate "every vector down every path here" $BIN/python tests/tools/paths_table.py cpython cpython-cffi unix natmod-unix
 # Last, so that its closing line (N passed) closes the run: unit, dual on CPython, interop, simulator.
-gate "pytest" $BIN/python -m pytest -q
-echo "=== all gates good in $SECONDS s: ${PASSED[*]%,}"
+tests_of_the_core_in_c() { gate "pytest: the C core" $BIN/python -m pytest -q tests/native; }
+all_other_tests() { gate "pytest" $BIN/python -m pytest -q tests --ignore=tests/native; }
+together tests_of_the_core_in_c all_other_tests
+echo "=== all gates good in $SECONDS s"
