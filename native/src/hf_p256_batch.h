@@ -85,6 +85,16 @@ static int hf_batch_add(hf_batch_t *b)
     return 1;
 }
 
+/* Write the points of a comb's column; returns the place behind them. */
+static hf_affine_t *hf_comb_take_column(hf_affine_t *to, const hf_comb_t *c, unsigned s)
+{
+    unsigned count = hf_comb_points(c, s), at = s;
+    for (unsigned block = 0; block < count; block++) {
+        at = hf_comb_take(to++, c, block, at);
+    }
+    return to;
+}
+
 /* sum = the sum of both combs; sum is infinity before. Returns 0 when it is to be had by hf_comb_add_column alone. */
 static int hf_batch_sum(hf_point_t *sum, const hf_comb_t *g, const hf_comb_t *q)
 {
@@ -92,15 +102,10 @@ static int hf_batch_sum(hf_point_t *sum, const hf_comb_t *g, const hf_comb_t *q)
     hf_affine_t *end = b.points;
     b.columns = g->spacing > q->spacing ? g->spacing : q->spacing;
     for (unsigned s = 0; s < b.columns; s++) {
-        unsigned at = s, of_g = hf_comb_points(g, s), of_q = hf_comb_points(q, s);
-        for (unsigned block = 0; block < of_g; block++) {
-            at = hf_comb_take(end++, g, block, at);
-        }
-        at = s;
-        for (unsigned block = 0; block < of_q; block++) {
-            at = hf_comb_take(end++, q, block, at);
-        }
-        b.counts[s] = of_g + of_q;
+        hf_affine_t *start = end;
+        end = hf_comb_take_column(end, g, s);
+        end = hf_comb_take_column(end, q, s);
+        b.counts[s] = (unsigned)(end - start);
     }
     while (hf_batch_pairs(&b) >= HF_BATCH_WORTH) {
         if (!hf_batch_add(&b)) {
