@@ -41,8 +41,6 @@ DIRECTORY = "/holdfast"
 PROVISIONING_NAME = "provisioning"
 # Before a reset for want of memory: each start writes to the flash, and 3 million in a year do not wear it out.
 RESET_PAUSE_S = 10
-
-
 # With less heap than that left, garbage goes after each answer: what lives long then lies together, and not in between.
 SMALL_HEAP_LEN = 32 * 1024
 # What only a start needs, and a board loads anew at the next one.
