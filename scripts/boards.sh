@@ -91,11 +91,11 @@ run() {
       ;;
     natmod-rp2040)
       scripts/rp2.sh
-      path "$1" --small --slow --mpy .cache/natmod/armv6m/hf_native.mpy -- .cache/rp2/emulate firmware '{rom}'
+      path "$1" --slow --mpy .cache/natmod/armv6m/hf_native.mpy -- .cache/rp2/emulate firmware '{rom}'
       ;;
     user-rp2040)
       scripts/rp2.sh user
-      path "$1" --small --slow -- .cache/rp2/emulate user '{rom}'
+      path "$1" --slow -- .cache/rp2/emulate user '{rom}'
       ;;
     *) die "no such path: $1" ;;
   esac

@@ -1,13 +1,13 @@
 """Run the dual suite's core, and hf_native's interface, on an emulated board, from a ROM file system.
 
-    boards.py NAME [--mpy HF_NATIVE_MPY] [--mount ADDRESS] [--small] [--slow] [--python] [--only SUITES] -- COMMAND...
+    boards.py NAME [--mpy HF_NATIVE_MPY] [--mount ADDRESS] [--slow] [--python] [--only SUITES] -- COMMAND...
     (scripts/boards.sh calls it)
 
 The board runs MicroPython; what is tested reaches it as the files of a ROM, compiled to .mpy, and one line on its raw
 REPL. In the emulator's command {rom} is the ROM's file; the command's input and output are the board's console.
 --mount: the ROM's address, where the firmware does not mount it itself. --python: a firmware without the C core.
---small: without the tests for which its heap is too small; --slow: without those that take an emulator in JavaScript
-minutes; neither reads vectors that no other test reads. What ran is written to .cache/paths/NAME.json for
+--slow: without the tests that take an emulator in JavaScript minutes, or more heap than a Pico has; none reads vectors
+that no other test reads. What ran is written to .cache/paths/NAME.json for
 paths_table.py. It never touches a real device.
 """
 
@@ -50,15 +50,12 @@ SUITES = (
 )
 NATIVE_SUITE = "hf_native_cases"  # first, as test_p256_table: a line with a table of 8 KB needs much room at one place
 TESTKIT = ("token_rules", "oscore", "link")
-# Texts, random octets and plaintexts of 64 KB, thousands of tokens.
-BIG = (
+# Left out with --slow: texts, random octets and plaintexts of 64 KB; then what is exhaustive or random. None has a row
+# of the vectors that another test does not read.
+LONG = (
     "test_text_lengths_around_the_block_and_the_limit",
     "test_the_longest_request",
     "test_more_than_aes_ccm_takes",
-    "test_mutants",
-)
-# Exhaustive or random, and with no row of the vectors that another test does not read.
-LONG = (
     "test_both_ways_on_every_vector",
     "test_each_flipped_bit_is_refused",
     "test_no_flipped_bit_is_accepted",
@@ -183,7 +180,6 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("--mpy", type=Path)
     parser.add_argument("--mount", type=lambda text: int(text, 0))
-    parser.add_argument("--small", action="store_true")
     parser.add_argument("--slow", action="store_true")
     parser.add_argument("--python", action="store_true")
     parser.add_argument("--only", default="")
@@ -192,7 +188,7 @@ def main() -> int:
     suites = args.only.split(",") if args.only else [*([] if args.python else [NATIVE_SUITE]), *SUITES]
     began = time.monotonic()
     image = rom_image(args.mpy)
-    left_out = (*(BIG if args.small else ()), *(LONG if args.slow else ()))
+    left_out = LONG if args.slow else ()
     script = MAIN.format(native=not args.python, suites=suites, left_out=left_out)
     if args.mount:
         script = MOUNT.format(address=args.mount, size=len(image)) + script
