@@ -11,6 +11,7 @@ takes them for himself (alone). A file that another run had just cut to nothing 
 import contextlib
 import fcntl
 import importlib.util
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -97,17 +98,24 @@ from cryptolib import aes; aes(bytes(16), 1)
 
 def wrong_lines(repo, stubs, text):
     """Numbers of the lines of a program in which mypy finds an error."""
-    path = (
-        stubs / "planted.py"
-    )  # always the same: mypy's cache tells files by content, and repeats the path it saw first
+    # Always the same: mypy's cache tells files by content, and repeats the path it saw first. But a file of the same
+    # length and the same second is the same to it.
+    path = stubs / "planted.py"
     with alone(repo):
+        second = int(path.stat().st_mtime) + 1 if path.exists() else 0
         path.write_text(text)
+        os.utime(path, (second, second))
         found = _findings(repo, stubs, "esp32", [path.relative_to(repo)])
     return {int(line.split(":")[1]) for line in found if " error: " in line}
 
 
 def test_what_no_board_has_is_found_and_nothing_else(repo, stubs):
     assert wrong_lines(repo, stubs, ABSENT + PRESENT) == set(range(1, 1 + ABSENT.count("\n")))
+
+
+def test_a_program_of_the_same_length_in_the_same_second_is_another(repo, stubs):
+    first, second = "import machine; machine.unique_id(1)\n", "import machine; machine.unique_id( )\n"
+    assert [wrong_lines(repo, stubs, text) for text in (first, second, first, second)] == [{1}, set(), {1}, set()]
 
 
 def test_runs_at_the_same_time_do_not_disturb_each_other(repo, stubs):
