@@ -8,7 +8,7 @@ import tempfile
 
 from holdfast_device.slip import encode_frame
 from holdfast_sim.emulator_shell import Board, SerialOutput
-from testkit.emulated_tube import Counted, blank_chip, provision
+from testkit.emulated_tube import Counted, blank_chip, provision_earlier
 
 PEER = (b"\x7f\x00\x00\x01", 5683)
 GET_RESULT = b"\x41\x01\x00\x01\x01\xb6result"  # confirmable, of token 1
@@ -32,12 +32,7 @@ class Chip:
         self._folder = tempfile.TemporaryDirectory()
         self.path = blank_chip(target, self._folder.name)
         if provisioned:
-            board = Board(target, firmware, self.path)
-            try:
-                board.execute(f"import {target.board} as board")
-                provision(board, target, self.path)
-            finally:
-                board.close()
+            provision_earlier(target, firmware, self.path)
 
     def output(self, says=SAYS):
         """Start the board; returns all that it writes, up to the line that begins so."""

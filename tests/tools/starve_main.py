@@ -135,9 +135,7 @@ def plant_bind():
 
     def _session(self, incoming):
         session = self.sessions.find(incoming.context)
-        was, session.bound = session.bound, True
-        if not was:
-            session.bound = False
+        if not session.bound:
             ended = self.sessions.ended_by(session, self._times.now_ms)
             session.bound = True
             for one in ended:
