@@ -121,9 +121,10 @@ def write_private(path: Path, octets: bytes, *, force: bool) -> None:
         raise Problem(f"{path} exists: remove it first, or say --force to replace it.")
     unfinished = path.with_name(path.name + ".part")
     with problems():
-        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        # One that was left behind may have another mode, or be somebody's link to another place.
+        unfinished.unlink(missing_ok=True)
+        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.fchmod(fd, 0o600)  # of one that was left behind with another mode
             with os.fdopen(fd, "wb") as file:
                 file.write(octets)
                 file.flush()

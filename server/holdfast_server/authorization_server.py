@@ -101,6 +101,7 @@ class AuthorizationServer:
 
     def introspect(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         """Tell an RS about one of its tokens, or {"active": False} (RFC 9200 section 5.9).  params: token."""
+        self._check_clock(now_s)  # in 1970 no token is over
         return introspect(params, caller, self.store, now_s)
 
     def revoke(self, params: dict[str, Any], caller: Caller, now_s: int) -> None:
@@ -155,6 +156,6 @@ class AuthorizationServer:
         return authorization.denial(request, self.settings.issuer)
 
     def _check_clock(self, now_s: int) -> None:
-        """Refuse to work before the clock is set: tokens would be long over, or live for years."""
+        """Refuse to work before the clock is set: tokens would be long over, live for years, or come back to life."""
         if now_s < self.settings.clock_floor_s:
             raise ServiceUnavailable("clock is not set")

@@ -29,7 +29,7 @@ from holdfast_server.registry import User
 from holdfast_server.registry_shell import client, rs
 from holdfast_server.store_sqlite import DATABASE_NAME, Store
 from holdfast_server.token_shell import token
-from holdfast_server.user_shell import generated_password, user
+from holdfast_server.user_shell import check_user_id, generated_password, user
 
 if TYPE_CHECKING:
     from holdfast_server.admin_shell import Admin
@@ -79,6 +79,7 @@ def init(
 
     The administrator's password is made here and printed once; there is no default one.
     """
+    check_user_id(admin_id)
     path = state / configuration.CONFIG_NAME
     if path.exists():
         raise Problem(f"{path} exists: this directory already has a server.")

@@ -119,7 +119,7 @@ def _user(store: Store, user_id: str) -> User:
 
 
 def _is_for(token: TokenRecord, caller: Caller, store: Store) -> bool:
-    return any(rs.rs_id == caller.rs_id for rs in store.members_of(token.audience))
+    return any(rs.rs_id == caller.rs_id and not rs.disabled for rs in store.members_of(token.audience))
 
 
 def _actor(client_id: str, earlier: Any) -> dict[int, Any]:

@@ -44,6 +44,8 @@ class Issuer:
         for rs in decision.rs:
             lint(token, claims, rs, self._keyring, now_s)
         token_id = self._store.add_token(_record(token, claims, decision, now_s))
+        if decision.authority.code_hash is not None:
+            self._store.remember_code(decision.authority.code_hash, decision.exp)
         self._store.audit(
             now_s,
             "token-issued",

@@ -183,13 +183,28 @@ class Registry:
         rs_id: str | None = None,
         user_id: str | None = None,
     ) -> None:
-        """Lock or unlock a client, an RS or a user; what a locked client or user holds is revoked with it."""
+        """Lock or unlock a client, an RS or a user; the tokens held by, given by or made for it are revoked with it."""
         with self._store.transaction():
             self._set_disabled(disabled, now_s, client_id, rs_id, user_id)
             event = "disabled" if disabled else "enabled"
             self._store.audit(now_s, event, client_id=client_id, rs_id=rs_id, user_id=user_id)
-            if disabled and (client_id is not None or user_id is not None):
+            if disabled and rs_id is not None:
+                self._revoke_tokens_for(rs_id, now_s)
+            elif disabled:
                 self._store.revoke_tokens_of(now_s, client_id=client_id, user_id=user_id)
+
+    def remove_resource_server(self, rs_id: str, now_s: int) -> None:
+        """Forget an RS, its keys and its context; who takes its name later is told nothing of its tokens."""
+        with self._store.transaction():
+            self._revoke_tokens_for(rs_id, now_s)
+            if not self._store.delete_resource_server(rs_id):
+                raise RegistryError("no such resource server")
+            self._store.audit(now_s, "rs-removed", reason=rs_id)
+
+    def _revoke_tokens_for(self, rs_id: str, now_s: int) -> None:
+        rs = self._store.resource_server(rs_id)
+        for audience in () if rs is None else rs.audiences:
+            self._store.revoke_tokens_of(now_s, audience=audience)
 
     def _set_disabled(
         self, disabled: bool, now_s: int, client_id: str | None, rs_id: str | None, user_id: str | None

@@ -25,7 +25,15 @@ from holdfast_server.admin_shell import (
 )
 from holdfast_server.administrator import ADMIN_AUDIENCE
 from holdfast_server.records_shell import METHODS, client_words, rs_words
-from holdfast_server.registry import FORMAT_REFERENCE, SECRET_FORMATS, Client, ResourceServer, TableOf, no_table
+from holdfast_server.registry import (
+    FORMAT_REFERENCE,
+    SECRET_FORMATS,
+    Client,
+    RegistryError,
+    ResourceServer,
+    TableOf,
+    no_table,
+)
 
 try:
     from holdfast_core.crypto_cpython_native import make_table
@@ -281,11 +289,12 @@ def rs_show(rs_id: str, state: Path, as_json: bool) -> None:
 @click.argument("rs_id")
 @state_option
 def rs_remove(rs_id: str, state: Path) -> None:
-    """Remove a resource server and its keys: tokens for it cannot be made any more."""
-    with opened(state) as admin, admin.store.transaction():
-        if not admin.store.delete_resource_server(rs_id):
-            raise unknown("rs", rs_id)
-        admin.store.audit(admin.now_s, "rs-removed", reason=rs_id)
+    """Remove a resource server and its keys, and revoke every token that was made for it."""
+    with opened(state) as admin:
+        try:
+            admin.registry.remove_resource_server(rs_id, admin.now_s)
+        except RegistryError:
+            raise unknown("rs", rs_id) from None
     click.echo(f"Removed {rs_id}.")
 
 
@@ -308,13 +317,12 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> No
     A device that talks to this server gets a new OSCORE context each time, since one that starts again from a file
     would use its numbers again; an earlier export stops working.
     """
-    with opened(state) as admin:
-        with admin.store.transaction():
-            _renew_context(admin, rs_id)
-            told = admin.registry.provisioning_for(rs_id, admin.now_s, table_maker(table))
-            record = encode_provisioning(told)
-            admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
-        write_private(out, record, force=force)
+    with opened(state) as admin, admin.store.transaction():
+        _renew_context(admin, rs_id)
+        told = admin.registry.provisioning_for(rs_id, admin.now_s, table_maker(table))
+        admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
+        # Inside: a device whose new file cannot be written keeps the context that it has.
+        write_private(out, encode_provisioning(told), force=force)
     click.echo(f"Wrote {out}: it holds the keys of {rs_id}, so move it to the device and delete it here.")
     if table != "none" and any(key.role == "sign" and key.table is None for key in told.keys):
         click.echo(
@@ -335,7 +343,7 @@ def table_maker(size: str) -> TableOf:
 @click.argument("rs_id")
 @state_option
 def rs_disable(rs_id: str, state: Path) -> None:
-    """Lock a resource server: no new token for it, and it is told of none."""
+    """Lock a resource server: it is told nothing, and every token that was made for it is revoked."""
     lock(state, "rs", rs_id, disabled=True)
 
 

@@ -95,7 +95,7 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows):
     def sweep(self, now_s: int, limit: int = 500) -> int:
         """Delete at most `limit` expired rows of each kind, found by index; returns how many went.
 
-        Tokens and codes go when expired: a code's replay can revoke nothing that has not expired itself.
+        Tokens go when expired, and codes with the last token that their replay could revoke.
         """
         with self.transaction():
             return self._sweep_tokens(now_s, limit) + self._sweep_keys(now_s, limit)

@@ -22,7 +22,10 @@ def token_hash_of(token: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class CodeRecord:
-    """An authorization code and everything it is bound to.  expires_at, consumed_at: unix seconds."""
+    """An authorization code and everything it is bound to.
+
+    expires_at, consumed_at: unix seconds; a consumed one is remembered, for its replay, until expires_at.
+    """
 
     code_hash: bytes
     client_id: str
@@ -92,6 +95,12 @@ class TokenRows(Rows):
             (now_s, code_hash),
         )
         return row is not None
+
+    def remember_code(self, code_hash: bytes, until_s: int) -> None:
+        """Keep a consumed code as long as what it gave: its replay revokes that (RFC 6749 section 4.1.2)."""
+        self._execute(
+            "UPDATE authorization_codes SET expires_at = max(expires_at, ?) WHERE code_hash = ?", (until_s, code_hash)
+        )
 
     def _void_codes(self, now_s: int) -> None:
         self._execute("UPDATE authorization_codes SET consumed_at = ? WHERE consumed_at IS NULL", (now_s,))

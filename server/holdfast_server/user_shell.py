@@ -41,8 +41,7 @@ def user_add(
 ) -> None:
     """Register a person. The password comes from the terminal, or as one line on standard input."""
     scopes = {**allowances(allowed), **(ADMIN_RIGHTS if is_admin else {})}
-    if not user_id or len(user_id) > MAX_USERNAME_LEN or not user_id.isprintable():
-        raise Problem(f"A user's name has 1 to {MAX_USERNAME_LEN} printable characters.")
+    check_user_id(user_id)
     with opened(state) as admin:
         if admin.store.user(user_id) is not None:
             raise Problem(f"There is a user {user_id} already: remove it first.")
@@ -116,6 +115,12 @@ def user_disable(user_id: str, state: Path) -> None:
 def user_enable(user_id: str, state: Path) -> None:
     """Unlock a person; what was revoked stays revoked."""
     lock(state, "user", user_id, disabled=False)
+
+
+def check_user_id(user_id: str) -> None:
+    """Raise Problem for a name that nobody could log in with, or that a list could take for something else."""
+    if not user_id or len(user_id) > MAX_USERNAME_LEN or not user_id.isprintable():
+        raise Problem(f"A user's name has 1 to {MAX_USERNAME_LEN} printable characters.")
 
 
 def generated_password() -> str:

@@ -1,4 +1,6 @@
-"""The story's authorization server, new for every test."""
+"""The story's authorization server, and one made on the command line, new for every test."""
+
+import shutil
 
 import pytest
 
@@ -6,6 +8,7 @@ from holdfast_core import labels as L
 from holdfast_server.caller import Caller
 from holdfast_server.registry import Client, ResourceServer
 from testkit.authz import NOW_S, build_story_as
+from testkit.serve import holdfast, init
 
 
 @pytest.fixture
@@ -25,3 +28,28 @@ def sensor(story):
     client = Client("panel", (L.GRANT_CLIENT_CREDENTIALS,), {"sensor": ("read", "write")}, {"sensor": "read"})
     story.registry.add_client(client, NOW_S)
     return Caller("panel", authenticated=True)
+
+
+@pytest.fixture(scope="session")
+def new_state(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "state"
+    init(path)
+    return path
+
+
+@pytest.fixture
+def state(tmp_path, new_state):
+    """A directory as init has just made it."""
+    return shutil.copytree(new_state, tmp_path / "state")
+
+
+@pytest.fixture
+def run(state):
+    """Run a command on the state directory; it must succeed unless code says otherwise."""
+
+    def command(*argv, code=0, stdin=""):
+        done = holdfast(*argv, "--state", state, stdin=stdin)
+        assert done.returncode == code, (argv, done.stdout, done.stderr)
+        return done
+
+    return command

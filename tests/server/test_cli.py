@@ -2,43 +2,16 @@
 
 import json
 import os
-import shutil
 import stat
 
 import pytest
 
-from holdfast_core.crypto import Es256Key
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_server.store_sqlite import Store
 from testkit.serve import holdfast, init
 
 RS = ["rs", "add", "ekg", "--scope", "read_ekg=GET,FETCH:/ekg", "--format", "reference"]
 CLIENT = ["client", "add", "app", "--grant", "authorization_code", "--redirect-uri", "https://app.example/cb"]
-
-
-@pytest.fixture(scope="module")
-def new_state(tmp_path_factory):
-    path = tmp_path_factory.mktemp("cli") / "state"
-    init(path)
-    return path
-
-
-@pytest.fixture
-def state(tmp_path, new_state):
-    """A directory as init has just made it."""
-    return shutil.copytree(new_state, tmp_path / "state")
-
-
-@pytest.fixture
-def run(state):
-    """Run a command on the state directory; it must succeed unless code says otherwise."""
-
-    def command(*argv, code=0, stdin=""):
-        done = holdfast(*argv, "--state", state, stdin=stdin)
-        assert done.returncode == code, (argv, done.stdout, done.stderr)
-        return done
-
-    return command
 
 
 def tell(done):
@@ -105,6 +78,8 @@ def test_init_again_changes_nothing(state, run):
         (["--http", "0.0.0.0:8080", "--issuer", "https://as.example"], "set http.certificate"),
         (["--coap", "localhost:coap"], "coap.bind must look like"),
         (["--certificate", "a.crt"], "go together"),
+        (["--admin", ""], "A user's name has"),
+        (["--admin", "adm\x1b[2Jin"], "A user's name has"),
     ],
 )
 def test_init_with_what_cannot_be_makes_nothing(tmp_path, argv, says):
@@ -252,57 +227,6 @@ def test_a_client_for_coap_gets_a_private_file_or_is_not_registered(tmp_path, ru
     assert [row["client_id"] for row in tell(run("client", "list", "--json"))] == ["meter"]
     run("client", "add", "third", "--grant", "client_credentials", "--oscore", tmp_path / "no" / "dir", code=2)
     assert "third" not in run("client", "list").stdout
-
-
-def test_a_resource_server_from_its_export_to_its_end(tmp_path, run):
-    added = tell(run(*RS, "--audience", "ekg_device_ABC", "--json"))
-    assert (added["audiences"], added["scopes"]) == (["ekg_device_ABC"], {"read_ekg": "GET/FETCH /ekg"})
-    assert added["connected"] is True
-    out = tmp_path / "ekg.prov"
-    done = run("rs", "export", "ekg", "--out", out)
-    assert mode_of(out) == 0o600
-    made = decode_provisioning(out.read_bytes())
-    printed = (done.stdout + done.stderr).encode()
-    for secret in (made.seed, made.as_context.master_secret):
-        for form in (secret.reveal(), secret.reveal().hex().encode()):
-            assert form not in printed
-    assert "exists" in run("rs", "export", "ekg", "--out", out, code=2).stderr
-    run("rs", "export", "ekg", "--out", out, "--force")
-    assert decode_provisioning(out.read_bytes()).as_context.master_secret != made.as_context.master_secret
-    assert not list(tmp_path.glob("*.part"))
-    run("rs", "disable", "ekg")
-    assert tell(run("rs", "show", "ekg", "--json"))["disabled"] is True
-    run("rs", "enable", "ekg")
-    run("rs", "remove", "ekg")
-    assert run("rs", "list").stdout == "No resource servers yet.\n"
-
-
-def test_a_tube_that_is_never_connected_has_its_own_keys_and_no_context(tmp_path, run):
-    run("rs", "add", "tube", "--scope", "read_result=GET:/result")
-    run("rs", "export", "tube", "--out", tmp_path / "tube.prov")
-    made = decode_provisioning((tmp_path / "tube.prov").read_bytes())
-    assert made.as_context is None
-    assert sorted(key.role for key in made.keys) == ["encrypt", "encrypt", "sign", "sign"]
-
-
-@pytest.mark.parametrize(("options", "size"), [([], 2052), (["--table", "8k"], 8196), (["--table", "none"], None)])
-def test_an_export_carries_a_table_for_each_signing_key_that_its_device_can_check(options, size, tmp_path, run):
-    run("rs", "add", "tube", "--scope", "read_result=GET:/result")
-    done = run("rs", "export", "tube", "--out", tmp_path / "tube.prov", *options)
-    assert done.stderr == ""
-    for key in decode_provisioning((tmp_path / "tube.prov").read_bytes()).keys:
-        assert (key.table and len(key.table)) == (size if key.role == "sign" else None)
-        if key.role == "sign":
-            point = key.material.reveal()
-            Es256Key(point[:32], point[32:], key.table)
-
-
-def test_an_export_without_the_c_core_says_that_it_has_no_tables(tmp_path, run, monkeypatch):
-    monkeypatch.setattr("holdfast_server.registry_shell.make_table", None)
-    run("rs", "add", "tube", "--scope", "read_result=GET:/result")
-    done = run("rs", "export", "tube", "--out", tmp_path / "tube.prov")
-    assert "no C core" in done.stderr
-    assert [key.table for key in decode_provisioning((tmp_path / "tube.prov").read_bytes()).keys] == [None] * 4
 
 
 def test_a_user_from_the_password_to_the_end(run):

@@ -164,6 +164,19 @@ def test_a_used_code_revokes_its_tokens_and_what_was_exchanged_for_them(story):
     assert refused(story, code_params(code), now_s=NOW_S + 10**6) == L.ERR_INVALID_GRANT
 
 
+def test_a_used_code_is_remembered_as_long_as_what_it_gave(story):
+    """The code itself is over after two minutes; a replay is noticed as long as there is something to take back."""
+    code = story.code()
+    token = story.server.token(code_params(code), story.doctor_app, NOW_S)["access_token"]
+    late_s = NOW_S + 3599
+    story.store.sweep(late_s)
+    with pytest.raises(CodeReplayed):
+        story.server.token(code_params(code), story.doctor_app, late_s)
+    assert story.server.introspect({"token": token}, story.ekg, late_s) == {"active": False}
+    assert story.store.sweep(NOW_S + 3600) == 2
+    assert refused(story, code_params(code), now_s=NOW_S + 3600) == L.ERR_INVALID_GRANT
+
+
 @pytest.mark.parametrize("change", [{"code_verifier": VERIFIER[:-1] + "x"}, {"redirect_uri": "http://127.0.0.1:1/"}])
 def test_a_stolen_code_cannot_revoke_the_owners_token(story, change):
     code = story.code()
@@ -239,6 +252,14 @@ def test_only_the_rs_the_original_was_made_for_may_exchange_it(story, sensor):
         caller = Caller("gateway", rs_id, authenticated=True)
         assert refused(story, exchange_params(original), caller) == L.ERR_INVALID_GRANT
     assert story.server.token(exchange_params(original), Caller("gateway", EKG, authenticated=True), NOW_S)
+
+
+def test_a_locked_rs_exchanges_nothing(story):
+    original = story.doctor_token()["access_token"]
+    change_rs(story, EKG, disabled=True)
+    assert refused(story, exchange_params(original), story.ekg) == L.ERR_INVALID_GRANT
+    change_rs(story, EKG, disabled=False)
+    assert story.tube_token(original)["access_token"]
 
 
 @pytest.mark.parametrize("token", [b"unknown", bytes(16)])

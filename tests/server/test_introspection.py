@@ -8,7 +8,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.verifier import grant_from_introspection
 from holdfast_server.caller import NOBODY, Caller
-from holdfast_server.errors import IntrospectionForbidden, InvalidClient, OAuthError
+from holdfast_server.errors import IntrospectionForbidden, InvalidClient, OAuthError, ServiceUnavailable
 from holdfast_server.lint import rules_for
 from holdfast_server.registry import Client, ResourceServer
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, change_client, change_rs
@@ -55,6 +55,13 @@ def test_an_exchanged_reference_says_who_acts(story):
     token = story.tube_token(story.doctor_token()["access_token"], audience="archive")["access_token"]
     answer = ask(story, token, Caller(rs_id="archive", authenticated=True))
     assert (answer["sub"], answer["act"], answer["client_id"]) == (DOCTOR, {"sub": EKG}, EKG)
+
+
+def test_before_the_clock_is_set_no_token_comes_back_to_life(story):
+    token = story.doctor_token()["access_token"]
+    assert ask(story, token, now_s=NOW_S + 3600) == INACTIVE
+    with pytest.raises(ServiceUnavailable):
+        ask(story, token, now_s=5000)
 
 
 # --- everything else looks the same ---

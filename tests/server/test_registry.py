@@ -7,6 +7,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
+from holdfast_server.caller import Caller
 from holdfast_server.keyring import Keyring, SigningKey
 from holdfast_server.registry import Client, RegistryError, ResourceServer, User, secret_matches
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as
@@ -100,7 +101,7 @@ def test_unknown_parties_are_named_as_such(story):
         story.registry.set_disabled(True, NOW_S, user_id="stranger")
 
 
-@pytest.mark.parametrize("party", [{"client_id": DOCTOR_APP}, {"user_id": DOCTOR}])
+@pytest.mark.parametrize("party", [{"client_id": DOCTOR_APP}, {"user_id": DOCTOR}, {"rs_id": EKG}])
 def test_locking_a_party_revokes_what_it_holds_and_unlocking_does_not_bring_it_back(story, party):
     token = story.doctor_token()["access_token"]
     story.registry.set_disabled(True, NOW_S, **party)
@@ -110,10 +111,30 @@ def test_locking_a_party_revokes_what_it_holds_and_unlocking_does_not_bring_it_b
     assert story.server.introspect({"token": fresh}, story.ekg, NOW_S)["active"]
 
 
-def test_locking_an_rs_locks_it_out(story):
-    story.registry.set_disabled(True, NOW_S, rs_id=EKG)
-    assert story.store.resource_server(EKG).disabled
-    assert story.store.resource_server(TUBE).disabled is False
+def test_locking_an_rs_locks_it_out_and_no_other(story):
+    subject = story.doctor_token()["access_token"]
+    tubes = story.tube_token(subject)["access_token"]
+    others = story.store.token(story.doctor_token()["access_token"])
+    story.registry.set_disabled(True, NOW_S, rs_id=TUBE)
+    assert story.store.resource_server(TUBE).disabled
+    assert story.store.token(tubes).revoked_at == NOW_S
+    assert story.store.resource_server(EKG).disabled is False
+    assert story.store.tokens(DOCTOR_APP)[0] == others
+    assert story.server.introspect({"token": subject}, story.ekg, NOW_S)["active"]
+
+
+def test_who_takes_the_name_of_a_removed_rs_is_told_nothing_of_its_tokens(story):
+    subject = story.doctor_token()["access_token"]
+    tubes = story.tube_token(subject)["access_token"]
+    story.registry.remove_resource_server(EKG, NOW_S)
+    heir = ResourceServer("heir", (EKG,), {"read_ekg": (("/everything", L.METHOD_GET),)})
+    story.registry.add_resource_server(heir, NOW_S)
+    asks = Caller(rs_id="heir", authenticated=True)
+    assert story.server.introspect({"token": subject}, asks, NOW_S) == {"active": False}
+    assert story.store.token(tubes).revoked_at == NOW_S
+    assert [row.reason for row in story.store.audit_rows() if row.event == "rs-removed"] == [EKG]
+    with pytest.raises(RegistryError, match="no such resource server"):
+        story.registry.remove_resource_server(EKG, NOW_S)
 
 
 def test_only_an_active_user_with_a_password_has_a_hash_to_check(story):
