@@ -18,6 +18,8 @@ UNPROTECTED = _UNPROTECTED.strip().splitlines()
 
 def findings(told: dict[str, Any]) -> list[tuple[str, str]]:
     """Judge what a board said to questions_cpython.AUDIT: (OK or PROBLEM, sentence)."""
+    if "no module named 'holdfast_core'" in told.get("problem", ""):
+        return [(PROBLEM, "the package is not on the board: holdfast device push puts it there")]
     checks = [
         (told["frozen"] or not told["sources"], "no .py hides a .mpy", f".py files hide .mpy: {told['sources']}"),
         (

@@ -5,7 +5,9 @@ What is done goes to standard error as it happens, the result to standard output
 """
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,12 @@ UF2_HINT = (
     "A Raspberry Pi Pico takes no esptool: hold BOOTSEL while you plug it in and copy the .uf2 file to its disk, "
 )
 UF2_HINT += "or run: picotool load -x {image}"
+# What a board says of itself, in the order in which people read it; MicroPython keeps none.
+FIELDS = (
+    *("version", "package", "copied", "removed"),
+    *("machine", "micropython", "mpy", "heap_free", "flash", "flash_free", "block"),
+    *("frozen", "crypto", "tokens", "aes", "provisioned", "boots", "problem", "problems"),
+)
 CHIPS = ("esp32", "esp32s2", "esp32s3", "esp32c3", "esp32c6")
 AT_0X1000 = ("esp32", "esp32s2")  # where the boot loaders of the chips look for an image; the others begin at 0
 
@@ -37,10 +45,10 @@ tree_option = click.option(
 file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-def progress(line: str) -> None:
+def progress(said: str) -> None:
     """Say what is being done, to people and not to scripts."""
-    if line:
-        click.echo(line, err=True)
+    if said:
+        click.echo(said, err=True)
 
 
 def show(words: dict[str, Any], as_json: bool) -> None:
@@ -50,21 +58,38 @@ def show(words: dict[str, Any], as_json: bool) -> None:
         return
     width = max(map(len, words))
     for name, value in words.items():
-        click.echo(f"{name:<{width}}  {_text(value)}")
+        click.echo(line(f"{name:<{width}}  ", text_of(value)))
 
 
-def _text(value: object) -> str:
+def line(head: str, text: str) -> str:
+    """A line of a table; what is wider than the terminal goes on below its own column."""
+    width = max(shutil.get_terminal_size().columns, len(head) + 20)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def text_of(value: object) -> str:
+    """A value of a table as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return "; ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+        return "; ".join(f"{name} {text_of(inner)}" for name, inner in value.items())
     return "none" if value is None else str(value)
 
 
 def people(words: dict[str, Any]) -> dict[str, Any]:
-    """The same with the board's .mpy version and processor as people write them."""
+    """The same in the order of FIELDS, with the board's .mpy version and processor as people write them."""
     mpy = words["mpy"]
-    return {**words, "mpy": f"{mpy[0]}.{mpy[1]} {deploy.architecture(mpy) or 'bytecode only'}"}
+    ordered = {name: words[name] for name in sorted(words, key=FIELDS.index)}
+    return {**ordered, "mpy": f"{mpy[0]}.{mpy[1]} {deploy.architecture(mpy) or 'bytecode only'}"}
 
 
 @click.command()
@@ -73,7 +98,10 @@ def people(words: dict[str, Any]) -> dict[str, Any]:
 @click.option("--chip", type=click.Choice(CHIPS), required=True, help="What is on the board.")
 @click.option("--keep", is_flag=True, help="Do not erase the flash first: provisioning and state stay.")
 def flash(image: Path, port: str, chip: str, keep: bool) -> None:
-    """Write the MicroPython firmware IMAGE (.bin) to an ESP32, after erasing everything on it."""
+    """Write the MicroPython firmware IMAGE (.bin) to an ESP32.
+
+    Everything on it is erased first, unless --keep is said. A Pico takes its .uf2 by its own boot loader.
+    """
     if image.suffix == ".uf2":
         raise Problem(UF2_HINT.format(image=image), USAGE)
     deploy.flash(port, image, chip, "0x1000" if chip in AT_0X1000 else "0", not keep, progress)
@@ -86,8 +114,12 @@ def flash(image: Path, port: str, chip: str, keep: bool) -> None:
 @click.option("--main", type=file_type, help="Your program: it becomes /main.py, which runs at each start.")
 @json_option
 def push(port: str, tree: Path, main: Path | None, as_json: bool) -> None:
-    """Install the device package under /lib, with the C core where there is one for the board, and compare it."""
-    words = deploy.push(port, tree, main, progress)
+    """Install the device package on a board.
+
+    It goes under /lib, with the C core where there is one for the board; what is there already stays, and every file is
+    compared by its SHA-256.
+    """
+    words = people(deploy.push(port, tree, main, progress))
     if as_json:
         click.echo(json.dumps(words))
         return
@@ -100,18 +132,29 @@ def push(port: str, tree: Path, main: Path | None, as_json: bool) -> None:
 @tree_option
 @json_option
 def verify(port: str, tree: Path, as_json: bool) -> None:
-    """Compare what is on the board with what was built, and say for whom it is provisioned."""
+    """Compare a board with what was built.
+
+    Says also for whom it is provisioned. Exit code 1: it is not as it should be, and what to do stands last.
+    """
     words = people(deploy.verify(port, tree))
     show(words, as_json)
-    if words["problems"]:
-        sys.exit(FAILED)
+    if not words["problems"]:
+        return
+    if any(problem == deploy.NO_PACKAGE or problem.endswith(deploy.AMISS) for problem in words["problems"]):
+        progress(f"Next: holdfast device push --port {port}")
+    elif deploy.NOT_PROVISIONED in words["problems"]:
+        progress(f"Next: holdfast device provision NAME --server DIR --port {port}")
+    sys.exit(FAILED)
 
 
 @click.command()
 @port_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def wipe(port: str, yes: bool) -> None:
-    """Factory reset: remove what the board was told and remembers, and write over where it was."""
+    """Factory reset: a board forgets its keys and counters.
+
+    What it was told and remembers is removed, and where it was is written over. The package and /main.py stay.
+    """
     if not yes:
         if not sys.stdin.isatty():
             raise Problem("Wiping cannot be taken back: say --yes.", USAGE)
@@ -142,7 +185,10 @@ def audit(
     blocks: int | None,
     as_json: bool,
 ) -> None:
-    """Check what can be checked of a board, say what a board cannot protect, and how long its flash lasts."""
+    """Check a board, and say what no board can protect.
+
+    Says also how long its flash lasts with so many saves a day. Exit code 1: something can be mended.
+    """
     told = None if port is None else deploy.audit(port)
     found = [] if told is None else judge.findings(told)
     if blocks is None:
@@ -155,15 +201,15 @@ def audit(
     else:
         _lines([*found, *((judge.CANNOT, sentence) for sentence in judge.UNPROTECTED)])
         click.echo(f"wear, where a block of {wear.BLOCK_LEN} bytes lasts {wear.CYCLES} erases:")
-        for line in wear.lines(saves, {"littlefs": blocks}):
-            click.echo(f"  {line}")
+        for sentence in wear.lines(saves, {"littlefs": blocks}):
+            click.echo(line("  ", sentence))
     if any(level == judge.PROBLEM for level, _ in found):
         sys.exit(FAILED)
 
 
 def _lines(found: list[tuple[str, str]]) -> None:
     for level, sentence in found:
-        click.echo(f"{level:<8} {sentence}")
+        click.echo(line(f"{level:<8} ", sentence))
 
 
 COMMANDS: tuple[click.Command, ...] = (flash, push, verify, wipe, audit)

@@ -19,8 +19,10 @@ import click
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.token_check import PATH
-from holdfast_device.board_commands_cpython_shell import COMMANDS, board_status, provision_board
+from holdfast_device.board_commands_cpython_shell import COMMANDS, board_status, line, provision_board, text_of
+from holdfast_device.deploy_cpython_shell import check_free
 from holdfast_device.deploy_cpython_shell import shred as shred_file
+from holdfast_device.mpremote_cpython_shell import USAGE
 
 if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
@@ -31,7 +33,9 @@ _HOLDFAST = "from holdfast_core.cli import main; main()"
 
 
 class Problem(click.ClickException):
-    """What went wrong and what to do about it, in one sentence."""
+    """What is wrong with the call or with this computer, and what to do about it, in one sentence."""
+
+    exit_code = USAGE
 
 
 @click.group()
@@ -39,11 +43,19 @@ def group() -> None:
     """Provision and run devices: resource servers, and clients of other devices.
 
     \b
-    A board from nothing (exit codes: 0 done, 1 the board is not as it should be, 2 usage, 3 no board, 4 refused):
+    A board from nothing:
       holdfast device flash IMAGE --chip esp32c3 --port PORT
       holdfast device push --main main.py --port PORT
       holdfast device provision NAME --server DIR --port PORT
       holdfast device verify --port PORT
+
+    \b
+    Or a device on this machine:
+      holdfast device provision NAME --server DIR --out FILE
+      holdfast device run FILE
+
+    Exit codes: 0 done, 1 the board is not as it should be, 2 the call or this computer is not, 3 no board answers,
+    4 refused for a reason.
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
@@ -77,7 +89,11 @@ def provision(
     shred: bool,
     table: str,
 ) -> None:
-    """Provision the resource server NAME with its keys, its identity, its scopes: into a file, or on a board."""
+    """Give a device its keys, its identity and its scopes.
+
+    NAME is a resource server of the server whose state is at --server. The device is a board at --port, or gets what
+    it needs in the file --out; --from FILE --port brings such a file to a board where the server is not at hand.
+    """
     if (source is None) == (name is None or server is None) or (out is None) == (port is None):
         raise click.UsageError("Say NAME and --server, or --from; and --out, or --port.")
     if source is not None and out is not None:
@@ -94,6 +110,7 @@ def provision(
         else:
             click.echo(f"{source} holds the device's keys: remove it here, or say --shred.", err=True)
         return
+    check_free(port, force)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "provisioning"
         _call_holdfast(
@@ -120,7 +137,10 @@ def _export(name: str, server: str, out: Path, force: bool, table: str) -> None:
 @click.option("--port", help="The serial port of a board to ask instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(port: str | None, as_json: bool) -> None:
-    """Say what a device would run on here: the interpreter, and who does the cryptography."""
+    """Say what a device runs on, here or on a board.
+
+    The interpreter, who does the cryptography, who checks tokens; of a board also its memory and its provisioning.
+    """
     if port is not None:
         board_status(port, as_json)
         return
@@ -141,15 +161,14 @@ def status(port: str | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: Path, as_json: bool) -> None:
-    """Show what a provisioning FILE tells a device, without its secrets."""
+    """Show what a provisioning FILE tells a device. None of its secrets is shown."""
     words = _words(_read(file))
     if as_json:
         click.echo(json.dumps(words, indent=2))
         return
     width = max(map(len, words))
     for name, value in words.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        click.echo(f"{name:<{width}}  {text}")
+        click.echo(line(f"{name:<{width}}  ", text_of(value)))
 
 
 @group.command()
@@ -177,8 +196,11 @@ def run(
 ) -> None:
     """Run the device that FILE describes until it is stopped.
 
-    Without --app it serves each path of its scopes with its own name.
+    Without --app it serves each path of its scopes with its own name. Prints {"ready": PORT} when it can be asked;
+    Ctrl-C ends it.
     """
+    for peer in peers:
+        _check_peer(peer)
     from holdfast_device.run_shell import main
 
     argv = [str(file), "--host", host, "--port", str(port)]
@@ -197,10 +219,22 @@ def _setup_of(app: Path) -> Any:
     if spec is None or spec.loader is None:
         raise Problem(f"{app} is no Python file.")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise Problem(f"{app} is no Python: {error.msg} in line {error.lineno}.") from None
+    except ImportError as error:
+        raise Problem(f"{app} cannot be loaded: {error.msg}.") from None
     if not hasattr(module, "setup"):
         raise Problem(f"{app} has no setup(device, options).")
     return module.setup
+
+
+def _check_peer(text: str) -> None:
+    audience, equals, address = text.partition("=")
+    host, colon, port = address.rpartition(":")
+    if not (audience and equals and host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise Problem(f'--peer must look like "tube=192.0.2.1:5683", not "{text}".')
 
 
 def _call_holdfast(arguments: list[str]) -> None:

@@ -22,6 +22,9 @@ ARCHITECTURES = (
 THUMB = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")  # each runs the code of those before it
 MPY_VERSION, MPY_SUB_VERSION = 6, 3
 PURE = "py"
+AMISS = ("missing", "different", "not of this package")
+NO_PACKAGE = "the package is not on the board"
+NOT_PROVISIONED = "the board is not provisioned"
 
 Tell = Callable[[str], object]
 
@@ -60,10 +63,11 @@ def sha256(file: Path) -> str:
 
 def differences(there: dict[str, str], files: dict[str, Path]) -> dict[str, str]:
     """What is not as it must be, by name: missing, different, or not ours."""
-    found = {name: "not of this package" for name in there if name not in files}
+    missing, different, foreign = AMISS
+    found = {name: foreign for name in there if name not in files}
     for name, file in files.items():
         if there.get(name) != sha256(file):
-            found[name] = "different" if name in there else "missing"
+            found[name] = different if name in there else missing
     return found
 
 
@@ -122,8 +126,7 @@ def provision(port: str, file: Path, force: bool, tell: Tell) -> None:
     if there["old"] == digest:
         tell("the board has this provisioning already")
         return
-    if there["old"] is not None and not force:
-        raise Problem("The board is provisioned: wipe it first, or say --force to replace what it was told.", REFUSED)
+    _refuse_to_replace(there, force)
     board.ask(ask.make_directories(ask.DIRECTORY))
     tell(f"copying {file.stat().st_size} bytes")
     board.copy({ask.NEW: file}, tell)
@@ -131,6 +134,16 @@ def provision(port: str, file: Path, force: bool, tell: Tell) -> None:
         raise Problem("What arrived on the board is not what was sent; the board is as it was. Provision again.")
     if board.ask(ask.COMMIT) != {"old": digest, "new": None}:
         raise Problem("The board could not put the provisioning in its place: wipe it and provision again.")
+
+
+def check_free(port: str, force: bool) -> None:
+    """Raise Problem when no board answers or it is not to be replaced: an export would end what the board holds."""
+    _refuse_to_replace(Board(port).ask(ask.PROVISIONING_HASH), force)
+
+
+def _refuse_to_replace(there: dict[str, Any], force: bool) -> None:
+    if there["old"] is not None and not force:
+        raise Problem("The board is provisioned: wipe it first, or say --force to replace what it was told.", REFUSED)
 
 
 def shred(file: Path) -> None:
@@ -149,16 +162,20 @@ def verify(port: str, tree: Path) -> dict[str, Any]:
     told = board.ask(ask.STATUS)
     package = package_for(tree, told["mpy"])
     version, files = wanted(package)
-    problems = [f"{name} is {what}" for name, what in sorted(differences(board.ask(ask.HASHES), files).items())]
+    there = board.ask(ask.HASHES)
+    problems = [f"{name} is {what}" for name, what in sorted(differences(there, files).items())]
+    absent = not there and not told["frozen"]
+    if absent:
+        problems = [NO_PACKAGE]
     if told["frozen"]:
         problems = ["holdfast_core is frozen into the firmware, and /lib is not looked at"]
     problem = told.pop("problem", None)
-    if problem is not None or told["crypto"] is None:
+    if not absent and (problem is not None or told["crypto"] is None):
         problems.append(f"the package does not start on the board: {problem}")
     elif not told["aes"]:
         problems.append("the board has no AES: neither cryptolib in its firmware nor a C core")
     if told["provisioned"] is None:
-        problems.append("the board is not provisioned")
+        problems.append(NOT_PROVISIONED)
     elif not told["provisioned"]:
         problems.append("the board cannot read its provisioning")
     return {"version": version, "package": package.name, **told, "problems": problems}

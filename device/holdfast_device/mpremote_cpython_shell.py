@@ -15,6 +15,9 @@ import click
 
 FAILED, USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
 _UNREACHABLE = ("failed to access", "no device found", "could not enter raw repl", "could not exec command")
+_LOOK = " Is it the right port (`mpremote connect list`), free, and yours to open (group dialout)?"
+_TRACEBACK = "Traceback (most recent call last):"  # what a board prints before the line that says what went wrong
+_NO_PACKAGE = "no module named 'holdfast_"
 
 
 class Problem(click.ClickException):
@@ -54,9 +57,13 @@ def run(command: list[str], tell: Callable[[str], object]) -> list[str]:
 
 
 def _fail(program: str, lines: list[str]) -> None:
-    said = lines[-1] if lines else "no word"
-    unreachable = any(phrase in line for line in lines for phrase in _UNREACHABLE)
-    raise Problem(f"{Path(program).name} says: {said}", UNREACHABLE if unreachable else FAILED)
+    name = Path(program).name
+    said = lines[-1].removeprefix(f"{name}: ") if lines else "no word"
+    if any(phrase in line for line in lines for phrase in _UNREACHABLE):
+        raise Problem(f"{name} says: {said}.{_LOOK if name == 'mpremote' else ''}", UNREACHABLE)
+    if _NO_PACKAGE in said:
+        raise Problem(f"The package is not on the board ({said}): holdfast device push puts it there.")
+    raise Problem(f"{name} says: {said}")
 
 
 def _decode(line: str) -> dict[str, Any]:
@@ -65,6 +72,19 @@ def _decode(line: str) -> dict[str, Any]:
     except ValueError:
         raise Problem(f"The board's answer cannot be read: {line}") from None
     return decoded
+
+
+def _told_until_it_fails(tell: Callable[[str], object]) -> Callable[[str], object]:
+    """Pass on what a program on the board says beside its answer, and no traceback of it: its last line is enough."""
+    failed = False
+
+    def next_line(line: str) -> None:
+        nonlocal failed
+        failed = failed or line == _TRACEBACK
+        if not failed and not line.startswith("{"):
+            tell(line)
+
+    return next_line
 
 
 class Board:
@@ -77,7 +97,7 @@ class Board:
         """Run a program of questions_cpython.py on the board; returns its objects as one. tell gets its other lines."""
         answer: dict[str, Any] = {}
         answered = False
-        for line in run([*self._mpremote, "exec", program], lambda line: line.startswith("{") or tell(line)):
+        for line in run([*self._mpremote, "exec", program], _told_until_it_fails(tell)):
             if line.startswith("{"):
                 answer.update(_decode(line))
                 answered = True

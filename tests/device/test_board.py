@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_device import cli
+from holdfast_device.board_commands_cpython_shell import FIELDS
 from testkit.fake_board import FakeBoard
 from testkit.story import EKG_SECRET, TUBE, ekg_provisioning, tube_provisioning
 
@@ -86,8 +87,10 @@ def test_push_copies_what_differs_and_removes_what_would_hide_it(board, tree):
 
 
 def test_from_provisioned_to_wiped(board, tree, file):
-    before = told(run("verify", "--port", board.port, "--tree", tree, "--json"), code=1)
+    verified = run("verify", "--port", board.port, "--tree", tree, "--json")
+    before = told(verified, code=1)
     assert before["problems"] == ["the board is not provisioned"]
+    assert "Next: holdfast device provision NAME" in verified.stderr
     assert before["crypto"] == before["tokens"] == "hf_native"
     assert run("provision", "--from", file, "--port", board.port, "--shred").exit_code == 0
     assert not file.exists()
@@ -149,15 +152,27 @@ def test_a_torn_provisioning_is_a_problem(board, tree, file):
     assert "the board cannot read its provisioning" in found
 
 
-def test_a_board_without_the_package(micropython, tmp_path):
+def test_a_board_without_the_package(micropython, tree, tmp_path):
     with FakeBoard(micropython, tmp_path) as board:
         status = told(run("status", "--port", board.port, "--json"))
         assert status["crypto"] is None
         assert status["mpy"] == "6.3 x64"
         assert status["flash_free"] > 1000000
+        assert list(status) == sorted(status, key=FIELDS.index)
         wiped = run("wipe", "--port", board.port, "--yes")
         assert wiped.exit_code == 1
         assert "holdfast_device" in wiped.output
+        assert "Traceback" not in wiped.output
+        assert "holdfast device push" in wiped.output
+        audit = told(run("audit", "--port", board.port, "--json"), code=1)["checks"]
+        assert [check["says"] for check in audit] == [
+            "the package is not on the board: holdfast device push puts it there"
+        ]
+        verified = run("verify", "--port", board.port, "--tree", tree)
+        assert verified.exit_code == 1
+        assert "the package is not on the board, the board is not provisioned" in " ".join(verified.stdout.split())
+        assert "missing" not in verified.output
+        assert f"Next: holdfast device push --port {board.port}" in verified.stderr
 
 
 def test_mip_installs_it_as_well(micropython, tree, tmp_path):

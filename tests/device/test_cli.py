@@ -43,7 +43,7 @@ def test_provision_writes_a_private_file_once(server, tmp_path):
     first = out.read_bytes()
     assert decode_provisioning(first).rs.rs_id == b"tube"
     again = run("provision", "tube", "--server", server, "--out", out)
-    assert again.exit_code == 1
+    assert again.exit_code == 2
     assert "--force" in again.output
     assert out.read_bytes() == first
     assert run("provision", "tube", "--server", server, "--out", out, "--force").exit_code == 0
@@ -52,7 +52,7 @@ def test_provision_writes_a_private_file_once(server, tmp_path):
 
 def test_provision_says_what_the_server_said(server, tmp_path):
     done = run("provision", "nobody", "--server", server, "--out", tmp_path / "x.prov")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "nobody" in done.output or "resource server" in done.output
     assert not (tmp_path / "x.prov").exists()
 
@@ -87,15 +87,61 @@ def test_show_refuses_what_is_no_provisioning(tmp_path):
     file = tmp_path / "x"
     file.write_bytes(os.urandom(10))
     done = run("show", file)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert re.search(r"no provisioning file", done.output)
 
 
-def test_run_refuses_an_app_without_setup(tmp_path):
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("x = 1\n", "has no setup(device, options)."),
+        ("x = 1\ndef setup(device, options)\n", "is no Python: expected ':' in line 2."),
+        ("import no_such_module\n", "cannot be loaded: No module named 'no_such_module'."),
+    ],
+)
+def test_run_refuses_an_app_in_a_sentence(tmp_path, source, says):
     file = tmp_path / "device.prov"
     file.write_bytes(encode_provisioning(tube_provisioning()))
     app = tmp_path / "app.py"
-    app.write_text("x = 1\n")
+    app.write_text(source)
     done = run("run", file, "--app", app)
-    assert done.exit_code == 1
-    assert "setup" in done.output
+    assert done.exit_code == 2
+    assert done.output == f"Error: {app} {says}\n"
+
+
+@pytest.mark.parametrize("peer", ["x", "tube=", "tube=192.0.2.1", "=192.0.2.1:5683", "tube=:1", "tube=h:65536"])
+def test_run_says_what_a_peer_looks_like(tmp_path, peer):
+    file = tmp_path / "device.prov"
+    file.write_bytes(encode_provisioning(tube_provisioning()))
+    done = run("run", file, "--peer", peer)
+    assert done.exit_code == 2
+    assert f'--peer must look like "tube=192.0.2.1:5683", not "{peer}".' in done.output
+
+
+def test_no_board_means_no_export(server, tmp_path):
+    """An export gives the device a new context with the server, and ends the one that a board in the field has."""
+    done = run("provision", "tube", "--server", server, "--port", tmp_path / "ttyNO")
+    assert done.exit_code == 3
+    assert "mpremote connect list" in done.output
+    assert events(server) == ["rs-added", "initialised"]
+    assert run("provision", "tube", "--server", server, "--out", tmp_path / "tube.prov").exit_code == 0
+    assert events(server)[0] == "rs-exported"
+
+
+def events(server):
+    from holdfast_core.cli import group
+
+    done = CliRunner().invoke(group, ["server", "audit", "--json", "--state", str(server)])
+    return [row["event"] for row in json.loads(done.stdout)]
+
+
+def test_what_is_wider_than_the_terminal_goes_on_below(tmp_path, monkeypatch):
+    file = tmp_path / "device.prov"
+    file.write_bytes(encode_provisioning(ekg_provisioning()))
+    monkeypatch.setenv("COLUMNS", "60")
+    for output in (run("show", file).output, run("audit").output):
+        assert max(map(len, output.splitlines())) <= 60
+    monkeypatch.setenv("COLUMNS", "300")
+    narrow = run("show", file).output.splitlines()
+    assert [line.split()[0] for line in narrow][:2] == ["identity", "issuer"]
+    assert len(narrow) == len(json.loads(run("show", file, "--json").output))
