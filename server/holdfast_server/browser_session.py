@@ -1,7 +1,8 @@
 """The browser's session: a signed cookie, and a form token that only it can have.
 
-A session is stateless: `user|issued|nonce|MAC`, so nothing grows with visitors.
-Before login the user part is empty; login makes a new nonce (no fixation). A form's
+A session is stateless: `user|issued|credential|nonce|MAC`, so nothing grows with
+visitors. Before login the user part is empty; login makes a new nonce (no fixation).
+It is tied to what the login was checked against, so that a new password ends it. A form's
 token is a MAC over the session and what the form is about, so it fits no other
 browser, step or request. The server makes the key anew at each start: nothing on
 disk can forge a login, and a restart asks people to log in again.
@@ -21,15 +22,17 @@ LOGIN_LIFETIME_S = 30 * 60
 """A shared ward computer is left unattended: half an hour, then log in again."""
 
 _NONCE_LEN = 16
+_CREDENTIAL_LEN = 16
 _MAC_LEN = 32
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """Who is at the browser ("" before login), since when, and the nonce that makes it this one."""
+    """Who is at the browser ("" before login), since when, by which credential, and the nonce of this one."""
 
     user_id: str
     issued_s: int
+    credential: bytes
     nonce: bytes
 
     @property
@@ -45,13 +48,18 @@ class BrowserSessions:
         self._key = key
         self._rng = rng
 
-    def start(self, user_id: str, now_s: int) -> BrowserSession:
-        """A fresh session for this user ("" for a visitor)."""
-        return BrowserSession(user_id, now_s, self._rng(_NONCE_LEN))
+    def start(self, user_id: str, now_s: int, credential: str = "") -> BrowserSession:
+        """A fresh session for this user ("" for a visitor); credential: the hash that the login was checked by."""
+        return BrowserSession(user_id, now_s, self._credential(credential), self._rng(_NONCE_LEN))
+
+    def is_by(self, session: BrowserSession, credential: str) -> bool:
+        """Whether the login was checked by this credential."""
+        return hmac.compare_digest(session.credential, self._credential(credential))
 
     def cookie(self, session: BrowserSession) -> str:
         """The cookie's value: base64url, no padding."""
-        body = b"|".join((session.user_id.encode(), b"%d" % session.issued_s, session.nonce.hex().encode()))
+        known = session.credential.hex().encode()
+        body = b"|".join((session.user_id.encode(), b"%d" % session.issued_s, known, session.nonce.hex().encode()))
         return base64.urlsafe_b64encode(body + self._mac(b"session", body)).rstrip(b"=").decode()
 
     def read(self, cookie: str | None, now_s: int) -> BrowserSession | None:
@@ -63,8 +71,8 @@ class BrowserSessions:
         body, mac = signed[:-_MAC_LEN], signed[-_MAC_LEN:]
         if not hmac.compare_digest(mac, self._mac(b"session", body)):
             return None
-        user, issued, nonce = body.rsplit(b"|", 2)
-        session = BrowserSession(user.decode(), int(issued), bytes.fromhex(nonce.decode()))
+        user, issued, *octets = body.rsplit(b"|", 3)
+        session = BrowserSession(user.decode(), int(issued), *(bytes.fromhex(part.decode()) for part in octets))
         if not 0 <= now_s - session.issued_s < LOGIN_LIFETIME_S:
             return None
         return session
@@ -79,6 +87,9 @@ class BrowserSessions:
         """Whether this token was made by form_token for the same things."""
         expected = self.form_token(session, step, about)
         return hmac.compare_digest(token.encode(), expected.encode())
+
+    def _credential(self, credential: str) -> bytes:
+        return self._mac(b"credential", credential.encode())[:_CREDENTIAL_LEN]
 
     def _mac(self, purpose: bytes, body: bytes) -> bytes:
         return hmac.digest(self._key.reveal(), purpose + b"\x00" + body, "sha256")

@@ -6,7 +6,7 @@ browser, one step and one thing that it is about.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 import anyio
@@ -57,7 +57,7 @@ class BadPost(Exception):
 class Post:
     """A form that was made for this browser. about: what it is about; chosen: the values of its checkboxes."""
 
-    fields: Mapping[str, str]
+    fields: Mapping[str, str] = field(repr=False)  # a password may be among them
     chosen: Sequence[str]
     about: str
     session: BrowserSession
@@ -92,8 +92,13 @@ class Door:
         self._by_name = TokenBucket(rate=1 / 10, burst=10, total_rate=10, total_burst=100)
 
     def session(self, request: Request) -> BrowserSession | None:
-        """The session that the browser shows, logged in or not."""
-        return self._sessions.read(request.cookies.get(self._cookie_name), self._clock())
+        """The session that the browser shows, logged in or not; a lock or a new password ends a login."""
+        session = self._sessions.read(request.cookies.get(self._cookie_name), self._clock())
+        if session is None or not session.logged_in:
+            return session
+        user = self._store.user(session.user_id)
+        known = user is not None and not user.disabled and self._sessions.is_by(session, user.password_hash)
+        return session if known else None
 
     def form_token(self, session: BrowserSession, step: str, about: str) -> str:
         """The hidden field that lets a form of this step back in."""
@@ -162,8 +167,9 @@ class Door:
             raise NotNow(REFUSED, 403) from None
         finally:
             self._pending -= 1
+        user = self._store.user(user_id)
         self._store.audit(self._clock(), "login", user_id=user_id)
-        self._remember(answer, self._sessions.start(user_id, self._clock()))
+        self._remember(answer, self._sessions.start(user_id, self._clock(), user.password_hash if user else ""))
 
     def forget(self, answer: Response) -> None:
         """Let the browser forget its session."""

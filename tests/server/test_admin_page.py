@@ -1,5 +1,7 @@
 """The administrator's page: for administrators alone, telling everything but secrets, and able to withdraw a token."""
 
+import dataclasses
+
 import pytest
 
 from testkit.authz import DOCTOR, EKG, NOW_S
@@ -98,9 +100,19 @@ def test_the_button_works_for_its_own_token_and_browser_only(web):
 def test_who_is_no_administrator_any_more_revokes_nothing(web):
     web.story.doctor_token()
     browser, page = admin_page(web)
+    web.story.store.put_user(dataclasses.replace(web.story.store.user(ADMIN), scopes={}), NOW_S)
+    answer = browser.submit(page, "/admin/revoke")
+    assert (answer.status_code, "does not look after this server" in answer.text) == (403, True)
+    assert browser.get("/admin").status_code == 403
+    assert live(web) == [1]
+
+
+def test_an_administrator_who_is_locked_is_logged_out(web):
+    web.story.doctor_token()
+    browser, page = admin_page(web)
     web.story.registry.set_disabled(True, NOW_S, user_id=ADMIN)
     assert browser.submit(page, "/admin/revoke").status_code == 403
-    assert browser.get("/admin").status_code == 403
+    assert "For those who look after this server" in browser.get("/admin").text
     assert live(web) == [1]
 
 

@@ -1,5 +1,7 @@
 """The browser's session cookie and form tokens: made here, fit here, and nowhere else."""
 
+import base64
+
 from holdfast_core.secret import Secret
 from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSessions
 
@@ -38,6 +40,18 @@ def test_what_is_not_a_cookie_is_no_session() -> None:
     made = sessions()
     for cookie in (None, "", "=", "a", "é", "AAAA", "*" * 80):
         assert made.read(cookie, NOW_S) is None
+
+
+def test_a_session_knows_the_credential_it_was_begun_with_and_does_not_show_it() -> None:
+    made = sessions()
+    session = made.start("doctor", NOW_S, "$argon2id$1")
+    cookie = made.cookie(session)
+    read = made.read(cookie, NOW_S)
+    assert read is not None
+    assert made.is_by(read, "$argon2id$1")
+    assert not made.is_by(read, "$argon2id$2")
+    assert not made.is_by(made.start("doctor", NOW_S), "$argon2id$1")
+    assert b"argon2" not in base64.urlsafe_b64decode(cookie + "===")
 
 
 def test_a_form_token_fits_one_session_step_and_request_only() -> None:

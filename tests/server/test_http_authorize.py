@@ -1,5 +1,6 @@
 """The authorization endpoint in a browser: who is redirected where, with what, and who is not (RFC 6749, 7636)."""
 
+import dataclasses
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
@@ -101,10 +102,10 @@ def test_a_person_with_nothing_to_give_is_told_so_and_can_go_back(web):
         assert query_of(answer.headers["location"])["error"] == "access_denied"
 
 
-def test_a_person_locked_since_the_page_was_shown_gives_nothing(web):
+def test_a_person_whose_rights_are_gone_since_the_page_was_shown_gives_nothing(web):
     browser = web.browser()
     page = browser.consent_page()
-    web.story.registry.set_disabled(True, NOW_S, user_id=DOCTOR)
+    web.story.store.put_user(dataclasses.replace(web.story.store.user(DOCTOR), scopes={}), NOW_S)
     answer = browser.submit(page, scope=["read_ekg"], decision="allow")
     assert query_of(answer.headers["location"])["error"] == "access_denied"
     assert "This is not yours to give" in browser.authorize().text

@@ -1,14 +1,16 @@
 """Logging in over HTTPS: one answer for every failure, bounded tries, a new session, and forms that fit one browser."""
 
+import dataclasses
 import threading
 
 import pytest
 
 from holdfast_server.authenticator import Field, LoginRefused, PasswordAuthenticator
 from holdfast_server.browser_session import LOGIN_LIFETIME_S
-from holdfast_server.login_shell import HASHES_AT_ONCE, MAX_WAITING, network_of
-from testkit.authz import DOCTOR, NOW_S
-from testkit.web import PASSWORD, form_of, opened_web
+from holdfast_server.login_shell import HASHES_AT_ONCE, MAX_WAITING, Post, network_of
+from holdfast_server.registry import User
+from testkit.authz import DOCTOR, EKG, NOW_S
+from testkit.web import HASHER, PASSWORD, form_of, opened_web
 
 
 @pytest.fixture
@@ -200,6 +202,41 @@ def test_a_login_ends_after_half_an_hour(web):
     assert "Allow access?" in browser.authorize().text
     web.wait(1)
     assert "Log in" in browser.authorize().text
+
+
+def another_password(web):
+    user = web.story.store.user(DOCTOR)
+    web.story.registry.add_user(dataclasses.replace(user, password_hash=HASHER.hash("another one")), NOW_S)
+
+
+def a_removal(web):
+    assert web.story.store.delete_user(DOCTOR)
+
+
+def another_person_of_that_name(web):
+    a_removal(web)
+    web.story.registry.add_user(User(DOCTOR, HASHER.hash(PASSWORD), {EKG: ("read_ekg",)}), NOW_S)
+
+
+@pytest.mark.parametrize("change", [another_password, a_removal, another_person_of_that_name])
+def test_a_login_ends_with_the_account_that_it_was_for(web, change):
+    browser = web.browser()
+    page = browser.consent_page()
+    assert "Allow access?" in browser.authorize().text
+    change(web)
+    assert browser.submit(page, "/authorize/consent", scope=["read_ekg"], decision="allow").status_code == 403
+    assert "Log in" in browser.authorize().text
+
+
+def test_a_login_ends_while_its_account_is_locked(web):
+    browser = web.browser()
+    browser.consent_page()
+    web.story.store.put_user(dataclasses.replace(web.story.store.user(DOCTOR), disabled=True), NOW_S)
+    assert "Log in" in browser.authorize().text
+
+
+def test_no_repr_shows_what_was_typed():
+    assert PASSWORD not in repr(Post({"password": PASSWORD}, [], "", None))
 
 
 def test_the_half_hour_begins_at_the_login_and_every_login_is_another_session(web):
