@@ -34,10 +34,11 @@ def _builder():
     return module
 
 
-def test_the_interface_on_this_machine():
+def _run(program, heap):
+    """Run a program of tests/native by MicroPython; returns the lines it printed."""
     path = ("native", "tests/dual", ".cache/natmod/x64")
     done = subprocess.run(
-        [CACHE / "micropython/micropython", "-X", "heapsize=1M", "tests/native/hf_native_cases.py"],
+        [CACHE / "micropython/micropython", "-X", f"heapsize={heap}", f"tests/native/{program}"],
         env=os.environ | {"MICROPYPATH": ":".join(path)},
         cwd=ROOT,
         capture_output=True,
@@ -46,7 +47,17 @@ def test_the_interface_on_this_machine():
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert done.stdout.splitlines()[-1] == "hf_native on linux: 31 passed"
+    return done.stdout.splitlines()
+
+
+def test_the_interface_on_this_machine():
+    assert _run("hf_native_cases.py", "1M")[-1] == "hf_native on linux: 31 passed"
+
+
+def test_no_secret_is_left_where_memory_runs_out():
+    starved = dict(line.split() for line in _run("wiped_micropython.py", "300K"))
+    assert set(starved) == {"ccm_open", "hmac_sha256", "oscore_derive", "token_verify", "token_refused"}
+    assert all(int(times) > 0 for times in starved.values())
 
 
 def test_every_function_is_declared():

@@ -14,11 +14,6 @@ static mp_obj_t rules_read(mp_obj_t encoded)
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(rules_read_obj, rules_read);
 
-static mp_obj_t slice_object(struct hf_slice slice)
-{
-    return slice.p == NULL ? mp_const_none : mp_obj_new_bytes(slice.p, slice.len);
-}
-
 /* A client-nonce that was met on the way. */
 struct noted {
     uint8_t *cnonce; /* room for the longest that a token can hold */
@@ -37,30 +32,80 @@ static bool note_cnonce(void *context, const uint8_t *cnonce, size_t cnonce_len)
     return true;
 }
 
-/* What a grant holds, in the order that hf_native.pyi gives. */
-static mp_obj_t grant_object(const struct hf_grant *grant)
+/* A copy of a slice, None when it is absent; MP_OBJ_NULL when there is no memory, since whoever holds secrets wipes them
+ * before he raises. like: any bytes object. */
+static mp_obj_t copy_of(struct hf_slice slice, const mp_obj_str_t *like)
+{
+    if (slice.p == NULL) {
+        return mp_const_none;
+    }
+    mp_obj_str_t *copy = m_malloc_maybe(sizeof *copy);
+    uint8_t *content = copy != NULL ? m_malloc_maybe(slice.len + 1) : NULL;
+    if (content == NULL) {
+        return MP_OBJ_NULL;
+    }
+    hf_memcpy(content, slice.p, slice.len);
+    content[slice.len] = 0;
+    *copy = *like;
+    copy->hash = 0; /* made when it is wanted */
+    copy->len = slice.len;
+    copy->data = content;
+    return MP_OBJ_FROM_PTR(copy);
+}
+
+/* Copy slices; whether there was memory for all of them. If not, nothing of them is left. */
+static bool copy_all(mp_obj_t *copies, const struct hf_slice *slices, size_t count, const mp_obj_str_t *like)
+{
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = copy_of(slices[i], like);
+        if (copies[i] == MP_OBJ_NULL) {
+            while (i-- > 0) {
+                if (copies[i] != mp_const_none) {
+                    const mp_obj_str_t *copy = MP_OBJ_TO_PTR(copies[i]);
+                    hf_wipe((void *)copy->data, copy->len);
+                }
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How many items a grant has. */
+#define GRANT_ITEMS 20
+
+/* Copy what a grant holds, in the order that hf_native.pyi gives. */
+static bool copy_grant(mp_obj_t items[GRANT_ITEMS], const struct hf_grant *grant, const mp_obj_str_t *like)
 {
     const struct hf_claims *claims = &grant->claims;
     const struct hf_cnf *cnf = &grant->cnf;
-    const struct hf_slice slices[] = {
-        grant->issuer,  claims->sub,  claims->aud,       claims->scope,  claims->cti,          claims->cnonce,
-        claims->act,    cnf->kid,     cnf->osc.id,       cnf->osc.ms,    cnf->osc.salt,        cnf->osc.context_id,
-        cnf->key.x,     cnf->key.y,   cnf->key.k,        cnf->key.key_ops,
-    };
-    enum { SLICES = sizeof slices / sizeof slices[0] };
     const int64_t numbers[] = {claims->exp_s, claims->nbf_s, claims->iat_s, claims->exi_s, (int64_t)grant->exi_seq};
     const int32_t words[] = {cnf->osc.alg, cnf->key.kty, cnf->key.alg};
     const uint8_t flags[] = {claims->has, claims->scope_is_text, grant->ace_profile, grant->format,
                              cnf->method, cnf->encrypted,        cnf->key.has_alg};
-    mp_obj_t items[SLICES + 4];
-    for (size_t i = 0; i < SLICES; i++) {
-        items[i] = slice_object(slices[i]);
-    }
-    items[SLICES] = mp_obj_new_bytes((const byte *)numbers, sizeof numbers);
-    items[SLICES + 1] = mp_obj_new_bytes((const byte *)words, sizeof words);
-    items[SLICES + 2] = mp_obj_new_bytes(flags, sizeof flags);
-    items[SLICES + 3] = mp_obj_new_bytes(grant->token_hash, HF_TOKEN_HASH_LEN);
-    return mp_obj_new_tuple(SLICES + 4, items);
+    const struct hf_slice slices[GRANT_ITEMS] = {
+        grant->issuer,
+        claims->sub,
+        claims->aud,
+        claims->scope,
+        claims->cti,
+        claims->cnonce,
+        claims->act,
+        cnf->kid,
+        cnf->osc.id,
+        cnf->osc.ms,
+        cnf->osc.salt,
+        cnf->osc.context_id,
+        cnf->key.x,
+        cnf->key.y,
+        cnf->key.k,
+        cnf->key.key_ops,
+        {(const uint8_t *)numbers, sizeof numbers},
+        {(const uint8_t *)words, sizeof words},
+        {flags, sizeof flags},
+        {grant->token_hash, HF_TOKEN_HASH_LEN},
+    };
+    return copy_all(items, slices, GRANT_ITEMS, like);
 }
 
 /* Bytes of `moment`: clock, exi, whether client-nonces are handed out, now_s, exi_floor; both of 8 bytes, little-endian. */
@@ -91,19 +136,29 @@ static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
     size_t len = t.len <= HF_TOKEN_MAX_LEN ? t.len : 0; /* what is longer is refused unread, and must not cost memory */
     size_t scratch_len = HF_TOKEN_SCRATCH_LEN(len);
     size_t room = sizeof(struct hf_grant) + scratch_len + len;
+    const mp_obj_str_t *like = MP_OBJ_TO_PTR(mp_obj_new_bytes(NULL, 0));
+    mp_obj_tuple_t *fields = MP_OBJ_TO_PTR(mp_obj_new_tuple(GRANT_ITEMS, NULL)); /* before there are secrets: it may fail */
     struct hf_grant *grant = m_malloc(room);
     uint8_t *scratch = (uint8_t *)(grant + 1);
     noted.cnonce = scratch + scratch_len;
     enum hf_status status = hf_token_verify(r, &now, t.buf, t.len, scratch, scratch_len, grant);
     mp_obj_t result = MP_OBJ_NEW_SMALL_INT(status | grant->detail << 8);
+    bool fits = true;
     if (status == HF_OK) {
-        result = grant_object(grant);
+        fits = copy_grant(fields->items, grant, like);
+        result = MP_OBJ_FROM_PTR(fields);
     } else if (noted.met) {
-        mp_obj_t refused[] = {result, mp_obj_new_bytes(noted.cnonce, noted.len)};
-        result = mp_obj_new_tuple(2, refused);
+        const struct hf_slice cnonce = {noted.cnonce, noted.len};
+        fits = copy_all(fields->items + 1, &cnonce, 1, like);
+        fields->items[0] = result;
+        fields->len = 2;
+        result = MP_OBJ_FROM_PTR(fields);
     }
     hf_wipe(grant, room);
     m_del(uint8_t, grant, room);
+    if (!fits) {
+        m_malloc_fail(room);
+    }
     return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(token_verify_obj, token_verify);

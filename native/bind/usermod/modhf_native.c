@@ -6,9 +6,12 @@
  */
 #if defined(HF_NATMOD)
 #include "py/dynruntime.h"
+#define m_malloc_maybe(len) m_realloc_maybe(NULL, (len), false)
 #else
 #include "py/runtime.h"
 #endif
+#include "py/objstr.h"
+#include "py/objtuple.h"
 
 #include "hf_aes_ccm.h"
 #include "hf_hmac.h"
@@ -34,6 +37,19 @@ static const uint8_t *fixed(mp_obj_t object, size_t len)
     return bytes.buf;
 }
 
+/* A bytes object whose content is still to be written: memory runs out before there are secrets, or not at all. Without
+ * a hash, which is made when it is wanted. */
+static mp_obj_t blank_bytes(size_t len, uint8_t **content)
+{
+    *content = m_malloc(len + 1);
+    (*content)[len] = 0; /* as all of MicroPython's end */
+    mp_obj_str_t *bytes = MP_OBJ_TO_PTR(mp_obj_new_bytes(NULL, 0));
+    bytes->hash = 0;
+    bytes->len = len;
+    bytes->data = *content;
+    return MP_OBJ_FROM_PTR(bytes);
+}
+
 static mp_obj_t status_of(enum hf_status status)
 {
     return MP_OBJ_NEW_SMALL_INT(status);
@@ -41,21 +57,21 @@ static mp_obj_t status_of(enum hf_status status)
 
 static mp_obj_t sha256(mp_obj_t message)
 {
-    uint8_t digest[HF_SHA256_LEN];
+    uint8_t *digest;
     mp_buffer_info_t m = bytes_of(message);
+    mp_obj_t result = blank_bytes(HF_SHA256_LEN, &digest);
     hf_sha256(m.buf, m.len, digest);
-    return mp_obj_new_bytes(digest, sizeof digest);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(sha256_obj, sha256);
 
 static mp_obj_t hmac_sha256(mp_obj_t key, mp_obj_t message)
 {
-    uint8_t tag[HF_HMAC_LEN];
+    uint8_t *tag;
     mp_buffer_info_t k = bytes_of(key);
     mp_buffer_info_t m = bytes_of(message);
+    mp_obj_t result = blank_bytes(HF_HMAC_LEN, &tag);
     hf_hmac_sha256(k.buf, k.len, m.buf, m.len, tag);
-    mp_obj_t result = mp_obj_new_bytes(tag, sizeof tag);
-    hf_wipe(tag, sizeof tag); /* HKDF makes keys so */
     return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(hmac_sha256_obj, hmac_sha256);
@@ -68,32 +84,31 @@ static mp_obj_t equal(mp_obj_t left, mp_obj_t right)
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(equal_obj, equal);
 
-/* What seal and open share. args: key, tag_len, nonce, aad, text. None when the core refuses the text.
- * Works in memory of its own, which the heap gets back wiped; the result is a copy, since a bytes object knows its hash
- * from its birth.
- */
+/* What seal and open share. args: key, tag_len, nonce, aad, text. None when the core refuses the text. */
 static mp_obj_t ccm(const mp_obj_t *args, bool sealing)
 {
     struct hf_aes_ccm ccm;
+    uint8_t *out;
     mp_buffer_info_t key = bytes_of(args[0]);
     size_t tag_len = (size_t)mp_obj_get_int(args[1]);
     const uint8_t *nonce = fixed(args[2], HF_AES_CCM_NONCE_LEN);
     mp_buffer_info_t aad = bytes_of(args[3]);
     mp_buffer_info_t in = bytes_of(args[4]);
-    size_t room = in.len + HF_AES_CCM_MAX_TAG_LEN;
-    uint8_t *out = m_malloc(room);
+    if (tag_len > HF_AES_CCM_MAX_TAG_LEN) {
+        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+    }
+    size_t len = sealing ? in.len + tag_len : in.len > tag_len ? in.len - tag_len : 0;
+    mp_obj_t result = blank_bytes(len, &out);
     if (hf_aes_ccm_init(&ccm, key.buf, key.len, tag_len) != HF_OK) {
         mp_raise_ValueError(MP_ERROR_TEXT("length"));
     }
     enum hf_status status = sealing ? hf_aes_ccm_seal(&ccm, nonce, aad.buf, aad.len, in.buf, in.len, out)
                                     : hf_aes_ccm_open(&ccm, nonce, aad.buf, aad.len, in.buf, in.len, out);
     hf_aes_ccm_wipe(&ccm);
-    mp_obj_t result = mp_const_none;
-    if (status == HF_OK) {
-        result = mp_obj_new_bytes(out, sealing ? in.len + tag_len : in.len - tag_len);
-        hf_wipe(out, room);
+    if (status != HF_OK) {
+        m_del(uint8_t, out, len + 1);
+        return mp_const_none;
     }
-    m_del(uint8_t, out, room);
     return result;
 }
 
