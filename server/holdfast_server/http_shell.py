@@ -41,6 +41,7 @@ SECURITY_HEADERS = (
 )
 DEFAULT_CSP = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 HSTS = (b"strict-transport-security", b"max-age=31536000")
+NOT_KEPT = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))  # RFC 6749 section 5.1 asks for both
 BODY_TIMEOUT_S = 10
 """From the first look at a request to the last octet of its form; a form is one or two packets."""
 
@@ -93,6 +94,7 @@ def build_app(
         ],
         exception_handlers={HTTPException: _refusal(door), Exception: _fault(door)},
     )
+    app.router.redirect_slashes = False  # a form with a secret in it is never sent on to where the Host header says
     return _Guard(app, secure=secure)
 
 
@@ -176,7 +178,7 @@ class _Guard:
                 if b"content-security-policy" not in present:
                     extra.append((b"content-security-policy", DEFAULT_CSP))
                 if b"cache-control" not in present:
-                    extra.append((b"cache-control", b"no-store"))
+                    extra += NOT_KEPT
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 

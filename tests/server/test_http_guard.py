@@ -62,7 +62,7 @@ def test_every_answer_stays_out_of_frames_caches_and_referrers(web, method, path
         assert headers["strict-transport-security"] == "max-age=31536000"
         assert "server" not in headers
         if not path.startswith(("/static", "/.well-known", "/jwks")) or answer.status_code != 200:
-            assert headers["cache-control"] == "no-store"
+            assert (headers["cache-control"], headers["pragma"]) == ("no-store", "no-cache")
 
 
 def test_only_a_page_with_a_form_may_send_one_and_only_to_here_and_the_app(web):
@@ -83,6 +83,12 @@ def test_another_method_is_405_with_what_is_allowed(web):
         answer = web.browser().send("DELETE", path)
         assert answer.status_code == 405
         assert method in answer.headers["allow"]
+
+
+def test_a_path_is_itself_and_nobody_is_sent_on_to_another(web):
+    for method, path in ROUTES:
+        answer = web.browser().send(method, path + "/", headers={"host": "evil.example"})
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
 
 
 def test_head_is_get_without_a_body(web):

@@ -94,6 +94,9 @@ def test_of_fifty_redeems_at_once_one_succeeds(web, app):
         ({"ace_profile": "tls_13"}, "invalid_request"),
         ({"req_cnf": "{"}, "invalid_request"),
         ({"req_cnf": '{"jwk":{"kty":"oct","k":"AQ"}}'}, "invalid_request"),
+        ({"req_cnf": '{"jwk":{"kty":"OKP","crv":"X25519","x":"AQ"}}'}, "unsupported_pop_key"),
+        ({"req_cnf": '{"jwk":{"kty":"EC","crv":"P-384","x":"AQ","y":"AQ"}}'}, "unsupported_pop_key"),
+        ({"req_cnf": '{"jwk":{"kty":"EC","crv":["P-256"],"x":"AQ","y":"AQ"}}'}, "invalid_request"),
         ({"cnonce": "!"}, "invalid_request"),
     ],
 )
