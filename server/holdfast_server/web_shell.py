@@ -1,7 +1,7 @@
 """The web server under the HTTPS application: its socket, its bounds, and a stop that waits for who is being served.
 
-uvicorn does the work. What it lacks is here: a bound on how long a connection may
-take to say what it wants, and signals that are left to serve_shell.py.
+uvicorn does the work. What it lacks is here: bounds on how long a connection may
+take to greet, to say what it wants and to part, and signals that are left to serve_shell.py.
 """
 
 import asyncio
@@ -18,6 +18,9 @@ from holdfast_server.config import Bind, Config
 
 HEADER_TIMEOUT_S = 5
 """From connecting, or from the last answer, to a whole header."""
+GREETING_TIMEOUT_S = 5
+PARTING_TIMEOUT_S = 1
+"""Of TLS. asyncio's own are 60 and 30: a thousand connections that say nothing would be all that a process may have."""
 DRAIN_TIMEOUT_S = 5
 MAX_CONNECTIONS = 512
 MAX_HEADER_LEN = 16 * 1024
@@ -57,7 +60,28 @@ class PromptProtocol(H11Protocol):
 
 
 class WebServer(uvicorn.Server):
-    """uvicorn without its signal handlers, which would end the process before everything is closed."""
+    """uvicorn with bounds on TLS; without its signal handlers, which end the process before everything is closed."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on these sockets; uvicorn's own passes no bounds on."""
+        config, tls = self.config, self.config.ssl
+
+        def connected() -> PromptProtocol:
+            return PromptProtocol(config, self.server_state, self.lifespan.state)
+
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                connected,
+                sock=bound,
+                ssl=tls,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=GREETING_TIMEOUT_S if tls else None,
+                ssl_shutdown_timeout=PARTING_TIMEOUT_S if tls else None,
+            )
+            for bound in sockets or ()
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -75,7 +99,6 @@ def make_web_server(app: ASGIApp, config: Config) -> WebServer:
     return WebServer(
         uvicorn.Config(
             app,
-            http=PromptProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,7 +1,9 @@
 """`holdfast server serve` as a process: ready, stopped, killed and started again, and never two on one directory."""
 
 import asyncio
+import contextlib
 import json
+import os
 import resource
 import signal
 import socket
@@ -9,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -246,7 +249,8 @@ def test_a_trace_shows_sizes_and_codes_and_no_content(state, tmp_path):
     assert "unknown" not in out
 
 
-def test_a_certificate_is_served_and_a_wrong_one_is_one_sentence(tmp_path):
+def certified(tmp_path):
+    """Make a server with a certificate for 127.0.0.1; returns the certificate's path and the port."""
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     subprocess.run(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
@@ -255,6 +259,12 @@ def test_a_certificate_is_served_and_a_wrong_one_is_one_sentence(tmp_path):
         capture_output=True,
     )
     http, _, _ = init(tmp_path / "state", "--certificate", str(certificate), "--key", str(key))
+    return certificate, http
+
+
+def test_a_certificate_is_served_and_a_wrong_one_is_one_sentence(tmp_path):
+    certificate, http = certified(tmp_path)
+    key = certificate.with_suffix(".key")
     with serving(tmp_path / "state"), httpx.Client(verify=_trusting(certificate)) as client:
         answer = client.get(f"https://127.0.0.1:{http}/.well-known/oauth-authorization-server")
         assert answer.json()["issuer"] == f"https://127.0.0.1:{http}"
@@ -267,6 +277,39 @@ def test_a_certificate_is_served_and_a_wrong_one_is_one_sentence(tmp_path):
     done = holdfast("check", "--state", tmp_path / "state")
     assert done.returncode == 1
     assert f"{key} does not exist" in done.stdout
+
+
+def test_a_connection_that_does_not_greet_or_does_not_part_is_closed(tmp_path):
+    """One never begins with TLS; the other does, asks nothing, and does not answer when it is told to go."""
+    certificate, http = certified(tmp_path)
+    inbox, outbox = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = _trusting(certificate).wrap_bio(inbox, outbox, server_hostname="127.0.0.1")
+    with serving(tmp_path / "state") as process:
+        before = sockets_of(process)
+        started = time.monotonic()
+        with socket.create_connection(("127.0.0.1", http)), socket.create_connection(("127.0.0.1", http), 20) as mute:
+            while tls.version() is None or outbox.pending:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+                mute.sendall(outbox.read())
+                if tls.version() is None:
+                    inbox.write(mute.recv(65536))
+            while len(sockets_of(process) - before) < 2 and time.monotonic() < started + 4:
+                time.sleep(0.05)
+            assert len(sockets_of(process) - before) == 2
+            while sockets_of(process) - before and time.monotonic() < started + 20:
+                time.sleep(0.1)
+            assert sockets_of(process) == before
+            assert 3 < time.monotonic() - started < 15
+
+
+def sockets_of(process):
+    """The sockets that a process has, by what they are."""
+    links = set()
+    for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            links.add(os.readlink(entry))
+    return {link for link in links if link.startswith("socket:")}
 
 
 def _trusting(certificate):
