@@ -41,6 +41,8 @@ FORMAT_SIGNED = "cwt-signed"
 FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_SIGNED)
 SECRET_FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED)  # those that may carry a symmetric key
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 # The AS's own Sender ID in every context; each party has its own Master Secret, so keys differ (RFC 8613 section 3.3).
 AS_SENDER_ID = b"AS"
 
@@ -236,11 +238,15 @@ class Registry:
         return party
 
     def rotate_key(self, now_s: int, rs_id: str | None = None) -> None:
-        """Rotate the signing key, or an RS's encryption key; devices keep the old one for settings.key_overlap_s."""
+        """Rotate the signing key, or an RS's encryption key.
+
+        Devices are told the old one for settings.key_overlap_s, and as long as a token made with it may live.
+        """
         role = ROLE_SIGN if rs_id is None else ROLE_ENCRYPT
         if rs_id is not None and self._store.resource_server(rs_id) is None:
             raise RegistryError("no such resource server")
-        self._keyring.rotate(role, rs_id, now_s, self._settings.key_overlap_s)
+        overlap_s = max([self._settings.key_overlap_s, *(rs.token_lifetime_s for rs in self._store.resource_servers())])
+        self._keyring.rotate(role, rs_id, now_s, overlap_s)
 
     def provisioning_for(self, rs_id: str, now_s: int, table_of: TableOf = no_table) -> Provisioning:
         """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once.
@@ -306,10 +312,9 @@ def check_client(client: Client) -> None:
     _check_printable("client_id", client.client_id)
     if not set(client.grant_types) <= set(GRANT_NAMES):
         raise RegistryError("grant type is unknown")
+    _check_printable("redirect_uri", *client.redirect_uris)
     for uri in client.redirect_uris:
-        parts = urlsplit(uri)
-        if not parts.scheme or parts.fragment or "#" in uri or not (parts.netloc or parts.path):
-            raise RegistryError("redirect_uri is not an absolute URI without a fragment")
+        _check_redirect_uri(uri)
     for encoded in client.public_keys:
         _check_public_key(encoded)
 
@@ -340,6 +345,19 @@ def _check_printable(what: str, *names: str) -> None:
     """Refuse what a terminal, a log or a list could take for something else."""
     if not all(name.isprintable() for name in names):
         raise RegistryError(f"{what} has a character that cannot be printed")
+
+
+def _check_redirect_uri(uri: str) -> None:
+    """RFC 9700 section 2.6: a code never travels in the clear; RFC 8252 section 7.1: an app's scheme is a domain."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise RegistryError("redirect_uri is not a URI") from None
+    if not parts.scheme or "#" in uri or not (parts.netloc or parts.path):
+        raise RegistryError("redirect_uri is not an absolute URI without a fragment")
+    web = parts.netloc and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    if not web and "." not in parts.scheme:
+        raise RegistryError("redirect_uri is neither https, nor http on loopback, nor of a scheme like com.example.app")
 
 
 def _check_public_key(encoded: bytes) -> None:

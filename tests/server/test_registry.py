@@ -10,7 +10,7 @@ from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_server.caller import Caller
 from holdfast_server.keyring import Keyring, SigningKey
 from holdfast_server.registry import Client, RegistryError, ResourceServer, User, secret_matches
-from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as
+from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as, change_rs
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}
 
@@ -30,6 +30,14 @@ SCOPES = {"read": (("/temp", L.METHOD_GET),)}
         Client("c", (), {}, redirect_uris=("https://host/#f",)),
         Client("c", (), {}, redirect_uris=("https://host/#",)),
         Client("c", (), {}, redirect_uris=("",)),
+        Client("c", (), {}, redirect_uris=("https://host/a b\n",)),
+        Client("c", (), {}, redirect_uris=("https:///cb",)),
+        Client("c", (), {}, redirect_uris=("http://app.example/cb",)),
+        Client("c", (), {}, redirect_uris=("http://127.0.0.1@app.example/cb",)),
+        Client("c", (), {}, redirect_uris=("http://[::1/cb",)),
+        Client("c", (), {}, redirect_uris=("javascript:alert(1)",)),
+        Client("c", (), {}, redirect_uris=("data:text/html,x",)),
+        Client("c", (), {}, redirect_uris=("https://host/cb", "file:///etc/passwd")),
         Client("c", (), {}, public_keys=(b"\xa0",)),
         Client("c", (), {}, public_keys=(b"",)),
         Client(DOCTOR_APP, (), {}),
@@ -42,7 +50,9 @@ def test_a_client_that_cannot_be_is_refused(story, client):
     assert story.store.clients() == before
 
 
-@pytest.mark.parametrize("uri", ["https://app.example/cb?x=1", "http://127.0.0.1:9/cb", "com.example.app:/cb"])
+@pytest.mark.parametrize(
+    "uri", ["https://app.example/cb?x=1", "http://127.0.0.1:9/cb", "http://[::1]:9/cb", "com.example.app:/cb"]
+)
 def test_redirect_uris_of_all_usual_kinds_are_taken(story, uri):
     story.registry.add_client(Client("c", (), {}, redirect_uris=(uri,)), NOW_S)
     assert story.store.client("c").redirect_uris == (uri,)
@@ -194,6 +204,17 @@ def test_rotation_by_the_registry_keeps_old_keys_as_long_as_the_settings_say(sto
         assert until == [NOW_S + story.settings.key_overlap_s]
     with pytest.raises(RegistryError, match="no such resource server"):
         story.registry.rotate_key(NOW_S, "stranger")
+
+
+def test_a_retired_key_is_told_to_devices_as_long_as_its_tokens_may_live(story):
+    change_rs(story, TUBE, token_lifetime_s=story.settings.key_overlap_s + 1000)
+    signed, sealed = story.keyring.signing_key().kid, story.keyring.encryption_key(TUBE).kid
+    for rs_id in (None, TUBE):
+        story.registry.rotate_key(NOW_S, rs_id)
+    for after_s, told in ((999, True), (1000, False)):
+        story.store.sweep(NOW_S + story.settings.key_overlap_s + after_s)
+        kids = [key.kid for key in story.registry.provisioning_for(TUBE, NOW_S).keys]
+        assert (signed in kids, sealed in kids) == (told, told)
 
 
 def test_no_two_exports_share_a_seed(story):
