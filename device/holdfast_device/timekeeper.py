@@ -24,10 +24,11 @@ class Timekeeper:
     frozen: of a device that slept; its floor and its countdowns go on.
     """
 
-    __slots__ = ("_exi", "_state", "clock", "now_ms")
+    __slots__ = ("_exi", "_save_at_s", "_state", "clock", "now_ms")
 
     def __init__(self, state: "State", now_ms: int, frozen: "Frozen | None" = None) -> None:
         self._state = state
+        self._save_at_s = state.floor_s + FLOOR_SAVE_S
         self.now_ms = now_ms
         if frozen is None:
             self.clock = DeviceClock(state.floor_s, now_ms)
@@ -56,7 +57,7 @@ class Timekeeper:
         """Let time pass.  A floor that cannot be saved now is saved an hour later."""
         self.now_ms = now_ms
         self._exi.tick(now_ms)
-        if self.clock.floor_s(now_ms) >= self._state.floor_s + FLOOR_SAVE_S:
+        if self.clock.floor_s(now_ms) >= self._save_at_s:
             try:
                 self._save_floor()
             except (StorageFailed, MemoryError):
@@ -66,13 +67,8 @@ class Timekeeper:
         """Take the time at which the AS issued an accepted token; durable when it returns."""
         if grant.iat is not None:
             self.clock.prove(grant.iat, self.now_ms)
-            before = self._state.floor_s
-            if grant.iat > before:
-                try:
-                    self._save_floor()
-                except (StorageFailed, MemoryError):
-                    self._state.floor_s = before  # so that the next token that proves it is saved, or refused
-                    raise
+            if grant.iat > self._state.floor_s:
+                self._save_floor()
 
     def countdown(self, grant: "Grant") -> int | None:
         """Start or find the exi countdown of an accepted token: monotonic ms of its end, None without exi.
@@ -111,5 +107,11 @@ class Timekeeper:
         return self._exi.next_deadline_ms()
 
     def _save_floor(self) -> None:
-        self._state.floor_s = self.clock.floor_s(self.now_ms)
-        self._state.save()
+        before, floor_s = self._state.floor_s, self.clock.floor_s(self.now_ms)
+        self._save_at_s = floor_s + FLOOR_SAVE_S
+        self._state.floor_s = floor_s
+        try:
+            self._state.save()
+        except (StorageFailed, MemoryError):
+            self._state.floor_s = before  # so that the next token that proves it is saved, or refused
+            raise
