@@ -248,7 +248,7 @@ class Server:
             if len(message.payload) <= 16 << szx:
                 return message
         block = self._block2(incoming)
-        if block.num or len(message.payload) > block.size:
+        if (block.num and _is_success(message.code)) or len(message.payload) > block.size:
             if incoming.key is None:
                 incoming.key = transfer_key(incoming.peer, incoming.context, incoming.message)
             whole = with_etag(message)
