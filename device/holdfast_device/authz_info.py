@@ -23,6 +23,8 @@ from holdfast_device.sessions import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast_core.ace_oscore import AuthzInfoPost
     from holdfast_core.coap_admission import TokenBucket
     from holdfast_core.coap_events import Incoming
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from holdfast_device.timekeeper import Timekeeper
 
 PATH = "/authz-info"
+# Updates of one session: one a second, and four at once; as many posts as an address is allowed.
+UPDATE_MS, UPDATES_MS = 1000, 4000
 _CWT_HEAD = b"\xd8\x3d"  # tag 61 in its shortest form; no reference begins so
 
 
@@ -81,7 +85,7 @@ class AuthzInfo:
         """Task: return the answer; raises PeerError."""
         try:
             body = decode_authz_info(incoming.message.payload, update=session is not None)
-            self._admit(incoming)
+            self._admit(incoming, session)
             grant = yield self.verify(body.access_token)
             self._times.prove(grant)
             return self._accept(body, grant) if session is None else self._update(session, body, grant)
@@ -92,31 +96,46 @@ class AuthzInfo:
                 refused.coap_code = L.CODE_UNAUTHORIZED
             raise
 
-    def _admit(self, incoming: "Incoming") -> None:
-        """Count a post against the allowance of its address and of all; raises Overloaded."""
-        if not self._posts.admit(incoming.peer, self._times.now_ms, len(incoming.message.payload)):
+    def _admit(self, incoming: "Incoming", session: Session | None) -> None:
+        """Count a post against the allowance of its address and of all, an update against its session's alone.
+
+        So a flood of posts stops no update.  Raises Overloaded.
+        """
+        now_ms = self._times.now_ms
+        if session is None:
+            admitted = self._posts.admit(incoming.peer, now_ms, len(incoming.message.payload))
+        else:
+            next_ms = max(session.next_update_ms, now_ms)
+            admitted = next_ms < now_ms + UPDATES_MS
+            if admitted:
+                session.next_update_ms = next_ms + UPDATE_MS
+        if not admitted:
             raise errors.Overloaded("posts")
 
-    def verify(self, token: bytes) -> "Steps":
-        """Task: return the Grant of a token, by value or by reference; raises Malformed* or TokenRejected."""
+    def verify(self, token: bytes, is_fresh: "Callable[[bytes], bool] | None" = None) -> "Steps":
+        """Task: return the Grant of a token, by value or by reference; raises Malformed* or TokenRejected.
+
+        is_fresh: what to ask about its client-nonce, None for whether it is fresh now.
+        """
+        is_fresh = is_fresh or self._is_fresh
         if self._introspector is not None and REFERENCE in self._rules.formats and not token.startswith(_CWT_HEAD):
             from holdfast_core.verifier import grant_from_introspection  # a tube never needs it
 
             answer = yield self._introspector.ask(token)
             return grant_from_introspection(
-                answer, self._rules, self._times.now_s, self._issuer, token, self._is_fresh, self._times.is_floor
+                answer, self._rules, self._times.now_s, self._issuer, token, is_fresh, self._times.is_floor
             )
         return verify_token(
-            token, self._rules, self._times.now_s, self._is_fresh, self._times.exi_floor, self._times.is_floor
+            token, self._rules, self._times.now_s, is_fresh, self._times.exi_floor, self._times.is_floor
         )
 
     def verify_again(self, token: bytes) -> "tuple[Grant, int | None]":
         """Check a token by value that was accepted before a sleep; return its Grant and the end of its countdown.
 
-        Whether its client-nonce was fresh then is decided.  Raises as verify does, and as Timekeeper.countdown.
+        Raises as verify does, and as Timekeeper.countdown.
         """
         times = self._times
-        grant = verify_token(token, self._rules, times.now_s, _was_fresh, times.exi_floor, times.is_floor)
+        grant = verify_token(token, self._rules, times.now_s, was_fresh, times.exi_floor, times.is_floor)
         return grant, times.countdown(grant)
 
     def _is_fresh(self, cnonce: bytes) -> bool:
@@ -165,7 +184,8 @@ class AuthzInfo:
         return answer
 
 
-def _was_fresh(_cnonce: bytes) -> bool:
+def was_fresh(_cnonce: bytes) -> bool:
+    """Say of the client-nonce of a token that is in force that it was fresh when the token came."""
     return True
 
 

@@ -10,8 +10,10 @@ from holdfast_core import labels as L
 from holdfast_core.coap_echo import EchoMint
 from holdfast_core.coap_message import Message, encode_options, response
 from holdfast_core.errors import HoldfastError, PeerError
+from holdfast_core.rules import REFERENCE
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
+from holdfast_device.authz_info import was_fresh
 from holdfast_device.sessions import PENDING_LIFE_MS, Sessions
 from holdfast_device.tasks import NO_MEMORY
 
@@ -77,9 +79,7 @@ class Resource:
 class ResourceServer:
     """endpoint: sends; contexts: shared with its stack; times: what is over; hints: payload of a 4.01, by now_ms.
 
-    echo_key: 32 random bytes, of this start or from before a sleep.
-
-    recheck_ms: how long a reference token counts as active, RECHECK_MS unless the device's program sets another time.
+    echo_key: 32 random bytes, of this start or from before a sleep.  recheck_ms: RECHECK_MS, or what the program sets.
     """
 
     __slots__ = (
@@ -149,7 +149,7 @@ class ResourceServer:
     def request(self, incoming: "Incoming") -> None:
         """Answer one request, now or later."""
         try:
-            session = None if incoming.context is None else self._session(incoming)
+            session = self._session(incoming)
             path = incoming.message.path()
             if path == AUTHZ_INFO_PATH and self.authz_info is not None:
                 self.authz_info.request(incoming, session)
@@ -161,10 +161,10 @@ class ResourceServer:
             self.answer(incoming, _bug())
             raise
 
-    def _session(self, incoming: "Incoming") -> "Session":
+    def _session(self, incoming: "Incoming") -> "Session | None":
         """Return the session of a verified request; the first one is the proof of possession and binds it."""
         if incoming.context is None:
-            raise errors.UnknownContext
+            return None
         session = self.sessions.find(incoming.context)
         session.used_ms = self._times.now_ms
         if not session.bound:
@@ -183,16 +183,17 @@ class ResourceServer:
                 self.answer_with(incoming, self._serve_checked(incoming, session, path))
                 return
             session.grant.permissions.check(path, incoming.message.code)
-        if resource is None:
-            self.answer(incoming, response(L.CODE_NOT_FOUND))
-            return
-        handler = resource.handlers.get(incoming.message.code)
-        if handler is None:
-            self.answer(incoming, response(L.CODE_METHOD_NOT_ALLOWED))
+        handler = None if resource is None else resource.handlers.get(incoming.message.code)
+        if resource is None or handler is None:
+            self.answer(incoming, response(L.CODE_NOT_FOUND if resource is None else L.CODE_METHOD_NOT_ALLOWED))
             return
         request = Request(incoming, session)
-        result = self._call(handler, request)
-        if hasattr(result, "send"):
+        result: Any = None
+        # Who may have lied about his address is challenged before anything is done for him, or twice, or later.
+        known = session is not None or self._is_reachable(incoming)
+        if known or incoming.message.code == L.CODE_GET:
+            result = self._call(handler, request)
+        if known and hasattr(result, "send"):
             self.answer_with(incoming, result)
         elif session is None:
             self._answer_plain(incoming, result)
@@ -221,23 +222,30 @@ class ResourceServer:
         else:
             self.answer(request.incoming, message)
 
-    def _answer_plain(self, incoming: "Incoming", message: "Message") -> None:
+    def _answer_plain(self, incoming: "Incoming", message: "Any") -> None:
         """Answer somebody unknown: beyond three times the request, only to who shows that the address is his.
 
-        A spoofed source gets a 4.01 with Echo and no more (RFC 9175 section 2.4).
+        What is no Message is not answered at once.  A spoofed source gets a 4.01 with Echo (RFC 9175 section 2.4).
         """
-        now_ms, binding = self._times.now_ms, str(incoming.peer).encode()
         limit = MAX_AMPLIFICATION * _size(incoming.message)
-        if _size(message) > limit and not self._echo.accepts(incoming.message.get(L.OPT_ECHO), binding, now_ms):
-            message = response(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, self._echo.mint(binding, now_ms))
+        if not isinstance(message, Message) or (_size(message) > limit and not self._is_reachable(incoming)):
+            echo = self._echo.mint(_binding(incoming), self._times.now_ms)
+            message = response(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, echo)
             if _size(message) > limit:
                 message = response(L.CODE_UNAUTHORIZED)
         self.answer(incoming, message)
+
+    def _is_reachable(self, incoming: "Incoming") -> bool:
+        """Whether a request has the Echo that was sent to its address."""
+        return self._echo.accepts(incoming.message.get(L.OPT_ECHO), _binding(incoming), self._times.now_ms)
 
     def answer(self, incoming: "Incoming", message: "Message", observe: bool = False) -> bool:
         """Send the answer unless it was sent already; return whether the request is now an observation."""
         if incoming.answered:
             return False
+        accept = incoming.message.uint(L.OPT_ACCEPT)
+        if accept is not None and message.code >> 5 == 2 and message.content_format not in (None, accept):
+            message = response(L.CODE_NOT_ACCEPTABLE)  # RFC 7252 section 5.10.4
         try:
             respond = self._endpoint.stack.respond
             return bool(self._endpoint.whole(respond, incoming, message, self._times.now_ms, observe))
@@ -273,6 +281,8 @@ class ResourceServer:
         for session in self.sessions.all():
             if self._times.is_over(session) or (not session.bound and now_ms - session.checked_ms >= PENDING_LIFE_MS):
                 self.end(session)
+            elif self._is_unchecked(session):
+                self._endpoint.stack.forget_renderings(session.context)  # the stack gives out later blocks by itself
         for request, _resource in self._observers:
             if request.session is not None and self._is_unchecked(request.session):
                 self._recheck(request.session)
@@ -282,7 +292,7 @@ class ResourceServer:
         ends = [self._times.end_ms(session) for session in self.sessions.all()]
         ends.append(self._times.next_deadline_ms())
         for request, _resource in self._observers:
-            if request.session is not None and self._needs_checks(request.session):
+            if request.session is not None and request.session.grant.format == REFERENCE:
                 ends.append(max(request.session.checked_ms + self.recheck_ms, request.session.check_due_ms))
         known = [end for end in ends if end is not None]
         return min(known) if known else None
@@ -295,10 +305,12 @@ class ResourceServer:
         for request in self._open:
             if request.session is session:
                 self.answer(request.incoming, response(L.CODE_UNAUTHORIZED))
+        self._endpoint.stack.forget_context(session.context)
         self.sessions.remove(session)
 
     def rights_change(self, session: "Session", grant: "Grant") -> None:
-        """End the observations that the session's new grant no longer covers, before it is in force."""
+        """End what the session's new grant may no longer cover, before it is in force: blocks to come, observations."""
+        self._endpoint.stack.forget_renderings(session.context)
         for request, resource in list(self._observers):
             if request.session is session:
                 try:
@@ -321,22 +333,20 @@ class ResourceServer:
         self._observers.remove((request, resource))
 
     def _notify(self, request: Request, resource: Resource) -> None:
-        session = request.session
-        if session is not None:
-            if self._is_unchecked(session):
+        if request.session is not None:
+            if self._is_unchecked(request.session):
                 return  # expire() has asked the AS; until it answers, nobody is told anything
-            session.used_ms = self._times.now_ms
+            request.session.used_ms = self._times.now_ms
         message = self._call(resource.handlers[request.message.code], request)
+        if not isinstance(message, Message):  # a task: whoever was registered, was answered at once
+            message = _bug()
         if not self._endpoint.whole(self._endpoint.stack.notify, request.incoming, message, self._times.now_ms):
             self.observation_ended(request.incoming)
 
     # --- reference tokens: is it still active? ---
 
-    def _needs_checks(self, session: "Session") -> bool:
-        return session.grant.format == "reference"
-
     def _is_unchecked(self, session: "Session") -> bool:
-        return self._needs_checks(session) and self._times.now_ms - session.checked_ms >= self.recheck_ms
+        return session.grant.format == REFERENCE and self._times.now_ms - session.checked_ms >= self.recheck_ms
 
     def _serve_checked(self, incoming: "Incoming", session: "Session", path: str) -> "Steps":
         yield from self._check(session)
@@ -359,7 +369,7 @@ class ResourceServer:
         if self.authz_info is None:
             return
         try:
-            yield self.authz_info.verify(session.token.reveal())
+            yield self.authz_info.verify(session.token.reveal(), was_fresh)
             session.checked_ms = self._times.now_ms
         except errors.Overloaded:
             raise
@@ -370,6 +380,10 @@ class ResourceServer:
 def _size(message: "Message") -> int:
     """Return the length of a message as a datagram, give or take its token, which both directions share."""
     return 4 + len(message.token) + len(encode_options(message.options, message.payload))
+
+
+def _binding(incoming: "Incoming") -> bytes:
+    return str(incoming.peer).encode()
 
 
 def _bug() -> "Message":

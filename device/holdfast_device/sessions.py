@@ -33,6 +33,7 @@ class Session:
     token: the raw token as posted, for an RS that must show it to the AS again.  ends_ms: monotonic end of
     an exi countdown, or None.  checked_ms: when the token was last known to be active.
     check_due_ms: when to ask again on behalf of its observers.  nonces: N1 and N2, for a device that sleeps.
+    next_update_ms: when its next post is due (authz_info.py).
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Session:
         "context",
         "ends_ms",
         "grant",
+        "next_update_ms",
         "nonces",
         "osc",
         "token",
@@ -67,6 +69,7 @@ class Session:
         self.used_ms = now_ms
         self.checked_ms = now_ms
         self.check_due_ms = now_ms
+        self.next_update_ms = now_ms
         self.nonces = nonces
 
     def has_key_of(self, osc: "OscInput") -> bool:

@@ -139,6 +139,11 @@ class Uploads:
         """Drop all."""
         self._uploads.clear()
 
+    def forget(self, context: object) -> None:
+        """Drop what belongs to a security context."""
+        for key in [key for key in self._uploads if self._uploads[key].context is context]:
+            del self._uploads[key]
+
     def expire(self, now_ms: int) -> None:
         """Drop what has had no block for transfer_lifetime_ms."""
         for key in [key for key in self._uploads if self._uploads[key].expires_ms <= now_ms]:
@@ -207,6 +212,11 @@ class Renderings:
     def clear(self) -> None:
         """Drop all."""
         self._renderings.clear()
+
+    def forget(self, context: object) -> None:
+        """Drop what belongs to a security context."""
+        for key in [key for key in self._renderings if self._renderings[key].context is context]:
+            del self._renderings[key]
 
     def expire(self, now_ms: int) -> None:
         """Drop what is older than transfer_lifetime_ms."""

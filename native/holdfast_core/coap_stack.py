@@ -187,6 +187,18 @@ class CoapStack:
         self._now_ms = now_ms
         self._server.finish(incoming, message, now_ms)
 
+    def forget_renderings(self, context: "SecurityContext") -> None:
+        """Drop the bodies whose later blocks might be asked for in a context: such blocks come as no RequestEvent.
+
+        For who has withdrawn a right, or is no longer sure of it.
+        """
+        self._server.renderings.forget(context)
+
+    def forget_context(self, context: "SecurityContext") -> None:
+        """Drop all bodies of a context that has ended, also those that are coming in."""
+        self._server.renderings.forget(context)
+        self._server.uploads.forget(context)
+
     # --- dispatch (RFC 7252 section 4) ---
 
     def _receive(self, message: Message, peer: "Hashable") -> None:

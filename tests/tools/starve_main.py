@@ -134,6 +134,8 @@ def plant_bind():
     """Bound first, and then the others end."""
 
     def _session(self, incoming):
+        if incoming.context is None:
+            return None
         session = self.sessions.find(incoming.context)
         if not session.bound:
             ended = self.sessions.ended_by(session, self._times.now_ms)
