@@ -1,0 +1,45 @@
+"""Every README: each link leads to a file that is there, and to a heading that it has; each program named is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+READMES = [ROOT / "README.md"]
+for folder in ("benchmarks", "device", "native", "server", "simulator", "tests"):
+    READMES += sorted((ROOT / folder).glob("**/README.md"))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PROGRAM = re.compile(r"\b(?:scripts|tests|benchmarks|native|device)/[\w./-]+\.(?:sh|py|mk|cmake)\b")
+
+
+def anchors(page):
+    """The anchors of the headings of a page, as code forges make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(readme):
+    """What a README says of this tree and is not so."""
+    text = readme.read_text()
+    for link in LINK.findall(text):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        there = (readme.parent / path) if path else readme
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            yield link
+    for program in PROGRAM.findall(text):
+        if not (ROOT / program).exists():
+            yield program
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_link_and_each_program_is_there(readme):
+    assert list(broken(readme)) == []
+
+
+def test_what_is_not_there_is_found(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("# A page\n[a](b.py) [c](#a-page) [d](#no-page) [e](README.md) scripts/no.sh scripts/setup.sh\n")
+    assert list(broken(page)) == ["b.py", "#no-page", "scripts/no.sh"]
