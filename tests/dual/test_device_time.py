@@ -8,7 +8,7 @@ from holdfast_core.coap_message import request, response
 from holdfast_device.client import Refused, SessionLost
 from holdfast_device.endpoint import RequestFailed
 from testkit import mint
-from testkit.story import NOW_S, TUBE, World, get, held, tube_provisioning
+from testkit.story import EKG, NOW_S, TUBE, World, get, held, tube_provisioning
 
 
 def cti(sequence):
@@ -144,6 +144,18 @@ class WithClock(Timed):
         self.world.wait(120)
         self.assertEqual(len(self.tube.rs._observers), 0)
 
+    def test_an_older_token_is_refused_for_its_own_key_only_and_one_without_iat_for_none(self):
+        self.open(now_s=NOW_S)
+        self.refused(now_s=NOW_S - 1)
+        for key, more in ((b"another", {"now_s": NOW_S - 1}), (b"osc-1", {"iat": None}), (b"osc-1", {})):
+            self.world.wait(1)
+            self.assertEqual(self.read(self.open(key, **more)), L.CODE_CONTENT)
+
+    def test_not_before_to_the_second(self):
+        self.refused(nbf=NOW_S + 5)
+        self.world.link.run(for_ms=5000 - self.world.now_ms)
+        self.assertEqual(self.read(self.open(nbf=NOW_S + 5)), L.CODE_CONTENT)
+
     def test_client_sends_nothing_with_a_token_that_is_over(self):
         token = mint.encrypted(mint.claims(TUBE, "read_result", NOW_S))
         response_ = held(token, now_ms=self.world.now_ms, life_s=10)
@@ -189,6 +201,17 @@ class WithoutClock(Timed):
         self.world.wait(60)
         self.refused(**more)
 
+    def test_observation_ends_with_the_countdown(self):
+        session = self.open(exi=20, cti=cti(1), exp=None)
+        watch = session.observe(get("/result"))
+        self.world.wait(10)
+        self.assertEqual([message.code for message in watch._waiting], [L.CODE_CONTENT])
+        self.world.wait(15)
+        self.assertEqual([message.code for message in watch._waiting], [L.CODE_CONTENT, L.CODE_UNAUTHORIZED])
+
+    def test_who_knows_only_a_floor_refuses_nothing_as_too_early(self):
+        self.assertEqual(self.read(self.open(nbf=NOW_S + 10**6)), L.CODE_CONTENT)
+
     def test_exi_of_another_rs_or_without_sequence(self):
         self.refused(exi=10, cti=b"ekg" + bytes(8), exp=None)
         self.refused(exi=10, exp=None)
@@ -213,6 +236,67 @@ class WithoutClock(Timed):
         self.assertEqual(self.read(session), L.CODE_CONTENT)
         self.world.wait(60)
         self.lost(session)
+
+
+class References(TestCase):
+    """Countdowns of tokens by reference have no sequence number; the AS remembers what it has called active."""
+
+    def setUp(self):
+        self.world = World()
+        self.fake = self.world.add_as()
+        self.ekg = self.world.boot("ekg")
+        self.ekg.rs.resource("/ekg", get=lambda asked: response(L.CODE_CONTENT))
+        self.doctor = self.world.client()
+        self.fake.tokens[b"first"] = self.active(exp=NOW_S + 6000)
+
+    def active(self, **more):
+        answer = {
+            L.INTRO_ACTIVE: True,
+            L.INTRO_AUD: EKG,
+            L.INTRO_SCOPE: "read_ekg",
+            L.INTRO_CNF: {L.CNF_OSC: mint.osc(b"osc-1")},
+        }
+        for name, value in more.items():
+            answer[getattr(L, "INTRO_" + name.upper())] = value
+        return answer
+
+    def held(self, handle):
+        return held(handle, now_ms=self.world.now_ms)
+
+    def read(self, session):
+        return self.world.run(session.request(get("/ekg"))).code
+
+    def open(self, handle):
+        session = self.world.run(self.doctor.open_session("ekg", self.held(handle)))
+        self.assertEqual(self.read(session), L.CODE_CONTENT)
+        return session
+
+    def ends(self, session, from_ms, after_s):
+        self.world.link.run(for_ms=from_ms + after_s * 1000 - 1000 - self.world.now_ms)
+        self.assertEqual(self.read(session), L.CODE_CONTENT)
+        self.world.link.run(for_ms=from_ms + after_s * 1000 + 1000 - self.world.now_ms)
+        with self.assertRaises(SessionLost):
+            self.read(session)
+
+    def test_it_ends_when_its_seconds_are_over(self):
+        self.fake.tokens[b"counted"] = self.active(exi=20)
+        from_ms = self.world.now_ms
+        self.ends(self.open(b"counted"), from_ms, 20)
+
+    def test_after_an_update_the_new_end_counts(self):
+        session = self.open(b"first")
+        self.fake.tokens[b"counted"] = self.active(exi=20, cnf={L.CNF_KID: b"osc-1"})
+        from_ms = self.world.now_ms
+        self.world.run(session.update(self.held(b"counted")))
+        self.ends(session, from_ms, 20)
+
+    def test_after_an_update_the_old_end_counts_no_more(self):
+        self.fake.tokens[b"counted"] = self.active(exi=20)
+        session = self.open(b"counted")
+        self.fake.tokens[b"longer"] = self.active(exp=NOW_S + 6000, cnf={L.CNF_KID: b"osc-1"})
+        self.world.run(session.update(self.held(b"longer")))
+        self.world.wait(30)
+        self.assertEqual(self.read(session), L.CODE_CONTENT)
 
 
 class Fresh(Timed):

@@ -61,6 +61,12 @@ class Countdowns(TestCase):
         self.assertEqual((len(self.table), self.table.floor), (1, 1))
         self.assertEqual(self.table.start(2, 1000, 5000), 1000000)
 
+    def test_two_that_end_at_once_are_both_over(self):
+        self.table.start(1, 5, 0)
+        self.table.start(2, 5, 0)
+        self.table.tick(5000)
+        self.assertEqual((len(self.table), self.table.floor), (0, 2))
+
     def test_the_number_of_the_floor_itself_is_over(self):
         self.table.start(1, 5, 0)
         self.refused(1, 5000)
