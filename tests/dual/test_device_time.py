@@ -283,6 +283,15 @@ class References(TestCase):
         from_ms = self.world.now_ms
         self.ends(self.open(b"counted"), from_ms, 20)
 
+    def test_who_observes_is_told_when_its_seconds_are_over(self):
+        self.ekg.rs.resource("/ekg", get=lambda asked: response(L.CODE_CONTENT), observable=True)
+        self.fake.tokens[b"counted"] = self.active(exi=20, exp=NOW_S + 6000)
+        watch = self.open(b"counted").observe(get("/ekg"))
+        self.world.wait(10)
+        self.assertEqual([message.code for message in watch._waiting], [L.CODE_CONTENT])
+        self.world.wait(12)
+        self.assertEqual([message.code for message in watch._waiting], [L.CODE_CONTENT, L.CODE_UNAUTHORIZED])
+
     def test_after_an_update_the_new_end_counts(self):
         session = self.open(b"first")
         self.fake.tokens[b"counted"] = self.active(exi=20, cnf={L.CNF_KID: b"osc-1"})

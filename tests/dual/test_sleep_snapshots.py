@@ -68,6 +68,15 @@ class Snapshots(Sleeping):
             snapshot = world.sleep()
             self.restarts(session, snapshot, at_ms + wrong_ms)
 
+    def test_the_time_after_a_sleep_is_never_earlier_than_it_can_be(self):
+        at_ms = self.world.ticks_ms
+        snapshot = self.world.sleep()
+        for slept_ms, least_ms in ((0, 1), (16, 18), (MAX_SLEEP_MS, MAX_SLEEP_MS + MAX_SLEEP_MS // 16 + 1)):
+            frozen = thaw(snapshot, at_ms + slept_ms, self.world.seed)
+            self.assertEqual(frozen.now_ms, at_ms + least_ms)
+        for wrong_ms in (-1, MAX_SLEEP_MS + 1):
+            self.assertIsNone(thaw(snapshot, at_ms + wrong_ms, self.world.seed))
+
     def test_a_version_of_another_program(self):
         from holdfast_device import hibernation
 

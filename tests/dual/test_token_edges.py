@@ -78,6 +78,16 @@ class Edges(TestCase):
         self.both("token-expired: exp", token, rules(leeway_s=600), NOW + 1200)
         self.both("", token, rules(leeway_s=1 << 33), NOW)
 
+    def test_a_sequence_number_has_eight_octets_also_where_the_rs_has_no_name(self):
+        for cti, expected in (
+            (bytes(7) + b"\x09", ""),
+            (b"\x09", "replayed: other-rs"),
+            (bytes(3) + b"\x09", "replayed: other-rs"),
+        ):
+            made = claims(L.CLAIM_CTI, cti)
+            made[L.CLAIM_EXI] = 60
+            self.both(expected, mint.encrypted(made), rules(), NOW, None, 8)
+
     def test_times(self):
         token = mint.encrypted(claims())
         for now_s, expected in ((-5, ""), (0, ""), (1 << 31, "token-expired: exp"), (1 << 40, "token-expired: exp")):
