@@ -1,8 +1,8 @@
 """The CBOR shapes of ACE parameters (application/ace+cbor), to and from the neutral ones of the authorization server.
 
-Requests are one strict CBOR map with integer keys; a text key, a parameter given in
-the wrong type or one that is not known is refused (RFC 9200 sections 5.8.3, 5.8.5 and 5.9.4).
-Decides nothing else.
+Requests are one strict CBOR map with integer keys; a text key, a parameter of the wrong
+type or one that belongs into no request is refused (RFC 9200 sections 5.8.3, 5.8.5 and 5.9.4), and a
+number that means nothing here is ignored (RFC 6749 section 3.2). Decides nothing else.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,9 @@ def decode_token_request(payload: bytes) -> dict[str, Any]:
     """Neutral parameters of a /token request. Raises MalformedCbor, MalformedRequest."""
     params = {}
     for label, value in _map(payload).items():
-        if label not in TOKEN_REQUEST_TYPES or type(value) not in TOKEN_REQUEST_TYPES[label]:
+        if label not in ACE_NAMES:
+            continue
+        if type(value) not in TOKEN_REQUEST_TYPES.get(label, ()):
             raise MalformedRequest("token-parameter")
         params[ACE_NAMES[label]] = value
     return params
@@ -70,12 +72,10 @@ def decode_token_request(payload: bytes) -> dict[str, Any]:
 def decode_introspection_request(payload: bytes) -> dict[str, Any]:
     """Neutral parameters of an /introspect request. Raises MalformedCbor, MalformedRequest.
 
-    token_type_hint is accepted as text or integer (the RFC's table and figure differ) and ignored.
+    token_type_hint may be text or integer (the RFC's table and figure differ), and is ignored as everything else is.
     """
-    fields = _map(payload)
-    fields.pop(L.INTRO_TOKEN_TYPE_HINT, None)
-    token = fields.pop(L.INTRO_TOKEN, None)
-    if fields or type(token) is not bytes:
+    token = _map(payload).get(L.INTRO_TOKEN)
+    if type(token) is not bytes:
         raise MalformedRequest("introspection-parameter")
     return {"token": token}
 

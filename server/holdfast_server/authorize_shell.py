@@ -103,7 +103,9 @@ class AuthorizePages:
 
     def _validated(self, query: str) -> AuthorizationRequest:
         try:
-            return self._authz.authorize(read_form(query, MAX_QUERY_LEN), self._clock())
+            params = read_form(query, MAX_QUERY_LEN)
+            # A parameter without a value is as one that is not there (RFC 6749 section 3.1).
+            return self._authz.authorize({name: value for name, value in params.items() if value}, self._clock())
         except BadForm:
             answer = self._door.problem("The app's request cannot be read", "The app must be mended.", 400)
         except AuthorizeError as refused:

@@ -56,9 +56,10 @@ def unb64(text: object) -> bytes:
 def decode_token_request(form: Mapping[str, str]) -> dict[str, Any]:
     """Form fields of a token request to neutral parameters. Raises BadJson.
 
-    A grant type or a profile that has no label stays as text: the server refuses it by its own rules.
+    A grant type or a profile that has no label stays as text: the server refuses it by its own rules. A parameter
+    without a value is as one that is not there (RFC 6749 section 3.2), but for ace_profile (RFC 9200 section 5.8.1).
     """
-    params: dict[str, Any] = dict(form)
+    params: dict[str, Any] = {name: value for name, value in form.items() if value or name == "ace_profile"}
     for name, decode in _DECODERS.items():
         if name in params:
             params[name] = decode(params[name])

@@ -111,6 +111,12 @@ def test_a_person_whose_rights_are_gone_since_the_page_was_shown_gives_nothing(w
     assert "This is not yours to give" in browser.authorize().text
 
 
+def test_a_parameter_without_a_value_is_as_one_that_is_not_there(web):
+    page = web.browser().authorize(audience="", state="", unknown="")
+    assert page.status_code == 200
+    assert "state" not in query_of(web.browser().authorize(response_type="", state="").headers["location"])
+
+
 # --- where nobody is redirected ---
 
 TRICKS = [

@@ -29,6 +29,11 @@ def test_a_token_request_gets_its_labels_and_octets() -> None:
     }
 
 
+def test_a_parameter_without_a_value_is_as_one_that_is_not_there() -> None:
+    params = decode_token_request({"grant_type": "", "scope": "", "req_cnf": "", "cnonce": "", "ace_profile": ""})
+    assert params == {"ace_profile": None}
+
+
 def test_an_unknown_grant_type_stays_text_for_the_server_to_refuse() -> None:
     assert decode_token_request({"grant_type": "implicit"}) == {"grant_type": "implicit"}
 
