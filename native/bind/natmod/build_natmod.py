@@ -39,7 +39,7 @@ CORE = (
 GENERATOR_TEETH, GENERATOR_BLOCKS = "6", "1"
 
 # Sizes that a module may have, in bytes: what it takes today and a little more. Who makes it smaller lowers them.
-LIMITS = {"x64": 66_200, "armv6m": 29_000, "armv7m": 38_500, "armv7emsp": 37_700, "rv32imc": 47_900}
+LIMITS = {"x64": 64_800, "armv6m": 29_000, "armv7m": 37_950, "armv7emsp": 37_150, "rv32imc": 47_350}
 
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
@@ -119,6 +119,7 @@ class Natmod:
         config = self.out / "hf_native.config.h"
         self.mpy_ld("--preprocess", "-o", config, BINDING)
         binding_flags = [
+            "-Os",  # it only converts
             "-DHF_NATMOD",
             "-DNO_QSTR",
             "-DMICROPY_ENABLE_DYNRUNTIME",

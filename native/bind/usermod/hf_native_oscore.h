@@ -13,7 +13,7 @@ static void *struct_in(mp_obj_t object, size_t len)
     mp_buffer_info_t bytes;
     mp_get_buffer_raise(object, &bytes, MP_BUFFER_RW);
     if (bytes.len != len || (uintptr_t)bytes.buf % sizeof(uint64_t) != 0) {
-        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+        wrong_length();
     }
     return bytes.buf;
 }
@@ -35,7 +35,7 @@ static mp_buffer_info_t message_in(mp_obj_t object, mp_obj_t length, size_t *mes
     mp_int_t len = mp_obj_get_int(length);
     mp_get_buffer_raise(object, &bytes, MP_BUFFER_RW);
     if (len < 0 || (size_t)len > bytes.len) {
-        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+        wrong_length();
     }
     *message_len = (size_t)len;
     return bytes;

@@ -122,7 +122,7 @@ static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
     struct hf_moment now = {.is_fresh = note_cnonce, .context = &noted};
     const struct hf_rules *r = (const struct hf_rules *)fixed(rules, sizeof *r);
     if ((uintptr_t)r % sizeof(void *) != 0) { /* a slice that lies askew */
-        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+        wrong_length();
     }
     const uint8_t *m = fixed(moment, MOMENT_LEN);
     mp_buffer_info_t t = bytes_of(token);

@@ -27,12 +27,18 @@ static mp_buffer_info_t bytes_of(mp_obj_t object)
     return bytes;
 }
 
+/* One place that raises, for size. */
+__attribute__((noinline, noreturn)) static void wrong_length(void)
+{
+    mp_raise_ValueError(MP_ERROR_TEXT("length"));
+}
+
 /* The bytes of an argument that has len of them. Raises ValueError otherwise. */
 static const uint8_t *fixed(mp_obj_t object, size_t len)
 {
     mp_buffer_info_t bytes = bytes_of(object);
     if (bytes.len != len) {
-        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+        wrong_length();
     }
     return bytes.buf;
 }
@@ -95,12 +101,12 @@ static mp_obj_t ccm(const mp_obj_t *args, bool sealing)
     mp_buffer_info_t aad = bytes_of(args[3]);
     mp_buffer_info_t in = bytes_of(args[4]);
     if (tag_len > HF_AES_CCM_MAX_TAG_LEN) {
-        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+        wrong_length();
     }
     size_t len = sealing ? in.len + tag_len : in.len > tag_len ? in.len - tag_len : 0;
     mp_obj_t result = blank_bytes(len, &out);
     if (hf_aes_ccm_init(&ccm, key.buf, key.len, tag_len) != HF_OK) {
-        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+        wrong_length();
     }
     enum hf_status status = sealing ? hf_aes_ccm_seal(&ccm, nonce, aad.buf, aad.len, in.buf, in.len, out)
                                     : hf_aes_ccm_open(&ccm, nonce, aad.buf, aad.len, in.buf, in.len, out);
@@ -165,7 +171,7 @@ static mp_obj_t p256_table_make(mp_obj_t point, mp_obj_t teeth, mp_obj_t blocks)
     mp_int_t t = mp_obj_get_int(teeth);
     mp_int_t b = mp_obj_get_int(blocks);
     if (t < HF_P256_MIN_TEETH || t > HF_P256_MAX_TEETH || b < 1 || b > HF_P256_MAX_BLOCKS) {
-        mp_raise_ValueError(MP_ERROR_TEXT("length"));
+        wrong_length();
     }
     size_t table_len = HF_P256_TABLE_LEN(t, b);
     uint8_t *table = m_malloc(table_len);
