@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from holdfast_device.slip import Peer
 
-READ_LEN = 256
+READ_LEN = 64  # a board takes the room that it asks to fill, in one piece, and a full heap has few large ones
 
 
 def peer_of(host: str, port: int) -> "Peer":
