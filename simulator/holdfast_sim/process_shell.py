@@ -54,6 +54,7 @@ class Part:
     """One running program that prints lines of JSON: one with `ready`, then a trace line for each datagram.
 
     who: its name in sentences. After start(), ready: the value of its ready line; announced: all of that line.
+    trace: its trace lines; heard: every line of its output and error output.
     """
 
     def __init__(self, who: str, command: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
@@ -61,6 +62,7 @@ class Part:
         self.ready: Any = None
         self.announced: dict[str, Any] = {}
         self.trace: list[dict[str, Any]] = []
+        self.heard: list[str] = []
         self._command = list(command)
         self._environment = environment(variables)
         self._said_ready = threading.Event()
@@ -127,8 +129,8 @@ class Part:
         return _with_tail(sentence, list(self._tail))
 
     def said(self) -> bytes:
-        """Everything that it has printed and is kept: trace lines and the last lines of its error output."""
-        return "\n".join([*map(json.dumps, self.trace), *self._tail]).encode()
+        """Everything that it has printed, on both of its outputs."""
+        return "".join(self.heard).encode()
 
     def _join(self) -> None:
         for reader in self._readers:
@@ -153,7 +155,9 @@ class Part:
     def _lines(self, pipe: str) -> Iterator[str]:
         stream = getattr(self._process, pipe)
         with contextlib.suppress(ValueError):  # closed under us by stop()
-            yield from stream
+            for line in stream:
+                self.heard.append(line)
+                yield line
 
 
 def _json_lines(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

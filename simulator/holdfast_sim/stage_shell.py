@@ -197,10 +197,10 @@ class Stage:
             )
         else:
             command, variables = self._command_here(device, file, host, port), {}
-        part = self.parts.get(device.who)
-        earlier = part.trace if part is not None else []
+        earlier = self.parts.get(device.who)
         part = self.parts[device.who] = Part(device.who, command, variables)
-        part.trace[:0] = earlier
+        if earlier is not None:
+            part.trace, part.heard = earlier.trace, earlier.heard
         part.start(self.tubes.starts_in_s)
         self.tap.name((host, port), device.who)
         self.tap.connect(self.fronts[device.who], (host, port))

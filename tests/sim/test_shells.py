@@ -104,6 +104,20 @@ time.sleep(60)
         part.check()
 
 
+def test_everything_that_a_part_says_is_kept_for_who_looks_for_secrets_in_it():
+    program = """
+import sys
+print("a word in the chatter")
+for number in range(50): print("line", number, file=sys.stderr)
+print('{"ready": 1, "word": "in the announcement"}', flush=True)
+"""
+    part = Part("tube", [sys.executable, "-c", program])
+    part.start()
+    part.stop()
+    for word in (b"in the chatter\n", b"line 0\n", b"line 49\n", b"in the announcement"):
+        assert word in part.said()
+
+
 def test_a_part_that_ends_is_named_with_its_last_words():
     part = Part("tube", [sys.executable, "-c", "import sys; sys.exit('no such file: tube.prov')"])
     with pytest.raises(PartFailed, match=r"tube ended with exit code 1\.\n  \| no such file: tube\.prov"):
