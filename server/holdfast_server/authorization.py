@@ -72,20 +72,22 @@ def _validate(params: dict[str, str], client: Client, redirect_uri: str, store: 
         raise _Refused("invalid_request", "code_challenge is not a SHA-256 in base64url")
     audience = params.get("audience") or (next(iter(client.scopes)) if len(client.scopes) == 1 else "")
     scope = params.get("scope") or client.default_scopes.get(audience, "")
-    _check_scope(scope, audience, client, store)
+    scope = _checked_scope(scope, audience, client, store)
     return AuthorizationRequest(client.client_id, redirect_uri, audience, scope, challenge, params.get("state"))
 
 
-def _check_scope(scope: str, audience: str, client: Client, store: Store) -> None:
+def _checked_scope(scope: str, audience: str, client: Client, store: Store) -> str:
+    """Return the scope with each name once."""
     members = tuple(store.members_of(audience))
     if audience not in client.scopes or not members or any(rs.disabled for rs in members):
         raise _Refused("invalid_request", "audience is unknown or not for this client")
     try:
-        names = set(split_scope(scope))
+        names = list(dict.fromkeys(split_scope(scope)))
     except MalformedScope:
         raise _Refused("invalid_scope", "scope is missing or malformed") from None
-    if not names <= allowed_names(audience, client, members, Authority(sub="")):
+    if not set(names) <= allowed_names(audience, client, members, Authority(sub="")):
         raise _Refused("invalid_scope", "scope exceeds what the client may have")
+    return " ".join(names)
 
 
 def make_code(

@@ -50,6 +50,12 @@ def test_audience_and_scope_have_the_clients_defaults(story):
     assert (request.audience, request.scope) == (EKG, "read_ekg")
 
 
+def test_a_name_that_comes_twice_is_one(story):
+    request = story.server.authorize(authorize_params(scope="read_result read_ekg read_result"), NOW_S)
+    assert request.scope == "read_result read_ekg"
+    assert story.server.approvable_scope(request, DOCTOR) == ["read_result", "read_ekg"]
+
+
 # --- refusals that must not redirect ---
 
 
