@@ -3,6 +3,7 @@
 It runs nothing of a role but its help: their own tests do.
 """
 
+import sys
 from importlib.metadata import EntryPoint, entry_points
 
 import click
@@ -16,7 +17,7 @@ def run(monkeypatch: pytest.MonkeyPatch, points: dict[str, str], *argv: str) -> 
     """Run the command with these entry points instead of the installed ones."""
     made = [EntryPoint(name, value, cli.ENTRY_POINT_GROUP) for name, value in points.items()]
     monkeypatch.setattr(cli, "entry_points", lambda group: made)
-    return CliRunner().invoke(cli.group, list(argv), prog_name="holdfast")
+    return CliRunner().invoke(cli.group, list(argv), prog_name="holdfast", env={"COLUMNS": "80"})
 
 
 def test_help_names_each_group_and_the_first_commands_without_importing_any(monkeypatch) -> None:
@@ -24,6 +25,7 @@ def test_help_names_each_group_and_the_first_commands_without_importing_any(monk
     assert done.exit_code == 0
     for word in ("server ", "sim ", "holdfast sim ekg", "holdfast sim tube", "holdfast server init"):
         assert word in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
     assert "device " not in done.output.split("Groups")[1].split("Try first")[0]
 
 
@@ -38,10 +40,15 @@ def every_command(name, command):
 def test_every_help_is_text_for_people(role) -> None:
     [point] = entry_points(group=cli.ENTRY_POINT_GROUP, name=role)
     for name, command in every_command(role, point.load()):
-        done = CliRunner().invoke(command, ["--help"])
+        done = CliRunner().invoke(command, ["--help"], env={"COLUMNS": "80"})
         assert done.exit_code == 0, name
         assert command.help, name
-        assert not {"\\", "\b"} & set(done.output), name
+        assert "\b" not in done.output, name
+        assert "\\b" not in done.output, name
+        assert [line for line in done.output.splitlines() if len(line) > 80] == [], name
+        assert "..." not in done.output.partition("Commands:")[2], f"{name}: a sentence of a command is cut off"
+        options = [part for part in command.params if isinstance(part, click.Option)]
+        assert [part.name for part in options if not part.help] == [], name
 
 
 def test_version(monkeypatch) -> None:
@@ -60,6 +67,16 @@ def test_missing_role_is_one_sentence(monkeypatch, value, said) -> None:
     done = run(monkeypatch, {"sim": value}, "sim", "ekg")
     assert done.exit_code == cli.MissingRole.exit_code
     assert said in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("story", ["ekg", "tube"])
+def test_a_story_without_what_it_needs_is_one_sentence(monkeypatch, story) -> None:
+    for name in ("holdfast_sim.story_ekg_shell", "holdfast_sim.story_tube_shell"):
+        monkeypatch.setitem(sys.modules, name, None)
+    done = CliRunner().invoke(cli.group, ["sim", story])
+    assert done.exit_code == cli.MissingRole.exit_code
+    assert "holdfast_sim is not part of it" in done.output
     assert "Traceback" not in done.output
 
 

@@ -21,9 +21,10 @@ SUMMARIES = {
 
 FIRST_STEPS = """\b
 Try first:
-  holdfast sim ekg       a doctor reads an EKG machine: consent, token, introspection, OSCORE
-  holdfast sim tube      the EKG reads a test tube that never talks to the server
-  holdfast server init   make a server of your own: keys, database, first user
+  holdfast sim ekg       a doctor reads an EKG machine: consent, token, OSCORE
+  holdfast sim tube      the EKG reads a test tube that is never online
+  holdfast server init   make a server of your own: keys, database, admin
+  holdfast device -h     bring a device package and its keys to a board
 """
 
 

@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,7 +92,8 @@ def problems() -> Iterator[None]:
     except (ConfigError, HoldfastError) as error:
         raise Problem(sentence_of(str(error))) from None
     except sqlite3.Error as error:
-        raise Problem(sentence_of(f"The database cannot be used: {error}")) from None
+        hint = " (is there room on the disk?)" if "disk I/O" in str(error) else ""
+        raise Problem(sentence_of(f"The database cannot be used: {error}{hint}")) from None
     except OSError as error:
         raise Problem(sentence_of(f"{error.filename or 'the state directory'}: {error.strerror}")) from None
 
@@ -121,15 +124,18 @@ def write_private(path: Path, octets: bytes, *, force: bool) -> None:
         raise Problem(f"{path} exists: remove it first, or say --force to replace it.")
     unfinished = path.with_name(path.name + ".part")
     with problems():
-        # One that was left behind may have another mode, or be somebody's link to another place.
-        unfinished.unlink(missing_ok=True)
-        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            # One that was left behind may have another mode, or be somebody's link to another place.
+            unfinished.unlink(missing_ok=True)
+            fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(octets)
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise Problem(sentence_of(f"{path} cannot be written: {error.strerror}")) from None
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -146,14 +152,29 @@ def show(record: dict[str, Any], *, as_json: bool) -> None:
 
 
 def show_all(records: list[dict[str, Any]], *, as_json: bool, nothing: str) -> None:
-    """Print a list: JSON, or a table; `nothing` is what to say when it is empty."""
+    """Print a list: JSON, or a table; `nothing` is what to say when it is empty.
+
+    A table that is wider than the terminal is no table: there each record takes lines of its own.
+    """
     if as_json:
         click.echo(json.dumps(records, indent=2))
         return
     if not records:
         click.echo(nothing)
         return
+    for line in table(records, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+        click.echo(line)
+
+
+def table(records: list[dict[str, Any]], width: int | None) -> Iterator[str]:
+    """The lines of a table, or of a block for each record when it is wider than width."""
     rows = [list(records[0]), *([told(value) for value in record.values()] for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = ["  ".join(f"{cell:<{cut}}" for cell, cut in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if width is None or max(map(len, lines)) <= width:
+        yield from lines
+        return
+    head = max(map(len, rows[0]))
+    for row in rows[1:]:
+        yield from (f"{name:<{head}}  {cell}" for name, cell in zip(rows[0], row, strict=True))
+        yield ""

@@ -41,11 +41,13 @@ def group() -> None:
 
     \b
     A server from nothing:
-      holdfast server init --state DIR
-      holdfast server rs add ekg --scope read_ekg=GET:/ekg --format reference --state DIR
-      holdfast server client add app --grant authorization_code --redirect-uri URL --allow ekg=read_ekg --state DIR
-      holdfast server user add doctor --allow ekg=read_ekg --generate --state DIR
-      holdfast server serve --state DIR
+      export HOLDFAST_STATE=DIR
+      holdfast server init
+      holdfast server rs add ekg --scope read_ekg=GET:/ekg --format reference
+      holdfast server client add app --grant authorization_code \\
+          --redirect-uri URL --allow ekg=read_ekg
+      holdfast server user add doctor --allow ekg=read_ekg --generate
+      holdfast server serve
 
     Every command may run beside a running server, which notices at once. Exit codes: 0 done, 1 what was asked for
     did not succeed, 2 the call or the configuration is wrong.
@@ -61,8 +63,9 @@ for part in (client, rs, user, token, key):
 @click.option("--issuer", help="The server's URL for browsers; made of --http when not given.")
 @click.option("--http", default="127.0.0.1:8080", show_default=True, help="Where to serve browsers.")
 @click.option("--coap", default="127.0.0.1:5683", show_default=True, help="Where to serve devices.")
-@click.option("--certificate", default="", help="PEM file, for another address than a loopback one.")
-@click.option("--key", "private_key", default="", help="PEM file of the certificate's key.")
+@click.option("--advertise", default="", help="HOST:PORT that devices are told, when --coap is 0.0.0.0 or [::].")
+@click.option("--certificate", default="", help="PEM file, in --state or with its whole path; not for loopback.")
+@click.option("--key", "private_key", default="", help="PEM file of the certificate's key, likewise.")
 @click.option("--admin", "admin_id", default="admin", show_default=True, help="Who looks after the server at /admin.")
 @json_option
 def init(
@@ -70,12 +73,13 @@ def init(
     issuer: str | None,
     http: str,
     coap: str,
+    advertise: str,
     certificate: str,
     private_key: str,
     admin_id: str,
     as_json: bool,
 ) -> None:
-    """Make a new server: its directory, configuration, database, signing keys, and an administrator.
+    """Make a new server. Its directory, configuration, database, signing keys, and an administrator.
 
     The administrator's password is made here and printed once; there is no default one.
     """
@@ -84,7 +88,7 @@ def init(
     if path.exists():
         raise Problem(f"{path} exists: this directory already has a server.")
     url = issuer or f"{'https' if certificate else 'http'}://{http}"
-    text = configuration.render(url, http, coap, certificate, private_key)
+    text = configuration.render(url, http, coap, certificate, private_key, advertise)
     password = generated_password()
     with problems():
         try:
@@ -97,6 +101,7 @@ def init(
         admin = {"user_id": admin_id, "password": password}
         show({"state": str(state), "config": str(path), "signing_kids": kids, "admin": admin}, as_json=True)
         return
+    check = f"  holdfast server check --state {state}\n" if certificate else ""  # its files may yet have to come
     click.echo(f"""Made {state}/
   {configuration.CONFIG_NAME}   its configuration, to read and change
   {DATABASE_NAME}   registry, keys, tokens; mode 0600, back it up like a key
@@ -107,7 +112,7 @@ Administrator {admin_id}, password {password}
 Next:
   holdfast server rs add NAME --scope SCOPE=GET:/PATH --state {state}
   holdfast server user add NAME --allow NAME=SCOPE --generate --state {state}
-  holdfast server serve --state {state}""")
+{check}  holdfast server serve --state {state}""")
 
 
 def _make_state(state: Path, admin: User) -> list[str]:
@@ -170,7 +175,7 @@ def _certificate(config: configuration.Config) -> tuple[bool, str]:
 
 
 @group.command()
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="So many at most.")
 @state_option
 @json_option
 def audit(limit: int, state: Path, as_json: bool) -> None:
@@ -183,7 +188,9 @@ def audit(limit: int, state: Path, as_json: bool) -> None:
 @group.command()
 @state_option
 def restored(state: Path) -> None:
-    """Say that the database came from a backup: no counter may repeat, no old code may come back to life.
+    """Say that the database came from a backup.
+
+    Then no counter repeats and no old code comes back to life.
 
     Run it once, before `serve`. Tokens that were revoked since the backup must be revoked again.
     """

@@ -36,6 +36,11 @@ class Bind:
     port: int
 
     @property
+    def unspecified(self) -> bool:
+        """Whether it is every address of this machine, and so no address that others can be told."""
+        return _is_address(self.host) and ip_address(self.host).is_unspecified
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host == "localhost" or (_is_address(self.host) and ip_address(self.host).is_loopback)
@@ -92,8 +97,10 @@ def parse(document: dict[str, Any], state: Path) -> Config:
     audit_days = keys.take("audit_days", int, DEFAULT_AUDIT_DAYS)
     keys.finish()
     advertised = parse_bind("coap.advertise", as_host)
-    _check_issuer(issuer)
+    if advertised.unspecified:
+        raise ConfigError(f"coap.bind {coap} is every address: say in coap.advertise which one devices are told.")
     _check_tls(http, certificate, key)
+    _check_issuer(issuer)
     if not 10 <= code_lifetime_s <= 600:
         raise ConfigError("code_lifetime_s must be from 10 to 600 seconds.")
     if not 1 <= audit_days <= 36500:
@@ -121,8 +128,9 @@ def check_tls(config: Config) -> None:
         raise ConfigError(f"{config.certificate} and {config.key} are not a certificate and its key.") from None
 
 
-def render(issuer: str, http: str, coap: str, certificate: str = "", key: str = "") -> str:
+def render(issuer: str, http: str, coap: str, certificate: str = "", key: str = "", advertise: str = "") -> str:
     """The text of a new configuration file, with every key explained."""
+    told = f"advertise = {_quoted(advertise)}" if advertise else '# advertise = "192.0.2.1:5683"'
     tls = f"certificate = {_quoted(certificate)}\nkey = {_quoted(key)}" if certificate or key else _NO_TLS
     return f"""# Holdfast authorization server. `holdfast server check` tells what is wrong with this file.
 
@@ -147,7 +155,7 @@ bind = {_quoted(http)}
 # Devices. OSCORE protects what matters; the port itself may be public.
 bind = {_quoted(coap)}
 # The address that devices are told, when it is not the one above.
-# advertise = "192.0.2.1:5683"
+{told}
 """
 
 
@@ -182,6 +190,8 @@ def _check_issuer(issuer: str) -> None:
         raise ConfigError(
             "issuer must be an https URL; http is served on a loopback address only, for trying things out."
         )
+    if parts.hostname in ("0.0.0.0", "::"):  # noqa: S104 - refused, not bound
+        raise ConfigError("issuer must name the server as browsers reach it: 0.0.0.0 is every address, and [::] too.")
     if parts.query or parts.fragment or parts.path not in ("", "/"):
         raise ConfigError("issuer must be a URL without path, query and fragment.")
 

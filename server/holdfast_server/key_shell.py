@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
-from holdfast_server.admin_shell import json_option, opened, show_all, state_option
+from holdfast_server.admin_shell import json_option, opened, show_all, state_option, unknown
 from holdfast_server.records_shell import key_words
 
 
@@ -18,7 +18,7 @@ def key() -> None:
 @state_option
 @json_option
 def key_list(state: Path, as_json: bool) -> None:
-    """List the keys by their ids: current, next, and retired ones that devices still hold."""
+    """List the keys by their ids. The current one, the next, and retired ones that devices still hold."""
     with opened(state) as admin:
         records = admin.keyring.held_keys(ROLE_SIGN)
         for record in admin.store.resource_servers():
@@ -32,5 +32,7 @@ def key_list(state: Path, as_json: bool) -> None:
 def key_rotate(rs_id: str | None, state: Path) -> None:
     """Make the next key current. Devices hold it already; those that hold older ones need a new export."""
     with opened(state) as admin:
+        if rs_id is not None and admin.store.resource_server(rs_id) is None:
+            raise unknown("rs", rs_id)
         admin.registry.rotate_key(admin.now_s, rs_id)
     click.echo(f"Rotated the {'signing key' if rs_id is None else f'encryption key of {rs_id}'}.")

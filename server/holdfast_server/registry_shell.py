@@ -24,6 +24,7 @@ from holdfast_server.admin_shell import (
     write_private,
 )
 from holdfast_server.administrator import ADMIN_AUDIENCE
+from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.records_shell import METHODS, client_words, rs_words
 from holdfast_server.registry import (
     FORMAT_REFERENCE,
@@ -45,24 +46,6 @@ GRANT_WORDS = {
     "client_credentials": L.GRANT_CLIENT_CREDENTIALS,
     "token_exchange": L.PRIV_GRANT_TOKEN_EXCHANGE,
 }
-allow_option = click.option(
-    "--allow",
-    "allowed",
-    multiple=True,
-    metavar="AUDIENCE=SCOPE[,SCOPE]",
-    help="What it may ever get, for each audience. May be repeated.",
-)
-
-
-def allowances(allowed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """AUDIENCE=SCOPE,SCOPE to scopes by audience. Raises Problem."""
-    scopes: dict[str, tuple[str, ...]] = {}
-    for text in allowed:
-        audience, equals, names = text.partition("=")
-        if not (audience and equals and all(names.split(","))):
-            raise Problem(f'--allow must look like "ekg_device_ABC=read_ekg,read_result", not "{text}".')
-        scopes[audience] = (*scopes.get(audience, ()), *names.split(","))
-    return scopes
 
 
 def scope_map(entries: tuple[str, ...]) -> dict[str, tuple[tuple[str, int], ...]]:
@@ -90,7 +73,14 @@ def client() -> None:
 
 @client.command("add")
 @click.argument("client_id")
-@click.option("--grant", "grants", multiple=True, required=True, type=click.Choice(list(GRANT_WORDS)))
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    required=True,
+    type=click.Choice(list(GRANT_WORDS)),
+    help="How it may ask: for a person, for itself, or on the authority of another token. May be repeated.",
+)
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Exactly as the app will send it.")
 @allow_option
 @click.option("--secret/--no-secret", default=True, help="Make a secret for HTTPS.")
@@ -115,7 +105,12 @@ def client_add(
         redirect_uris=redirect_uris,
     )
     with opened(state) as admin, admin.store.transaction():
+        if admin.store.client(client_id) is not None:
+            raise Problem(f"There is a client {client_id} already: choose another name, or remove it first.")
         made = admin.registry.add_client(record, admin.now_s, with_secret=secret)
+        if "authorization_code" in grants and not redirect_uris:
+            raise Problem("authorization_code wants --redirect-uri: where browsers bring the code to the app.")
+        warn_of_strangers(admin, record.scopes)
         if oscore is not None:
             _check_address(admin)
             admin.registry.add_oscore_party(admin.now_s, client_id=client_id)
@@ -129,8 +124,10 @@ def client_add(
 @state_option
 @json_option
 def client_new_secret(client_id: str, state: Path, as_json: bool) -> None:
-    """Replace a client's secret, and print the new one once; the old one stops working now."""
+    """Replace a client's secret. The new one is printed once; the old one stops working now."""
     with opened(state) as admin:
+        if admin.store.client(client_id) is None:
+            raise unknown("client", client_id)
         made = admin.registry.new_client_secret(client_id, admin.now_s)
     _show_secret(client_id, made, as_json=as_json)
 
@@ -215,8 +212,23 @@ def rs() -> None:
 @rs.command("add")
 @click.argument("rs_id")
 @click.option("--audience", "audiences", multiple=True, help="A name it answers to; its id when none is given.")
-@click.option("--scope", "scopes", multiple=True, required=True, metavar="NAME=METHOD[,METHOD]:PATH")
-@click.option("--format", "token_format", type=click.Choice(SECRET_FORMATS), default="cwt-nested", show_default=True)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    metavar="NAME=METHOD[,METHOD]:PATH",
+    help="What NAME permits, such as open=PUT:/lock. May be repeated, also with one name.",
+)
+@click.option(
+    "--format",
+    "token_format",
+    type=click.Choice(SECRET_FORMATS),
+    default="cwt-nested",
+    show_default=True,
+    help="reference: it asks this server what a token means. The others it checks offline: encrypted to it, or signed "
+    "by this server and then encrypted.",
+)
 @click.option("--lifetime", "lifetime_s", type=int, default=3600, show_default=True, help="Seconds a token lives.")
 @click.option("--exi", "exi_s", type=int, default=0, help="For an RS without a clock: seconds from first use.")
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
@@ -235,7 +247,7 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     state: Path,
     as_json: bool,
 ) -> None:
-    """Register a resource server; `holdfast device provision` makes its file."""
+    """Register a resource server. `holdfast device provision` then brings its keys to the device."""
     online = connected if connected is not None else token_format == FORMAT_REFERENCE or client_id is not None
     record = ResourceServer(
         rs_id,
@@ -249,6 +261,8 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     with opened(state) as admin, admin.store.transaction():
         if ADMIN_AUDIENCE in record.audiences:
             raise Problem(f"{ADMIN_AUDIENCE} is this server's own audience: choose another name.")
+        if admin.store.resource_server(rs_id) is not None:
+            raise Problem(f"There is a resource server {rs_id} already: choose another name, or remove it first.")
         for audience in record.audiences:
             for other in admin.store.members_of(audience):  # a group takes signed tokens only (RFC 9200 section 6.1)
                 raise Problem(f"{audience} is the audience of {other.rs_id} already: choose another name.")
@@ -289,7 +303,7 @@ def rs_show(rs_id: str, state: Path, as_json: bool) -> None:
 @click.argument("rs_id")
 @state_option
 def rs_remove(rs_id: str, state: Path) -> None:
-    """Remove a resource server and its keys, and revoke every token that was made for it."""
+    """Remove a resource server and its keys. Every token that was made for it is revoked."""
     with opened(state) as admin:
         try:
             admin.registry.remove_resource_server(rs_id, admin.now_s)
@@ -300,7 +314,9 @@ def rs_remove(rs_id: str, state: Path) -> None:
 
 @rs.command("export")
 @click.argument("rs_id")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write, mode 0600.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write, mode 0600."
+)
 @click.option("--force", is_flag=True, help="Replace the file when it exists.")
 @click.option(
     "--table",
@@ -312,12 +328,14 @@ def rs_remove(rs_id: str, state: Path) -> None:
 )
 @state_option
 def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> None:
-    """Write everything that one device is told: its keys, its identity, its scopes. Treat it as a key.
+    """Write what one device is told. Its keys, its identity, its scopes: treat the file as a key.
 
     A device that talks to this server gets a new OSCORE context each time, since one that starts again from a file
     would use its numbers again; an earlier export stops working.
     """
     with opened(state) as admin, admin.store.transaction():
+        if admin.store.resource_server(rs_id) is None:
+            raise unknown("rs", rs_id)
         _renew_context(admin, rs_id)
         told = admin.registry.provisioning_for(rs_id, admin.now_s, table_maker(table))
         admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
@@ -343,7 +361,7 @@ def table_maker(size: str) -> TableOf:
 @click.argument("rs_id")
 @state_option
 def rs_disable(rs_id: str, state: Path) -> None:
-    """Lock a resource server: it is told nothing, and every token that was made for it is revoked."""
+    """Lock a resource server. It is told nothing, and every token that was made for it is revoked."""
     lock(state, "rs", rs_id, disabled=True)
 
 

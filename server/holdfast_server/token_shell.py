@@ -20,7 +20,7 @@ def token() -> None:
 
 @token.command("list")
 @click.option("--client", "client_id", help="Only those of this client.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="So many at most.")
 @state_option
 @json_option
 def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) -> None:
@@ -34,7 +34,7 @@ def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) ->
 @click.argument("token_id", type=click.IntRange(1, 2**63 - 1))
 @state_option
 def token_revoke(token_id: int, state: Path) -> None:
-    """Withdraw a token, by its number in the list, and every token that was exchanged for it."""
+    """Withdraw a token by its number in the list. So is every token that was exchanged for it."""
     with opened(state) as admin, admin.store.transaction():
         revoked = admin.store.revoke_token(token_id, admin.now_s)
         for number in revoked:
@@ -49,7 +49,7 @@ def token_revoke(token_id: int, state: Path) -> None:
 @state_option
 @json_option
 def token_introspect(text: str, state: Path, as_json: bool) -> None:
-    """Say what is known of a token (base64url; - reads it from standard input, out of the shell's history)."""
+    """Say what is known of a token. It is base64url; - reads it from standard input, out of the shell's history."""
     encoded = sys.stdin.readline().strip() if text == "-" else text
     with opened(state) as admin:
         record = admin.store.token(decode_token(encoded))

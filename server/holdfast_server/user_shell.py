@@ -13,10 +13,10 @@ import click
 
 from holdfast_server.admin_shell import Problem, json_option, lock, opened, show, show_all, state_option, unknown
 from holdfast_server.administrator import ADMIN_RIGHTS
+from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
 from holdfast_server.records_shell import user_words
 from holdfast_server.registry import User
-from holdfast_server.registry_shell import allow_option, allowances
 
 MIN_PASSWORD_LEN = 12
 GENERATED_PASSWORD_LEN = 18
@@ -39,12 +39,16 @@ def user() -> None:
 def user_add(
     user_id: str, allowed: tuple[str, ...], is_admin: bool, generate: bool, state: Path, as_json: bool
 ) -> None:
-    """Register a person. The password comes from the terminal, or as one line on standard input."""
+    """Register a person.
+
+    The password comes from the terminal, or as one line on standard input.
+    """
     scopes = {**allowances(allowed), **(ADMIN_RIGHTS if is_admin else {})}
     check_user_id(user_id)
     with opened(state) as admin:
         if admin.store.user(user_id) is not None:
             raise Problem(f"There is a user {user_id} already: remove it first.")
+        warn_of_strangers(admin, scopes)
         password = generated_password() if generate else _asked_password()
         admin.registry.add_user(User(user_id, hash_password(password), scopes), admin.now_s)
     _show_password(user_id, password if generate else None, as_json=as_json)
@@ -105,7 +109,7 @@ def user_remove(user_id: str, state: Path) -> None:
 @click.argument("user_id")
 @state_option
 def user_disable(user_id: str, state: Path) -> None:
-    """Lock a person out and revoke every token that was given in their name."""
+    """Lock a person out. Every token that was given in their name is revoked."""
     lock(state, "user", user_id, disabled=True)
 
 

@@ -1,15 +1,20 @@
 """`holdfast sim`: play the two stories on this machine, with real processes, and check what must hold."""
 
+import contextlib
 import json
+import shutil
 import signal
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from holdfast_core.cli import MissingRole
 from holdfast_sim.report import EXIT_FAILED, EXIT_UNREACHABLE, document, line_text, summary, verdict_text
+from holdfast_sim.targets import TARGETS
 from holdfast_sim.tubes_shell import AUTO, CORES, KINDS, ON_THIS_MACHINE
 
 if TYPE_CHECKING:
@@ -25,7 +30,8 @@ def group() -> None:
     """See it all on this machine: real server, real devices, real datagrams, and what must be refused.
 
     \b
-    Exit codes: 0 everything held; 1 a check failed; 2 usage; 3 a part could not start or did not answer.
+    Exit codes: 0 everything held; 1 a check failed; 2 usage; 3 a part could not
+    start or did not answer.
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
@@ -34,8 +40,9 @@ def group() -> None:
 @keep_option
 @click.pass_obj
 def ekg(provisioned: Any, as_json: bool, keep: bool) -> None:
-    """A doctor reads an EKG machine: consent, token by reference, introspection, OSCORE."""
-    from holdfast_sim.story_ekg_shell import run_ekg
+    """A doctor reads an EKG machine. Consent, token by reference, introspection, OSCORE."""
+    with _installed():
+        from holdfast_sim.story_ekg_shell import run_ekg
 
     _play(run_ekg, provisioned, as_json=as_json, keep=keep)
 
@@ -45,9 +52,11 @@ def ekg(provisioned: Any, as_json: bool, keep: bool) -> None:
     "--tube",
     "kind",
     type=click.Choice(KINDS),
+    metavar="KIND",
     default=ON_THIS_MACHINE,
     show_default=True,
-    help="What the tubes run on: MicroPython here, or firmware on an emulated board (scripts/firmware.sh).",
+    help=f"What the tubes run on: {ON_THIS_MACHINE} here, or firmware on an emulated board (scripts/firmware.sh KIND): "
+    f"{', '.join(TARGETS)}.",
 )
 @click.option(
     "--core",
@@ -60,10 +69,23 @@ def ekg(provisioned: Any, as_json: bool, keep: bool) -> None:
 @keep_option
 @click.pass_obj
 def tube(provisioned: Any, kind: str, core: str, as_json: bool, keep: bool) -> None:
-    """The EKG reads a test tube, on MicroPython, that never talks to the server: token exchange, nested CWT."""
-    from holdfast_sim.story_tube_shell import run_tube
+    """The EKG reads a test tube that is never online.
+
+    The tube runs on MicroPython and never talks to the server: token exchange, nested CWT, an end by power cut.
+    """
+    with _installed():
+        from holdfast_sim.story_tube_shell import run_tube
 
     _play(partial(run_tube, kind=kind, core=core), provisioned, as_json=as_json, keep=keep)
+
+
+@contextlib.contextmanager
+def _installed() -> Iterator[None]:
+    """The stories want what the other roles and the app are made of: say what is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingRole("sim", (error.name or "a module").partition(".")[0]) from None
 
 
 def _play(run: "Callable[..., Stage]", provisioned: Any, *, as_json: bool, keep: bool) -> None:
@@ -85,12 +107,23 @@ def _play(run: "Callable[..., Stage]", provisioned: Any, *, as_json: bool, keep:
     else:
         click.echo("\nWhat must hold")
         for verdict in verdicts:
-            click.secho(verdict_text(verdict), fg=None if verdict.ok else "red")
+            click.secho(_fitted(verdict_text(verdict), 12), fg=None if verdict.ok else "red")
         click.secho(f"\n{stage.story}: {summary(verdicts, stage.seconds)}", bold=True)
     if keep:
         click.echo(f"Kept {stage.directory}: it holds keys, so delete it.", err=True)
     if not stage.checks.ok:
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _fitted(text: str, indent: int) -> str:
+    """On a terminal, what is wider than that goes on below, indented; in a file every step stays one line."""
+    if not sys.stdout.isatty():
+        return text
+    width, below = max(shutil.get_terminal_size().columns, 80), " " * indent
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )
 
 
 def _say_nothing(_lines: "list[Line]") -> None:
@@ -99,4 +132,4 @@ def _say_nothing(_lines: "list[Line]") -> None:
 
 def _say_lines(lines: "list[Line]") -> None:
     for line in lines:
-        click.secho(line_text(line), bold=line.kind == "chapter", dim=line.kind == "note")
+        click.secho(_fitted(line_text(line), 40), bold=line.kind == "chapter", dim=line.kind == "note")

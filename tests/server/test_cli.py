@@ -7,6 +7,8 @@ import stat
 import pytest
 
 from holdfast_core.provisioning import decode_provisioning
+from holdfast_server.admin_shell import table
+from holdfast_server.config import load
 from holdfast_server.store_sqlite import Store
 from testkit.serve import holdfast, init
 
@@ -40,6 +42,20 @@ def test_init_makes_everything_private_and_says_what_to_do_next(tmp_path):
     assert commands[-1] == f"holdfast server serve --state {state}"
     assert all(command.endswith(f"--state {state}") for command in commands)
     assert holdfast("check", "--state", state).returncode == 0
+
+
+def test_init_tells_devices_an_address_that_they_can_reach(tmp_path):
+    init(tmp_path / "as", "--coap", "0.0.0.0:5683", "--advertise", "192.0.2.7:5683")
+    assert load(tmp_path / "as").settings.as_uri == "coap://192.0.2.7:5683/token"
+
+
+def test_init_with_a_certificate_says_how_to_see_that_it_is_right(tmp_path):
+    tls = ("--http", "0.0.0.0:8443", "--issuer", "https://as.example", "--certificate", "tls.crt", "--key", "tls.key")
+    done = holdfast("init", "--state", tmp_path / "as", *tls)
+    assert f"holdfast server check --state {tmp_path / 'as'}\n" in done.stdout
+    checked = holdfast("check", "--state", tmp_path / "as")
+    assert checked.returncode == 1
+    assert "does not exist" in checked.stdout
 
 
 def test_init_makes_an_administrator_with_a_password_of_its_own_that_is_shown_once(tmp_path):
@@ -77,6 +93,10 @@ def test_init_again_changes_nothing(state, run):
         (["--http", "8080"], "http.bind must look like"),
         (["--http", "0.0.0.0:8080", "--issuer", "https://as.example"], "set http.certificate"),
         (["--coap", "localhost:coap"], "coap.bind must look like"),
+        (["--http", "0.0.0.0:8080"], "http.bind 0.0.0.0:8080 is not a loopback address: set http.certificate"),
+        (["--http", "0.0.0.0:8443", "--certificate", "c", "--key", "k"], "issuer must name the server"),
+        (["--coap", "0.0.0.0:5683"], "say in coap.advertise which one devices are told"),
+        (["--coap", "[::]:5683", "--advertise", "[::]:5683"], "say in coap.advertise"),
         (["--certificate", "a.crt"], "go together"),
         (["--admin", ""], "A user's name has"),
         (["--admin", "adm\x1b[2Jin"], "A user's name has"),
@@ -148,19 +168,26 @@ def test_a_file_where_a_directory_should_be_is_one_sentence(tmp_path):
         ([*RS, "--audience", "holdfast:server"], "this server's own audience"),
         (["client", "add", "x", "--grant", "authorization_code", "--redirect-uri", "/cb"], "redirect_uri is not"),
         (["client", "add", "", "--grant", "authorization_code"], "client_id is empty."),
+        (["client", "add", "x", "--grant", "authorization_code"], "wants --redirect-uri"),
         (["user", "add", "", "--generate"], "printable characters"),
         (["user", "add", "a\tb", "--generate"], "printable characters"),
         (["client", "show", "nobody"], "There is no client nobody"),
         (["client", "remove", "nobody"], "There is no client nobody"),
         (["client", "disable", "nobody"], "There is no client nobody"),
-        (["client", "new-secret", "nobody"], "no such client."),
+        (["client", "new-secret", "nobody"], "There is no client nobody: `holdfast server client list` names them."),
         (["rs", "show", "nobody"], "There is no resource server nobody"),
         (["rs", "remove", "nobody"], "There is no resource server nobody"),
-        (["rs", "export", "nobody", "--out", "never"], "no such resource server."),
+        (
+            ["rs", "export", "nobody", "--out", "never"],
+            "There is no resource server nobody: `holdfast server rs list` names them.",
+        ),
         (["user", "show", "nobody"], "There is no user nobody"),
         (["user", "remove", "nobody"], "There is no user nobody"),
         (["user", "password", "nobody", "--generate"], "There is no user nobody"),
-        (["key", "rotate", "--rs", "nobody"], "no such resource server."),
+        (
+            ["key", "rotate", "--rs", "nobody"],
+            "There is no resource server nobody: `holdfast server rs list` names them.",
+        ),
         (["token", "revoke", "99"], "There is no live token 99"),
     ],
 )
@@ -172,6 +199,32 @@ def test_a_likely_mistake_is_one_sentence_and_changes_nothing(state, run, argv, 
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert run("audit", "--json").stdout == before
+
+
+def test_a_misspelt_allowance_is_said(run):
+    note = run(*CLIENT, "--allow", "ekg=read_ekg").stderr
+    assert "Note: no resource server answers to ekg yet.\n" in note
+    run(*RS)
+    doctor = ["user", "add", "doctor", "--generate", "--json"]
+    done = run(*doctor, "--allow", "ekg=read_ekg,reed_ekg")
+    assert done.stderr == "Note: ekg has no scope reed_ekg; it has read_ekg.\n"
+    assert tell(done)["user_id"] == "doctor"
+    assert run("user", "add", "nurse", "--generate", "--json", "--admin", "--allow", "ekg=read_ekg").stderr == ""
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, run):
+    run(*RS)
+    done = run("rs", "export", "ekg", "--out", tmp_path / "none" / "ekg.prov", code=2)
+    assert done.stderr == f"Error: {tmp_path / 'none' / 'ekg.prov'} cannot be written: No such file or directory.\n"
+    assert "is a directory" in run("rs", "export", "ekg", "--out", tmp_path, "--force", code=2).stderr
+
+
+def test_a_table_wider_than_the_terminal_is_a_block_for_each_record():
+    records = [{"rs_id": "ekg", "format": "reference"}, {"rs_id": "tube", "format": None}]
+    flat = ["rs_id  format", "ekg    reference", "tube   -"]
+    assert list(table(records, None)) == list(table(records, 16)) == flat
+    blocks = ["rs_id   ekg", "format  reference", "", "rs_id   tube", "format  -", ""]
+    assert list(table(records, 15)) == blocks
 
 
 def test_what_exists_already_is_not_replaced(run):
