@@ -8,14 +8,14 @@ its context is forgotten.  Never calls a handler before all of this has passed.
 from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_echo import EchoMint
-from holdfast_core.coap_message import Message, encode_options, response
+from holdfast_core.coap_message import Message, is_response, response
 from holdfast_core.errors import HoldfastError, PeerError
 from holdfast_core.rules import REFERENCE
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
 from holdfast_device.authz_info import was_fresh
 from holdfast_device.sessions import PENDING_LIFE_MS, Sessions
-from holdfast_device.tasks import NO_MEMORY
+from holdfast_device.tasks import MAX_TASKS, NO_MEMORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 RECHECK_MS = 60 * 1000
 # Max-Age of 4.29 (RFC 8516): by then the allowance of a silent peer is full again.
 RETRY_AFTER_S = 5
-MAX_AMPLIFICATION = 3
 ECHO_LIFE_MS = 60 * 1000
+MAX_OPEN = MAX_TASKS // 2  # requests of one session, or of all without one, that wait for their answers
 
 
 class Request:
@@ -210,7 +210,7 @@ class ResourceServer:
             if isinstance(bug, MemoryError):
                 self._endpoint.short = True
             return _bug()
-        return result if isinstance(result, Message) or hasattr(result, "send") else _bug()
+        return result if hasattr(result, "send") or _is_answer(result) else _bug()
 
     def _answer_observable(self, request: Request, resource: Resource, message: "Message") -> None:
         entry = (request, resource)
@@ -223,17 +223,9 @@ class ResourceServer:
             self.answer(request.incoming, message)
 
     def _answer_plain(self, incoming: "Incoming", message: "Any") -> None:
-        """Answer somebody unknown: beyond three times the request, only to who shows that the address is his.
-
-        What is no Message is not answered at once.  A spoofed source gets a 4.01 with Echo (RFC 9175 section 2.4).
-        """
-        limit = MAX_AMPLIFICATION * _size(incoming.message)
-        if not isinstance(message, Message) or (_size(message) > limit and not self._is_reachable(incoming)):
-            echo = self._echo.mint(_binding(incoming), self._times.now_ms)
-            message = response(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, echo)
-            if _size(message) > limit:
-                message = response(L.CODE_UNAUTHORIZED)
-        self.answer(incoming, message)
+        """Answer somebody unknown, with a challenge where that is no Message yet, or more than a stranger gets."""
+        asked, answer = incoming.message, message if isinstance(message, Message) else None
+        self.answer(incoming, self._echo.bounded(asked, answer, _binding(incoming), self._times.now_ms))
 
     def _is_reachable(self, incoming: "Incoming") -> bool:
         """Whether a request has the Echo that was sent to its address."""
@@ -255,10 +247,12 @@ class ResourceServer:
     def answer_with(self, incoming: "Incoming", steps: "Steps") -> None:
         """Answer with what a task returns, or with the code of the PeerError that it raises.
 
-        Raises Overloaded: as many tasks run as may, which bounds the open requests too.
+        Raises Overloaded: as many run as may, of all or of this session.
         """
         self._open = [request for request in self._open if request.task is not None and not request.task.ended]
         session = None if incoming.context is None else self.sessions.find(incoming.context)
+        if len([request for request in self._open if request.session is session]) >= MAX_OPEN:
+            raise errors.Overloaded("open")
         request = Request(incoming, session)
         self._open.append(request)
 
@@ -268,7 +262,7 @@ class ResourceServer:
                     self._endpoint.short = True
                 message = _refusal(error)
             if message is not None:
-                self.answer(incoming, message if isinstance(message, Message) else _bug())
+                self.answer(incoming, message if _is_answer(message) else _bug())
 
         request.task = task = self._endpoint.spawn(steps, guarded=True)
         task.when_ended(ended)
@@ -377,13 +371,18 @@ class ResourceServer:
             self.end(session)
 
 
-def _size(message: "Message") -> int:
-    """Return the length of a message as a datagram, give or take its token, which both directions share."""
-    return 4 + len(message.token) + len(encode_options(message.options, message.payload))
-
-
 def _binding(incoming: "Incoming") -> bytes:
     return str(incoming.peer).encode()
+
+
+def _is_answer(made: "Any") -> bool:
+    """Whether what a handler made can be sent; a payload of another type would end the device where it is encoded."""
+    return (
+        isinstance(made, Message)
+        and isinstance(made.payload, (bytes, bytearray, memoryview))
+        and isinstance(made.code, int)
+        and is_response(made.code)
+    )
 
 
 def _bug() -> "Message":

@@ -11,7 +11,7 @@ from holdfast_device.client import MAX_SESSIONS, Refused, SessionLost
 from holdfast_device.endpoint import MAX_WAITING, RequestFailed
 from holdfast_device.exchange import MAX_KEPT, Exchange
 from holdfast_device.introspection import MAX_REFUSED
-from holdfast_device.resource_server import RECHECK_MS
+from holdfast_device.resource_server import MAX_OPEN, RECHECK_MS
 from holdfast_device.slots import StorageFailed
 from holdfast_device.tasks import MAX_TASKS, Call
 from testkit import mint
@@ -205,11 +205,15 @@ class Tube(TestCase):
             return response(L.CODE_CONTENT)
 
         self.tube.rs.resource("/result", get=wait)
-        session = self.open()
-        watches = [session.observe(get("/result")) for _ in range(MAX_TASKS + 1)]
-        self.world.link.run(for_ms=20000)
-        codes = [message.code for watch in watches for message in watch._waiting]
-        self.assertEqual(codes, [L.CODE_TOO_MANY_REQUESTS])
+        session, other = self.open(), self.open(b"osc-2")
+        for asking, refused in ((session, 1), (other, 2)):
+            watches = [asking.observe(get("/result")) for _ in range(MAX_OPEN + refused)]
+            self.world.link.run(for_ms=20000)
+            codes = [message.code for watch in watches for message in watch._waiting]
+            self.assertEqual(codes, [L.CODE_TOO_MANY_REQUESTS] * refused)
+            if asking is session:  # others go on, and their posts
+                self.assertLess(len(calls), MAX_TASKS)
+                self.open(b"osc-3")
         for call in calls:
             call.done()
         self.world.link.run(for_ms=20000)

@@ -245,6 +245,32 @@ class Handlers(Faulty):
             self.tube.rs.resource("/result", get=handler)
             self.assertEqual(self.read(session), L.CODE_INTERNAL_SERVER_ERROR)
 
+    def test_a_message_that_cannot_be_sent_is_a_bug(self):
+        session = self.open()
+        for code, payload in (
+            (L.CODE_CONTENT, 21),
+            (L.CODE_CONTENT, [21]),
+            (L.CODE_CONTENT, None),
+            (L.CODE_GET, b""),
+            (0, b""),
+            (300, b""),
+            (None, b""),
+        ):
+
+            def at_once(asked, code=code, payload=payload):
+                return response(code, payload)
+
+            def later(asked, code=code, payload=payload):
+                return response(code, payload)
+                yield
+
+            for handler in (at_once, later):
+                self.tube.rs.resource("/result", get=handler)
+                self.assertEqual(self.read(session), L.CODE_INTERNAL_SERVER_ERROR)
+        for payload in (b"x", bytearray(b"x"), memoryview(b"x")):
+            self.tube.rs.resource("/result", get=lambda asked, payload=payload: response(L.CODE_CONTENT, payload))
+            self.assertEqual(self.read(session), L.CODE_CONTENT)
+
     def test_a_context_without_numbers_ends_its_observation_and_nothing_else(self):
         session, other = self.open(), self.open(b"osc-2")
         session.observe(get("/result"))
