@@ -11,7 +11,6 @@ import time
 from holdfast_core.errors import HoldfastError
 from holdfast_device.hibernation import ROOM, freeze, thaw, wake
 from holdfast_device.loop_shell import Loop
-from holdfast_device.slots import StorageFailed
 from holdfast_device.ticks_shell import Ticks
 
 TYPE_CHECKING = False
@@ -83,7 +82,7 @@ class Sleeper:
         now_ms = ticks.now_ms()
         try:
             self._rtc.memory(freeze(device, now_ms, self._clock_ms(), now_ms + for_ms, seed, self._room))
-        except (StorageFailed, ValueError, MemoryError):
+        except (HoldfastError, ValueError, MemoryError):
             self.take()
         self._deepsleep(for_ms)
 

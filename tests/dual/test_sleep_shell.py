@@ -120,6 +120,17 @@ class Shell(TestCase):
         self.assertEqual(board.rtc.memory(), b"")
         self.assertEqual(bytes(board.rtc.cells), bytes(2048))
 
+    def test_a_countdown_that_fits_into_no_snapshot_costs_the_sessions_and_no_more(self):
+        board = BoardFake()
+
+        def setup(device):
+            board.devices.append(device)
+            device.times._exi.start(1, 1 << 60, device.times.now_ms)
+
+        board.setup = setup
+        board.live()
+        self.assertEqual((len(board.slept), board.rtc.memory()), (1, b""))
+
     def test_a_full_heap_does_not_keep_it_awake_and_what_cannot_be_frozen_is_not_kept(self):
         class Full(BoardFake):
             def wait(self, timeout_ms):
