@@ -63,7 +63,7 @@ struct hf_cbor_item {
  *   in:  encoded[encoded_len], not NULL; tags: allowed at any place; max_depth 0..HF_CBOR_MAX_DEPTH
  *   ret: 0 | HF_MALFORMED_CBOR with detail truncated trailing indefinite reserved not-shortest duplicate-key key-type
  *        depth tag utf8 simple float too-long
- *   time: quadratic in a map's keys unless they ascend; at most some 10^5 steps for 1024 bytes
+ *   time: quadratic in a map's keys unless they ascend; at most some 10^5 heads passed over for 1024 bytes
  */
 hf_verdict_t hf_cbor_check(struct hf_slice encoded, unsigned tags, unsigned max_depth);
 

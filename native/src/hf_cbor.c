@@ -190,15 +190,42 @@ static int compare(struct hf_slice a, struct hf_slice b)
     return 0;
 }
 
-/* Whether the key stands among the pairs from `first` up to it. Lengths are shortest, so equal keys are equal bytes. */
-static bool is_repeated(const uint8_t *first, struct hf_slice key, const uint8_t *end)
+/* Move behind so many items. Heads only: what was checked is not checked again. */
+__attribute__((noinline)) static void skip(struct hf_cbor *r, size_t pending)
 {
-    struct hf_cbor r = {first, end};
+    const uint8_t *p = r->p;
+    for (; pending > 0 && p < r->end; pending--) {
+        unsigned initial = *p++;
+        size_t n = initial & 31u;
+        if (n >= INFO_INLINE) {
+            unsigned width = 1u << (n - INFO_INLINE);
+            for (n = 0; width > 0 && p < r->end; width--) {
+                n = n << 8 | *p++;
+            }
+        }
+        if (initial < HF_CBOR_BYTES << 5 || initial >= MAJOR_SIMPLE << 5) {
+            continue;
+        }
+        initial >>= 5;
+        if (initial < HF_CBOR_ARRAY) {
+            p += n < (size_t)(r->end - p) ? n : (size_t)(r->end - p);
+        } else {
+            pending += initial == HF_CBOR_TAG ? 1 : n << (initial == HF_CBOR_MAP);
+        }
+    }
+    r->p = p;
+}
+
+/* Whether the key stands among the pairs from `first` up to it. Lengths are shortest, so equal keys are equal bytes. */
+static bool is_repeated(const uint8_t *first, struct hf_slice key)
+{
+    struct hf_cbor r = {first, key.p};
     while (r.p < key.p) {
-        if (compare(hf_cbor_take(&r), key) == 0) {
+        struct hf_slice other = {r.p, key.len}; /* or longer: then it is another one */
+        if (compare(other, key) == 0) {
             return true;
         }
-        hf_cbor_skip(&r);
+        skip(&r, 2);
     }
     return false;
 }
@@ -219,7 +246,7 @@ static enum hf_detail check_key(struct hf_cbor *r, struct level *level)
     key.len = (size_t)(r->p - key.p);
     if (level->largest.p == NULL || compare(level->largest, key) < 0) {
         level->largest = key;
-    } else if (is_repeated(level->first, key, r->end)) {
+    } else if (is_repeated(level->first, key)) {
         return HF_DETAIL_DUPLICATE_KEY;
     }
     return HF_DETAIL_NONE;
@@ -296,23 +323,7 @@ hf_verdict_t hf_cbor_check(struct hf_slice encoded, unsigned tags, unsigned max_
 
 void hf_cbor_skip(struct hf_cbor *r)
 {
-    struct hf_cbor_item item;
-    size_t pending = 1;
-    while (pending > 0) {
-        if (!hf_cbor_next(r, &item)) {
-            return;
-        }
-        pending--;
-        if (item.kind == HF_CBOR_TAG) {
-            pending++;
-        } else if (item.kind == HF_CBOR_ARRAY || item.kind == HF_CBOR_MAP) {
-            if (exceeds(&item, left(r))) { /* never in what was checked */
-                r->p = r->end;
-                return;
-            }
-            pending += item.kind == HF_CBOR_MAP ? (size_t)item.lo * 2 : item.lo;
-        }
-    }
+    skip(r, 1);
 }
 
 struct hf_slice hf_cbor_take(struct hf_cbor *r)

@@ -61,11 +61,7 @@ bool hf_fields_read(struct hf_cbor value, enum hf_cbor_kind kind, const struct h
         struct hf_cbor_item item;
         struct hf_cbor head = value;
         (void)hf_cbor_next(&head, &item);
-        if (item.kind < HF_CBOR_ARRAY || item.kind > HF_CBOR_TAG) {
-            value = head; /* the head is all of it */
-        } else {
-            hf_cbor_skip(&value);
-        }
+        hf_cbor_skip(&value);
         struct hf_slice encoded = {start, (size_t)(value.p - start)};
         for (unsigned i = 0; i < count && labelled; i++) {
             if (fields[i].label == label) {
