@@ -9,9 +9,10 @@ import symtable
 
 from device_module import Module, Refused, tables
 from device_names import Names
+from device_numbers import Constant
 
 
-def check(names: Names, bundle: str, numbers: dict[str, int]) -> None:
+def check(names: Names, bundle: str, numbers: dict[str, Constant]) -> None:
     """Raise Refused unless the text of the bundle means the same as its files do."""
     whole = symtable.symtable(bundle, "bundle", "exec")
     there = {symbol.get_name() for symbol in whole.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
@@ -27,7 +28,7 @@ def check(names: Names, bundle: str, numbers: dict[str, int]) -> None:
 
 
 def _same(
-    names: Names, module: Module, old: symtable.SymbolTable, new: symtable.SymbolTable, numbers: dict[str, int]
+    names: Names, module: Module, old: symtable.SymbolTable, new: symtable.SymbolTable, numbers: dict[str, Constant]
 ) -> None:
     changed = names.changes(module.name)
     changed_here = {} if old.get_type() == "class" else changed

@@ -1,6 +1,7 @@
-"""Put the number in the place of each name of one in the bundle, as MicroPython does for const() (device_bundle.py).
+"""Put the constant in the place of each name of one in the bundle, as MicroPython does for const() (device_bundle.py).
 
-Only names that are given a number once, at the top, and that no function and no class body binds.
+A number, a text, bytes or a tuple of such stands in the flash; a name of it, in the heap. Only names that are given one
+once, at the top, and that no function and no class body binds.
 """
 
 import ast
@@ -9,12 +10,13 @@ from collections import Counter
 
 from device_module import BUNDLE, tables, text_of
 
-MAX_NUMBER = 0x3FFFFFFF  # larger ones are objects on a board
-ARITHMETIC = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+Constant = int | float | str | bytes | tuple
+TYPES = (int, float, str, bytes, tuple)
+CONSTANT = (ast.Constant, ast.Tuple, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
 
 
-def numbers_of(tree: ast.Module) -> dict[str, int]:
-    """The names of numbers in the bundle."""
+def numbers_of(tree: ast.Module) -> dict[str, Constant]:
+    """The names of constants in the bundle."""
     stores = Counter(
         node.id
         for top in tree.body
@@ -23,7 +25,7 @@ def numbers_of(tree: ast.Module) -> dict[str, int]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     )
     once = {name for name, times in stores.items() if times == 1} - _bound_below(tree)
-    numbers: dict[str, int] = {}
+    numbers: dict[str, Constant] = {}
     for top in tree.body:
         for name, value in _pairs(top):
             number = _number(value, numbers)
@@ -51,18 +53,18 @@ def _pairs(node: ast.stmt) -> list[tuple[str, ast.expr]]:
     return []
 
 
-def _number(value: ast.expr, numbers: dict[str, int]) -> int | None:
+def _number(value: ast.expr, numbers: dict[str, Constant]) -> Constant | None:
     known = Inside(numbers).visit(ast.parse(ast.unparse(value), mode="eval"))
-    if not all(isinstance(node, ARITHMETIC) for node in ast.walk(known.body)):
+    if not all(isinstance(node, CONSTANT) for node in ast.walk(known.body)):
         return None
-    number = eval(compile(ast.fix_missing_locations(known), "number", "eval"))  # noqa: S307 - arithmetic of our sources
-    return number if type(number) is int and abs(number) <= MAX_NUMBER else None
+    number = eval(compile(ast.fix_missing_locations(known), "number", "eval"))  # noqa: S307 - constants of our sources
+    return number if type(number) in TYPES else None
 
 
 class Outside(ast.NodeTransformer):
     """A file that imports numbers from the bundle has them itself."""
 
-    def __init__(self, numbers: dict[str, int]) -> None:
+    def __init__(self, numbers: dict[str, Constant]) -> None:
         self.numbers = numbers
         self.bundles: set[str] = set()
 

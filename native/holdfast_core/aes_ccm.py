@@ -6,7 +6,6 @@ it has not checked.
 """
 
 from holdfast_core import errors
-from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
@@ -26,31 +25,11 @@ if TYPE_CHECKING:
             """Key the cipher."""
 
 
-NONCE_LEN = 13  # 15 - L
 MAX_TEXT_LEN = 65535  # what the two-byte length field of block B_0 can state (L = 2)
 BLOCK_LEN = 16
 _ECB = 1
 _CBC = 2
 _ZERO_BLOCK = bytes(BLOCK_LEN)
-
-# alg: (key_len, nonce_len, tag_len), RFC 9053 table 5
-_SIZES = {
-    L.ALG_AES_CCM_16_64_128: (16, NONCE_LEN, 8),
-    L.ALG_AES_CCM_16_64_256: (32, NONCE_LEN, 8),
-    L.ALG_AES_CCM_16_128_128: (16, NONCE_LEN, 16),
-    L.ALG_AES_CCM_16_128_256: (32, NONCE_LEN, 16),
-}
-
-
-def aead_sizes(alg: int) -> "tuple[int, int, int]":
-    """Return (key_len, nonce_len, tag_len) in bytes of a COSE AEAD algorithm number.
-
-    Raises UnsupportedAlg for every algorithm but AES-CCM-16-{64,128}-{128,256}.
-    """
-    sizes = _SIZES.get(alg)
-    if sizes is None:
-        raise errors.UnsupportedAlg("aead")
-    return sizes
 
 
 class AesCcm:

@@ -12,7 +12,7 @@ RFC 9053 section 4.2. ECDSA with P-256 and SHA-256 (ES256): RFC 9053 section 2.1
 """
 
 from holdfast_core import labels as L
-from holdfast_core.aes_ccm import aead_sizes
+from holdfast_core.aead_sizes import aead_sizes
 from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False

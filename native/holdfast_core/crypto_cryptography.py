@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from holdfast_core.aes_ccm import MAX_TEXT_LEN, NONCE_LEN, aead_sizes
+from holdfast_core.aead_sizes import NONCE_LEN, aead_sizes
+from holdfast_core.aes_ccm import MAX_TEXT_LEN
 from holdfast_core.errors import LocalError, MalformedKey, NotAuthentic
 
 PROVIDER = "cryptography"

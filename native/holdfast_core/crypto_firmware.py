@@ -7,7 +7,8 @@ tests: crypto.py is the interface, documented there. FIPS 180-4, RFC 2104, RFC 3
 
 import hashlib
 
-from holdfast_core.aes_ccm import NONCE_LEN, AesCcm, aead_sizes
+from holdfast_core.aead_sizes import NONCE_LEN, aead_sizes
+from holdfast_core.aes_ccm import AesCcm
 from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False

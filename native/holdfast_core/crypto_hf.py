@@ -7,7 +7,7 @@ Never imported by name except from crypto.py and tests. RFC 9053 sections 2.1 an
 import hf_native
 from hf_native import equal, hmac_sha256, sha256
 from holdfast_core import errors
-from holdfast_core.aes_ccm import NONCE_LEN, aead_sizes
+from holdfast_core.aead_sizes import NONCE_LEN, aead_sizes
 from holdfast_core.errors import LocalError
 
 __all__ = ("PROVIDER", "Aead", "Es256Key", "equal", "hmac_sha256", "sha256")

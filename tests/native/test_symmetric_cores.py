@@ -11,7 +11,7 @@ import struct
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
-from holdfast_core.aes_ccm import aead_sizes
+from holdfast_core.aead_sizes import aead_sizes
 from testkit import p256_cores
 from testkit.native_build import ROOT
 from testkit.symmetric_native import BARE, SOURCES
