@@ -115,6 +115,9 @@ def _play(run: "Callable[..., Stage]", provisioned: Any, *, as_json: bool, keep:
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
+_INDENTS = {"chapter": 2, "note": 8}  # of what goes on below; in a step, under what was sent
+
+
 def _fitted(text: str, indent: int) -> str:
     """On a terminal, what is wider than that goes on below, indented; in a file every step stays one line."""
     if not sys.stdout.isatty():
@@ -132,4 +135,6 @@ def _say_nothing(_lines: "list[Line]") -> None:
 
 def _say_lines(lines: "list[Line]") -> None:
     for line in lines:
-        click.secho(_fitted(line_text(line), 40), bold=line.kind == "chapter", dim=line.kind == "note")
+        click.secho(
+            _fitted(line_text(line), _INDENTS.get(line.kind, 40)), bold=line.kind == "chapter", dim=line.kind == "note"
+        )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from testkit.budgets import SLACK_OF_INSTRUCTIONS, limits
 from testkit.fake_board import FakeBoard
 
 TITLE = "## From a bare board to a refused thief"
@@ -76,3 +77,30 @@ def test_each_command_of_the_guide(repo, micropython, workplace):
         assert b"wifi: SSID\r\n127.0.0.1\r\n{" in board.said.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         assert b"pin 15: 0" in board.said
         assert b"pin 15: 1" not in board.said
+
+
+ROWS = {
+    "heap: import": "heap_import",
+    "heap: tube started": "heap_tube",
+    "heap: one session": "heap_session",
+    "heap: 16 sessions": "heap_sessions_16",
+    "allocated by a protected GET, then freed": "get_allocates_later",
+    "flash, MicroPython and all": "flash_bytes",
+    "flash: of these, what plain MicroPython has not": "flash_growth",
+    "instructions: power-on to the first answer": "instructions_boot",
+    "instructions: token check": "instructions_token_check",
+    "instructions: session set-up": "instructions_session",
+    "instructions: protected GET": "instructions_get",
+}
+
+
+def test_what_it_takes_is_what_is_recorded(repo):
+    """The table of device/README.md is a run of its own, and within what a figure may differ from run to run."""
+    text = (repo / "device" / "README.md").read_text()
+    table = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    told = {cells[0]: [int(cell.replace(",", "")) for cell in cells[1:]] for cells in table if cells[0] in ROWS}
+    assert told.keys() == ROWS.keys()
+    for row, name in ROWS.items():
+        for figure, variant in zip(told[row], ("python", "native"), strict=True):
+            recorded = limits()[f"qemu-cortex-m3-{variant}"][name]
+            assert abs(figure - recorded) <= recorded * (SLACK_OF_INSTRUCTIONS - 1), (row, variant, figure, recorded)
