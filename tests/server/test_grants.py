@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.scope import encode_aif
 from holdfast_server import grants, policy
 from holdfast_server.caller import Caller
 from holdfast_server.errors import CodeReplayed, InvalidClient, OAuthError, ServiceUnavailable
+from holdfast_server.grants import code_challenge_of
 from holdfast_server.registry import Client, ResourceServer
 from holdfast_server.token_request import TokenRequest
 from testkit.authz import (
@@ -18,12 +20,16 @@ from testkit.authz import (
     REDIRECT_URI,
     TUBE,
     VERIFIER,
+    authorize_params,
     change_client,
     change_rs,
+    code_of,
     code_params,
     exchange_params,
     refused,
 )
+
+READ_RESULT = encode_aif([("/result", L.METHOD_GET)])
 
 # --- one decision for all grants ---
 
@@ -131,6 +137,17 @@ def test_a_code_is_bound_to_everything_and_a_failed_attempt_does_not_burn_it(sto
     params = {name: value for name, value in {**code_params(code), **change}.items() if value is not ...}
     assert refused(story, params) == error
     assert story.server.token(code_params(code), story.doctor_app, NOW_S)["access_token"]
+
+
+@pytest.mark.parametrize(("length", "good"), [(1, False), (42, False), (43, True), (128, True), (129, False)])
+def test_a_code_verifier_has_the_length_of_rfc_7636_also_where_it_fits_its_challenge(story, length, good):
+    verifier = "A" * length
+    asked = story.server.authorize(authorize_params(code_challenge=code_challenge_of(verifier)), NOW_S)
+    params = code_params(code_of(story.server.grant_code(asked, DOCTOR, "read_ekg", NOW_S)), code_verifier=verifier)
+    if good:
+        assert story.server.token(params, story.doctor_app, NOW_S)["access_token"]
+    else:
+        assert refused(story, params) == L.ERR_INVALID_GRANT
 
 
 def test_a_code_is_bound_to_its_client(story):
@@ -275,8 +292,14 @@ def test_an_audience_outside_the_actors_record_is_refused(story):
 
 def test_paths_do_not_carry_over_to_another_audience(story):
     original = story.doctor_token()["access_token"]
-    aif = bytes.fromhex("81826 72f726573756c7401".replace(" ", ""))
-    assert refused(story, exchange_params(original, scope=aif), story.ekg) == L.ERR_INVALID_SCOPE
+    assert refused(story, exchange_params(original, scope=READ_RESULT), story.ekg) == L.ERR_INVALID_SCOPE
+
+
+def test_a_token_whose_scope_is_paths_is_not_exchanged(story):
+    change_client(story, EKG, grant_types=(L.GRANT_CLIENT_CREDENTIALS, L.PRIV_GRANT_TOKEN_EXCHANGE))
+    asked = {"grant_type": L.GRANT_CLIENT_CREDENTIALS, "audience": TUBE, "scope": READ_RESULT}
+    subject = story.server.token(asked, story.ekg, NOW_S)["access_token"]
+    assert refused(story, exchange_params(subject), Caller(EKG, TUBE, authenticated=True)) == L.ERR_INVALID_GRANT
 
 
 def test_revoking_the_original_revokes_what_was_exchanged_for_it(story):

@@ -4,9 +4,9 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
-from holdfast_server.caller import NOBODY
+from holdfast_server.caller import NOBODY, Caller
 from holdfast_server.errors import InvalidClient, OAuthError
-from testkit.authz import DOCTOR_APP, NOW_S, refused
+from testkit.authz import DOCTOR_APP, EKG, NOW_S, refused
 
 # --- revocation ---
 
@@ -27,9 +27,12 @@ def test_a_revocation_without_a_token_is_an_invalid_request(story, params):
     assert caught.value.ace_error == L.ERR_INVALID_REQUEST
 
 
-def test_nobody_revokes_nothing(story):
+@pytest.mark.parametrize("caller", [NOBODY, Caller(DOCTOR_APP), Caller(rs_id=EKG, authenticated=True)])
+def test_who_has_not_shown_to_be_the_client_revokes_nothing(story, caller):
+    token = story.doctor_token()["access_token"]
     with pytest.raises(InvalidClient):
-        story.server.revoke({"token": b"t"}, NOBODY, NOW_S)
+        story.server.revoke({"token": token}, caller, NOW_S)
+    assert story.server.introspect({"token": token}, story.ekg, NOW_S)["active"]
 
 
 # --- audit ---

@@ -10,7 +10,8 @@ from holdfast_core import labels as L
 from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import LocalError, Malformed, TokenRejected
 from holdfast_core.verifier import verify_token
-from holdfast_server import issue, token_formats
+from holdfast_server import authorization_server, issue, token_formats
+from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.errors import IssuanceFailed
 from holdfast_server.lint import rules_for
 from holdfast_server.registry import Client, ResourceServer
@@ -351,6 +352,15 @@ def test_the_self_test_notices_a_changed_library(monkeypatch, broken):
     monkeypatch.setattr(token_formats, "cbor2", Changed)
     with pytest.raises((LocalError, AttributeError)):
         token_formats.self_test()
+
+
+def test_no_server_starts_that_fails_it(story, monkeypatch):
+    def failing():
+        raise LocalError("self-test")
+
+    monkeypatch.setattr(authorization_server, "self_test", failing)
+    with pytest.raises(LocalError, match="self-test"):
+        AuthorizationServer(story.store, story.keyring, story.settings, bytes)
 
 
 # --- what is kept ---
