@@ -31,7 +31,7 @@ def group() -> None:
 
     \b
     Exit codes: 0 everything held; 1 a check failed; 2 usage; 3 a part could not
-    start or did not answer.
+    start or did not answer, or the run was stopped.
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
@@ -98,6 +98,9 @@ def _play(run: "Callable[..., Stage]", provisioned: Any, *, as_json: bool, keep:
         stage = run(_say_nothing if as_json else _say_lines, keep=keep, **more)
     except PartFailed as failed:
         click.echo(f"Error: {failed}", err=True)
+        raise click.exceptions.Exit(EXIT_UNREACHABLE) from None
+    except KeyboardInterrupt:
+        click.echo("Error: Stopped before the end; no check has failed.", err=True)
         raise click.exceptions.Exit(EXIT_UNREACHABLE) from None
     finally:
         signal.signal(signal.SIGTERM, before)
