@@ -5,7 +5,13 @@ import threading
 
 import pytest
 
-from holdfast_server.authenticator import Field, LoginRefused, PasswordAuthenticator
+from holdfast_server.authenticator import (
+    MAX_PASSWORD_LEN,
+    MAX_USERNAME_LEN,
+    Field,
+    LoginRefused,
+    PasswordAuthenticator,
+)
 from holdfast_server.browser_session import LOGIN_LIFETIME_S
 from holdfast_server.login_shell import HASHES_AT_ONCE, MAX_WAITING, Post, network_of
 from holdfast_server.registry import User
@@ -174,6 +180,18 @@ def test_an_unknown_name_costs_the_same_hash_as_a_known_one(web, monkeypatch):
             authenticator.begin({"username": username, "password": "wrong"})()
     assert len(verified) == 2
     assert all(known.startswith("$argon2id$") for known in verified)
+
+
+def test_what_is_too_long_is_refused_before_anything_is_looked_up_or_hashed():
+    looked_up = []
+    authenticator = PasswordAuthenticator(looked_up.append, HASHER)
+    names, passwords = "n" * MAX_USERNAME_LEN, "p" * MAX_PASSWORD_LEN
+    for username, password in ((names + "n", "p"), ("n", passwords + "p")):
+        with pytest.raises(LoginRefused):
+            authenticator.begin({"username": username, "password": password})
+    assert looked_up == []
+    assert authenticator.begin({"username": names, "password": passwords})
+    assert looked_up == [names]
 
 
 # --- sessions ---

@@ -5,6 +5,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_server.caller import NOBODY, Caller
 from holdfast_server.errors import InvalidClient, OAuthError
+from holdfast_server.token_request import TokenRequest
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE, change_client, change_rs, refused
 
 # --- who asks ---
@@ -16,6 +17,11 @@ def test_nobody_gets_a_token(story, sensor):
     assert refused(story, {}, Caller(None, TUBE, authenticated=True)) == L.ERR_INVALID_CLIENT
     assert refused(story, {}, Caller("stranger", authenticated=True)) == L.ERR_INVALID_CLIENT
     assert story.server.token({}, sensor, NOW_S)["expires_in"] == 600
+
+
+def test_no_repr_shows_what_buys_a_token():
+    shown = repr(TokenRequest(code=b"code-0", code_verifier="verifier-0", subject_token=b"token-0"))
+    assert not [secret for secret in ("code-0", "verifier-0", "token-0") if secret in shown]
 
 
 def test_client_id_must_be_the_authenticated_ones(story, sensor):
