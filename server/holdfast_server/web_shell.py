@@ -1,7 +1,7 @@
 """The web server under the HTTPS application: its socket, its bounds, and a stop that waits for who is being served.
 
-uvicorn does the work. What it lacks is here: bounds on how long a connection may
-take to greet, to say what it wants and to part, and signals that are left to serve_shell.py.
+uvicorn does the work. What it lacks is here: bounds on how long a connection may take to
+greet, to say what it wants, to read the answer and to part; and signals that are left to serve_shell.py.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ HEADER_TIMEOUT_S = 5
 GREETING_TIMEOUT_S = 5
 PARTING_TIMEOUT_S = 1
 """Of TLS. asyncio's own are 60 and 30: a thousand connections that say nothing would be all that a process may have."""
+READING_TIMEOUT_S = 10
+"""For what is left of an answer when the kernel takes no more of it; answers are a few kB."""
 DRAIN_TIMEOUT_S = 5
 MAX_CONNECTIONS = 512
 MAX_HEADER_LEN = 16 * 1024
@@ -28,13 +30,18 @@ BACKLOG = 128
 
 
 class PromptProtocol(H11Protocol):
-    """A connection that must say within HEADER_TIMEOUT_S what it wants; uvicorn waits for ever once it has begun to."""
+    """A connection that must say within HEADER_TIMEOUT_S what it wants, and read what it gets.
+
+    uvicorn waits for ever once somebody has begun to ask, or has stopped reading.
+    """
 
     _patience: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Give it time for its first header."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(1, 0)  # so that pause_writing tells of what nobody takes; TLS cannot have 0
         self._be_patient()
 
     def data_received(self, data: bytes) -> None:
@@ -45,9 +52,20 @@ class PromptProtocol(H11Protocol):
         elif self._patience is None:
             self._be_patient()
 
+    def pause_writing(self) -> None:
+        """Cut off who does not read on; a mere close would wait until everything is read."""
+        super().pause_writing()  # type: ignore[no-untyped-call]
+        self._unread = self.loop.call_later(READING_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads."""
+        super().resume_writing()  # type: ignore[no-untyped-call]
+        self._forget_unread()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is to be waited for any more."""
         self._forget_patience()
+        self._forget_unread()
         super().connection_lost(exc)
 
     def _be_patient(self) -> None:
@@ -57,6 +75,11 @@ class PromptProtocol(H11Protocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
 
 class WebServer(uvicorn.Server):

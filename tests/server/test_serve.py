@@ -182,6 +182,24 @@ def test_a_connection_that_does_not_say_what_it_wants_is_closed(state):
         assert 3 < time.monotonic() - started < 15
 
 
+def test_a_connection_that_asks_and_does_not_read_is_cut_off(state):
+    with serving(state) as process:
+        before = sockets_of(process)
+        started = time.monotonic()
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", process.ready["http"]))
+            deaf.settimeout(2)
+            with contextlib.suppress(TimeoutError):  # until neither side takes more
+                while time.monotonic() < started + 30:
+                    deaf.sendall(b"GET /static/style.css HTTP/1.1\r\nhost: x\r\n\r\n" * 100)
+            while sockets_of(process) - before and time.monotonic() < started + 60:
+                time.sleep(0.2)
+            assert sockets_of(process) == before
+        with httpx.Client() as other:
+            assert other.get(f"http://127.0.0.1:{process.ready['http']}/healthz").status_code == 200
+
+
 def test_headers_without_an_end_are_refused(state):
     with serving(state) as process, socket.socket() as chatty:
         chatty.settimeout(20)
