@@ -76,22 +76,6 @@ def check_osc(osc: OscInput) -> None:
         raise errors.KeyUnsuitable("ms")
 
 
-def encode_osc(osc: OscInput) -> "dict[object, object]":
-    """Return the CBOR map of an OscInput; it holds the Master Secret.  Defaults are left out."""
-    members: dict[object, object] = {L.OSC_ID: osc.id, L.OSC_MS: osc.ms.reveal()}
-    if osc.version != OSCORE_VERSION:
-        members[L.OSC_VERSION] = osc.version
-    if osc.hkdf != L.ALG_HMAC_256_256:
-        members[L.OSC_HKDF] = osc.hkdf
-    if osc.alg != L.ALG_AES_CCM_16_64_128:
-        members[L.OSC_ALG] = osc.alg
-    if osc.salt is not None:
-        members[L.OSC_SALT] = osc.salt
-    if osc.context_id is not None:
-        members[L.OSC_CONTEXT_ID] = osc.context_id
-    return members
-
-
 def _required(members: "dict[object, object]", label: int, name: str) -> bytes:
     value = _optional(members, label, name)
     if value is None:

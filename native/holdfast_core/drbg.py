@@ -25,7 +25,8 @@ class HmacDrbg:
     __slots__ = ("_key", "_value")
 
     def __init__(self, entropy: bytes, nonce: bytes = b"", personalization: bytes = b"") -> None:
-        _check_entropy(entropy)
+        if len(entropy) < MIN_ENTROPY_LEN:
+            raise LocalError("drbg-entropy")
         self._key = bytes(32)
         self._value = b"\x01" * 32
         self._update(entropy + nonce + personalization)
@@ -41,11 +42,6 @@ class HmacDrbg:
         self._update(b"")
         return bytes(out[:n])
 
-    def reseed(self, entropy: bytes) -> None:
-        """Mix in fresh entropy, 32 bytes or more; LocalError when it is too short."""
-        _check_entropy(entropy)
-        self._update(entropy)
-
     def _update(self, provided: bytes) -> None:
         """HMAC_DRBG_Update (SP 800-90A section 10.1.2.2)."""
         for separator in (b"\x00", b"\x01") if provided else (b"\x00",):
@@ -54,8 +50,3 @@ class HmacDrbg:
 
     def __repr__(self) -> str:
         return "HmacDrbg(<redacted>)"
-
-
-def _check_entropy(entropy: bytes) -> None:
-    if len(entropy) < MIN_ENTROPY_LEN:
-        raise LocalError("drbg-entropy")

@@ -13,9 +13,9 @@
        |  |- WrongAudience         4.03
        |  `- ScopeUnknown KeyUnsuitable  4.00
        |- AccessDenied             4.01  a request without the right (RFC 9200 section 5.10.2)
-       |  `- NoGrant  ResourceForbidden 4.03  MethodForbidden 4.05
+       |  `- ResourceForbidden 4.03  MethodForbidden 4.05
        |- OscoreRejected           4.01  (RFC 8613 section 8.2)
-       |  `- UnknownContext ReplayDetected ReplayWindowLost  DecryptionFailed 4.00
+       |  `- UnknownContext ReplayDetected  DecryptionFailed 4.00
        |- NotAuthentic             4.00  a primitive found a wrong tag or signature; callers translate it
        |- TooLarge                 4.13
        |- Incomplete               4.08
@@ -237,12 +237,6 @@ class AccessDenied(PeerError):
     coap_code = L.CODE_UNAUTHORIZED
 
 
-class NoGrant(AccessDenied):
-    """No valid token for whoever sent this; answered with creation hints where they are known."""
-
-    reason = "no-grant"
-
-
 class ResourceForbidden(AccessDenied):
     """A token is valid, and does not cover the resource."""
 
@@ -284,12 +278,6 @@ class DecryptionFailed(OscoreRejected):
 
     reason = "decryption-failed"
     coap_code = L.CODE_BAD_REQUEST
-
-
-class ReplayWindowLost(OscoreRejected):
-    """The replay window did not survive a restart; the request must come again with Echo (RFC 8613 B.1.2)."""
-
-    reason = "replay-window-lost"
 
 
 # --- the rest ---

@@ -147,7 +147,7 @@ class Provisioning:
 
 
 def encode_provisioning(provisioning: Provisioning) -> bytes:
-    """Encode, and check by decoding again, so that no record leaves that a device would refuse.
+    """Encode, and check by decoding again, so that no record leaves that cannot be read.
 
     Raises MalformedProvisioning as decode_provisioning does.
     """
