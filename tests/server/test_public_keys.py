@@ -131,6 +131,13 @@ def test_an_oscore_rs_cannot_use_a_public_key(story, door, sensor):
     assert refused(story, req_cnf(OWN), sensor) == L.ERR_UNSUPPORTED_POP_KEY
 
 
+def test_a_profile_that_does_not_go_with_the_key_is_refused(story, door):
+    change_rs(story, "door", profiles=(L.PROFILE_COAP_DTLS, L.PROFILE_COAP_OSCORE))
+    asked = req_cnf(OWN)
+    assert refused(story, {**asked, "ace_profile": L.PROFILE_COAP_OSCORE}, door) == L.ERR_INCOMPATIBLE_ACE_PROFILES
+    assert story.server.token({**asked, "ace_profile": L.PROFILE_COAP_DTLS}, door, NOW_S)["rs_cnf"]
+
+
 def test_a_dtls_client_and_an_oscore_rs_share_no_profile(story, door, sensor):
     change_client(story, "panel", profiles=DTLS, public_keys=(cbor2.dumps(OWN),))
     assert refused(story, req_cnf(OWN), sensor) == L.ERR_INCOMPATIBLE_ACE_PROFILES
