@@ -12,37 +12,20 @@ import sys
 import cbor2
 from minitest import vectors
 
+from testkit.token_mutants import LABELS, changed_bytes, odd_value
 from vectors.gen import story as s
 from vectors.gen import token_writer as w
 
 SEED = 9200
 CHANGED = 1500
 ODD = 1500
-LABELS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 38, 39, 40, -65544, 99)
-TEXTS = ("", "x", "read_result", s.TUBE, s.ISSUER, "\u00e9", "\U0001f600", "AES-CCM-16-64-128")
-NUMBERS = (0, 1, -1, 2, 5, 10, 23, 24, 255, 1 << 31, 1 << 62, (1 << 64) - 1, -(1 << 64), s.NOW, s.NOW + 1)
-FLOATS = (0.0, -0.0, 0.5, 1e300, -1e300, 5e-324, float(s.NOW), s.NOW + 0.5, 2.0, 65504.0, 1e-7)
-
-
-def odd_value(rng, depth=3):
-    kind = rng.randrange(8 if depth else 6)
-    if kind == 6:
-        return [odd_value(rng, depth - 1) for _ in range(rng.randrange(4))]
-    if kind == 7:
-        return {rng.choice((0, 1, 2, 3, 4, 5, 6, 7, -1, -2, "x")): odd_value(rng, depth - 1) for _ in range(3)}
-    choices = (TEXTS, NUMBERS, FLOATS, (True, False, None), (b"", s.OSC_ID, s.MS, bytes(40)), TEXTS)
-    return rng.choice(choices[kind])
 
 
 def changed_tokens(rng):
     good = [row for row in vectors("tokens") if row["expect"] == "ok" and row["keys"] in ("lean", "mac", "any", "tube")]
     for _ in range(CHANGED):
         row = rng.choice(good)
-        token = bytearray(bytes.fromhex(row["token"]))
-        for _ in range(rng.randrange(1, 4)):
-            at = rng.randrange(len(token))
-            token[at : at + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
-        yield row | {"token": token.hex()}
+        yield row | {"token": changed_bytes(rng, bytes.fromhex(row["token"])).hex()}
 
 
 def odd_claims(rng):
