@@ -35,8 +35,15 @@ class RegistryRows(Rows):
         return [_client(row) for row in self._all("SELECT * FROM clients ORDER BY client_id")]
 
     def delete_client(self, client_id: str) -> bool:
-        """Delete a client with its codes, tokens, consents and OSCORE context; False when there is none."""
-        return self._execute("DELETE FROM clients WHERE client_id = ?", (client_id,)).rowcount == 1
+        """Delete a client with its codes, tokens, consents and OSCORE context; False when there is none.
+
+        A context that is an RS's too stays with the RS.
+        """
+        with self.transaction():
+            self._execute(
+                "UPDATE oscore_parties SET client_id = NULL WHERE client_id = ? AND rs_id IS NOT NULL", (client_id,)
+            )
+            return self._execute("DELETE FROM clients WHERE client_id = ?", (client_id,)).rowcount == 1
 
     # --- resource servers ---
 

@@ -64,6 +64,25 @@ def test_a_tube_that_is_never_connected_has_its_own_keys_and_no_context(tmp_path
     assert sorted(key.role for key in made.keys) == ["encrypt", "encrypt", "sign", "sign"]
 
 
+def test_a_device_that_is_no_client_any_more_keeps_its_context_as_a_resource_server(tmp_path, state, run):
+    run("client", "add", "meter", "--grant", "client_credentials", "--no-secret")
+    run(*RS, "--client", "meter")
+    run("rs", "export", "ekg", "--out", tmp_path / "both.prov")
+    both = decode_provisioning((tmp_path / "both.prov").read_bytes())
+    assert both.client_id == "meter"
+    run("client", "remove", "meter")
+    with Store(state, serving=False) as store:
+        kept = store.oscore_party(rs_id="ekg")
+    assert kept.master_secret == both.as_context.master_secret
+    assert kept.client_id is None
+    run("rs", "export", "ekg", "--out", tmp_path / "rs.prov")
+    alone = decode_provisioning((tmp_path / "rs.prov").read_bytes())
+    assert (alone.as_context is None, alone.as_peer is None, alone.client_id) == (False, False, None)
+    run("rs", "remove", "ekg")
+    with Store(state, serving=False) as store:
+        assert store.oscore_parties() == []
+
+
 @pytest.mark.parametrize(("options", "size"), [([], 2052), (["--table", "8k"], 8196), (["--table", "none"], None)])
 def test_an_export_carries_a_table_for_each_signing_key_that_its_device_can_check(options, size, tmp_path, run):
     run("rs", "add", "tube", "--scope", "read_result=GET:/result")
