@@ -6,6 +6,7 @@ what all of them share. It reads at most a form's worth of body, in bounded time
 gives every answer the headers that keep it out of frames, caches and referrers.
 """
 
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
@@ -28,6 +29,7 @@ from holdfast_server.log_shell import log_bug
 from holdfast_server.login_shell import Door
 from holdfast_server.oauth_shell import OAuthEndpoints
 from holdfast_server.pages import Pages
+from holdfast_server.store_sqlite import is_busy
 
 Clock = Callable[[], int]
 
@@ -42,6 +44,8 @@ SECURITY_HEADERS = (
 DEFAULT_CSP = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 NOT_KEPT = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))  # RFC 6749 section 5.1 asks for both
+RETRY_AFTER_S = 5
+"""When somebody else holds the database: a command or a backup does so for moments."""
 BODY_TIMEOUT_S = 10
 """From the first look at a request to the last octet of its form; a form is one or two packets."""
 
@@ -92,7 +96,11 @@ def build_app(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
-        exception_handlers={HTTPException: _refusal(door), Exception: _fault(door)},
+        exception_handlers={
+            HTTPException: _refusal(door),
+            sqlite3.OperationalError: _busy(door),
+            Exception: _fault(door),
+        },
     )
     app.router.redirect_slashes = False  # a form with a secret in it is never sent on to where the Host header says
     return _Guard(app, secure=secure)
@@ -111,6 +119,23 @@ def _refusal(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
         return JSONResponse({"error": "invalid_request"}, exc.status_code, headers=exc.headers)
 
     return refuse
+
+
+def _busy(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Answer 503 when somebody else holds the database for longer than the store waits: nothing has happened yet."""
+
+    async def try_again(request: Request, exc: Exception) -> Response:
+        if not is_busy(exc):
+            raise exc
+        log_bug(exc, "database-busy")
+        if _is_browser(request):
+            answer = door.problem("This server is busy", "Wait a minute, then try again.", 503)
+        else:
+            answer = Response(status_code=503)
+        answer.headers["retry-after"] = str(RETRY_AFTER_S)
+        return answer
+
+    return try_again
 
 
 def _fault(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -146,6 +146,12 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows):
             self._execute("INSERT INTO migrations VALUES (?, ?, ?, ?)", (number, name, checksum, now_s))
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether somebody else held the database for longer than BUSY_TIMEOUT_MS."""
+    # Extended codes, such as that of a snapshot that is too old, have the plain one in their low octet.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def _take_lock(path: Path) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,13 +1,16 @@
 """What every HTTPS answer has and no request can: headers, bounds, words for people, and nothing that is code."""
 
+import contextlib
 import json
 import logging
+import sqlite3
 
 import anyio
 import pytest
 
 from holdfast_server import http_shell
 from holdfast_server.registry import Client, ResourceServer, User
+from holdfast_server.store_sqlite import DATABASE_NAME
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S
 from testkit.web import HASH, PASSWORD, form_of, opened_web, redeem_fields
 
@@ -162,6 +165,39 @@ def test_a_bug_is_answered_without_a_word_about_it_and_logged_without_what_was_s
     assert len(lines) == 2
     assert all(line.startswith('event=bug kind=KeyError at="test_http_guard.py:') for line in lines)
     assert "secret" not in caplog.text
+
+
+@contextlib.contextmanager
+def held(web):
+    """Somebody else holds the database, and the store does not wait long."""
+    web.story.store._execute("PRAGMA busy_timeout = 1")
+    with contextlib.closing(sqlite3.connect(web.story.store.path / DATABASE_NAME, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_while_somebody_else_holds_the_database_it_is_503_and_afterwards_all_is_as_before(web, caplog):
+    app, browser = web.browser(), web.browser()
+    fields, login = redeem_fields(app.code()), browser.authorize()
+    with held(web):
+        told = app.token(fields, headers={"accept": "application/json"})
+        page = browser.submit(login, username=DOCTOR, password=PASSWORD)
+    assert (told.status_code, told.content) == (503, b"")
+    assert (page.status_code, "This server is busy" in page.text) == (503, True)
+    for answer in (told, page):
+        assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("5", "no-store")
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["event=database-busy"] * 2
+    assert app.token(fields).status_code == 200
+    assert "Allow access?" in browser.log_in(login).text
+
+
+def test_another_trouble_of_the_database_is_a_bug(web, monkeypatch):
+    def broken(*_):
+        web.story.store._execute("SELECT * FROM nothing")
+
+    monkeypatch.setattr(web.story.server, "token", broken)
+    told = web.browser().token(redeem_fields("AA"), headers={"accept": "application/json"})
+    assert (told.status_code, told.json()) == (500, {"error": "server_error"})
 
 
 # --- what people and apps write is never code ---
