@@ -192,8 +192,13 @@ def restored(state: Path) -> None:
 
     Then no counter repeats and no old code comes back to life.
 
-    Run it once, before `serve`. Tokens that were revoked since the backup must be revoked again.
+    Run it once, before `serve`. What was changed since the backup must be changed again: tokens that were revoked,
+    passwords and client secrets that were replaced, and clients, resource servers and users that were locked or
+    removed.
     """
     with opened(state, serving=True) as admin:
         admin.store.after_restore(admin.now_s)
-    click.echo("Counters were moved on and codes voided. Revoke again what was revoked since the backup.")
+    click.echo(
+        "Counters were moved on and codes voided. Do again what was done since the backup: revocations, new passwords "
+        "and client secrets, locks and removals."
+    )

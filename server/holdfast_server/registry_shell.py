@@ -81,7 +81,12 @@ def client() -> None:
     type=click.Choice(list(GRANT_WORDS)),
     help="How it may ask: for a person, for itself, or on the authority of another token. May be repeated.",
 )
-@click.option("--redirect-uri", "redirect_uris", multiple=True, help="Exactly as the app will send it.")
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    help="Exactly as the app will send it: https, http on loopback, or a scheme like com.example.app.",
+)
 @allow_option
 @click.option("--secret/--no-secret", default=True, help="Make a secret for HTTPS.")
 @click.option("--oscore", type=click.Path(path_type=Path), help="Also write an OSCORE context for CoAP to this file.")
@@ -177,7 +182,7 @@ def client_show(client_id: str, state: Path, as_json: bool) -> None:
 @click.argument("client_id")
 @state_option
 def client_remove(client_id: str, state: Path) -> None:
-    """Remove a client and every token that it holds."""
+    """Remove a client and every token that it holds. A device that is a resource server too stays one."""
     with opened(state) as admin, admin.store.transaction():
         if not admin.store.delete_client(client_id):
             raise unknown("client", client_id)
@@ -303,7 +308,10 @@ def rs_show(rs_id: str, state: Path, as_json: bool) -> None:
 @click.argument("rs_id")
 @state_option
 def rs_remove(rs_id: str, state: Path) -> None:
-    """Remove a resource server and its keys. Every token that was made for it is revoked."""
+    """Remove a resource server and its keys. Every token that was made for it is revoked.
+
+    Its OSCORE context goes with it, also when the device is a client too.
+    """
     with opened(state) as admin:
         try:
             admin.registry.remove_resource_server(rs_id, admin.now_s)
@@ -331,7 +339,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> No
     """Write what one device is told. Its keys, its identity, its scopes: treat the file as a key.
 
     A device that talks to this server gets a new OSCORE context each time, since one that starts again from a file
-    would use its numbers again; an earlier export stops working.
+    would use its numbers again; an earlier export stops working. When this one fails, the earlier one still works.
     """
     with opened(state) as admin, admin.store.transaction():
         if admin.store.resource_server(rs_id) is None:

@@ -36,6 +36,20 @@ def test_the_first_help_shows_every_group_and_a_server_from_nothing():
         assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "} == names
 
 
+@pytest.mark.parametrize(
+    ("path", "sentences"),
+    [
+        (["restored"], ["tokens that were revoked", "passwords and client secrets", "were locked or removed"]),
+        (["rs", "export"], ["When this one fails, the earlier one still works."]),
+        (["client", "add"], ["https, http on loopback, or a scheme like com.example.app."]),
+    ],
+)
+def test_help_says_what_an_operator_could_not_guess(path, sentences):
+    text = " ".join(holdfast(*path, "--help").stdout.split())
+    for sentence in sentences:
+        assert sentence in text
+
+
 def test_what_is_no_command_is_a_usage_error():
     for argv in (["nonsense"], ["client", "nonsense"], ["client", "add"], ["token", "revoke", "x"], ["check", "--x"]):
         done = holdfast(*argv)
