@@ -23,8 +23,11 @@ BATCH = 32
 """Datagrams read at one wake-up: enough to share a commit, few enough to let HTTPS breathe."""
 MAX_DATAGRAM_LEN = 2048
 RECEIVE_BUFFER_LEN = 1 << 20
-RETRY_MS = 100
-"""Until the database is asked again, when somebody else holds it; devices retransmit after 2 s."""
+RETRY_MS = 500
+"""Until the database is asked again, when somebody else holds it: HTTPS breathes meanwhile, since asking waits too.
+
+Devices retransmit after 2 s.
+"""
 
 Transaction = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -97,9 +100,15 @@ class CoapShell:
                 self._on_fault(fault)
             else:
                 self._on_error(fault)
-                self._wait(RETRY_MS)
+                asyncio.get_running_loop().remove_reader(self._socket)  # what has come waits in it
+                self._wait(RETRY_MS, self._turn_again)
             return
         self._arm()
+
+    def _turn_again(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().add_reader(self._socket, self._turn)
+            self._turn()
 
     def _work(self, bound: socket.socket) -> None:
         now_ms = self._monotonic_ms()
@@ -128,14 +137,14 @@ class CoapShell:
 
     def _arm(self) -> None:
         due_ms = self._stack.next_deadline_ms()
-        self._wait(None if due_ms is None else due_ms - self._monotonic_ms())
+        self._wait(None if due_ms is None else due_ms - self._monotonic_ms(), self._turn)
 
-    def _wait(self, delay_ms: int | None) -> None:
+    def _wait(self, delay_ms: int | None, then: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if delay_ms is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0, delay_ms) / 1000, self._turn)
+            self._timer = asyncio.get_running_loop().call_later(max(0, delay_ms) / 1000, then)
 
 
 def _received(bound: socket.socket) -> Iterator[tuple[bytes, Address]]:

@@ -160,7 +160,8 @@ def test_when_the_commit_fails_nothing_is_sent_and_the_owner_is_told_once(story)
     assert [str(fault) for fault in served.faults] == ["disk full"]
 
 
-def test_when_somebody_else_holds_the_database_it_is_tried_again_and_nothing_is_lost(story):
+def test_when_somebody_else_holds_the_database_it_is_tried_again_and_nothing_is_lost(story, monkeypatch):
+    monkeypatch.setattr("holdfast_server.coap_shell.RETRY_MS", 10)
     served = Served(story)
 
     async def scene(peer):
@@ -172,6 +173,20 @@ def test_when_somebody_else_holds_the_database_it_is_tried_again_and_nothing_is_
     run(served, scene)
     assert [str(error) for error in served.errors] == ["database is locked"] * 5
     assert served.faults == []
+
+
+def test_while_somebody_else_holds_the_database_the_rest_of_the_process_is_served(story):
+    served = Served(story)
+
+    async def scene(peer):
+        served.begins_fail = 1000
+        peer.throw(b"\x40\x01\x00\x01")
+        await until(lambda: served.errors)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(served.errors) == 1
+
+    run(served, scene)
 
 
 def test_a_bug_in_one_request_is_undone_and_answered_5_00_and_the_next_is_served(story, monkeypatch):
