@@ -7,6 +7,7 @@ import pytest
 from holdfast_core.errors import MalformedOscore, UnknownContext
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SequenceExhausted
+from holdfast_server.caller import Caller
 from holdfast_server.party_contexts import RESERVE, PartyContexts
 from testkit.authz import DOCTOR_APP, EKG, NOW_S
 
@@ -53,7 +54,9 @@ def test_a_party_registered_while_running_is_known_at_once(story, contexts):
 def test_a_party_that_was_removed_is_unknown_at_once(story, contexts):
     kid = kid_of(story)
     contexts.find(kid)
-    story.store.delete_client(EKG)
+    story.store.delete_client(EKG)  # it is a resource server too, and from now on nothing else
+    assert contexts.find(kid).owner == Caller(None, EKG, authenticated=True)
+    story.store.delete_resource_server(EKG)
     with pytest.raises(UnknownContext):
         contexts.find(kid)
     assert len(contexts) == 0
