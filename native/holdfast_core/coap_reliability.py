@@ -186,6 +186,10 @@ class Reliability:
             if len(exchanges) < self._limits.max_exchanges and exchanges[oldest].expires_ms > now_ms:
                 break
             del exchanges[oldest]
+        for known, _mid in exchanges:  # links make each address anew; one is enough to keep
+            if known == peer:
+                peer = known
+                break
         exchange = Exchange(now_ms + self._times.exchange_lifetime_ms)
         exchanges.pop((peer, mid), None)  # an expired one of the same ID must not keep its old place
         exchanges[(peer, mid)] = exchange
