@@ -11,7 +11,8 @@ from testkit.emulated_tube import works
 VARIANTS = ("python", "native")
 # On a 64-bit heap; the second is far from enough for one session.
 HEAP, NO_HEAP = "600K", "150K"
-BY_CHANCE = 1024  # of a heap, between where the story may pass and where it always does
+# Where the pieces of a heap lie is chance: so much more, and so many tries, suffice when nothing has grown.
+BY_CHANCE, TRIES = 512, 3
 A_NUMBER = 64  # times and counters are longer than a word once in a while
 SESSIONS = {"python": 1000, "native": 10000}
 
@@ -89,5 +90,5 @@ def test_heap_and_instructions_on_an_emulated_cortex_m3_stay_as_small_as_they_we
 def test_the_story_passes_on_the_smallest_heap_recorded_and_not_on_half_of_it(variant):
     heap = budgets.limits()["smallest_heap"][variant]
     target = TARGETS[budgets.TARGET]
-    assert works(target, firmware(variant), heap + BY_CHANCE)
+    assert any(works(target, firmware(variant), heap + BY_CHANCE) for _ in range(TRIES))
     assert not works(target, firmware(variant), heap // 2)
