@@ -59,7 +59,7 @@ def test_version(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("no_such_module.deep:group", "needs no_such_module, which is not installed: pip install 'holdfast[sim]'"),
+        ("no_such_module.deep:group", "needs no_such_module, which is not installed: pip install 'holdfast-ace[sim]'"),
         ("holdfast_nowhere.cli:group", "this installation has no 'sim' commands"),
     ],
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from holdfast_core.cli import DISTRIBUTION
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.token_check import PATH
@@ -145,7 +146,7 @@ def status(port: str | None, as_json: bool) -> None:
         board_status(port, as_json)
         return
     words = {
-        "holdfast": version("holdfast"),
+        "holdfast": version(DISTRIBUTION),
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
         "crypto": PROVIDER,
         "tokens": PATH,

@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 ENTRY_POINT_GROUP = "holdfast.commands"
+# What an index knows the package as; the name `holdfast` there is another project's.
+DISTRIBUTION = "holdfast-ace"
 
 # What a group is for, known before it can be imported: --help must teach on a bare installation too.
 SUMMARIES = {
@@ -37,7 +39,7 @@ class MissingRole(click.ClickException):
         if missing.startswith("holdfast_"):
             text = f"this installation has no {role!r} commands ({missing} is not part of it)."
         else:
-            text = f"{role!r} needs {missing}, which is not installed: pip install 'holdfast[{role}]'"
+            text = f"{role!r} needs {missing}, which is not installed: pip install '{DISTRIBUTION}[{role}]'"
         super().__init__(text)
 
 
@@ -80,7 +82,7 @@ class Roles(click.Group):
     epilog=FIRST_STEPS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(version("holdfast"), prog_name="holdfast")
+@click.version_option(version(DISTRIBUTION), prog_name="holdfast")
 def group() -> None:
     """Authorization for constrained devices: proof-of-possession tokens that devices check offline.
 
