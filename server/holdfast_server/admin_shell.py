@@ -113,6 +113,12 @@ def unknown(kind: str, party_id: str) -> Problem:
     return Problem(f"There is no {KIND_WORDS[kind]} {party_id}: `holdfast server {kind} list` names them.")
 
 
+def check_address(admin: Admin) -> None:
+    """Raise Problem when this server has no address that a device can be told."""
+    if admin.config.settings.as_port == 0:
+        raise Problem("coap.bind has port 0, which no device can be told: set a port, or coap.advertise.")
+
+
 def sentence_of(text: str) -> str:
     """The text with a full stop; names of keys and options stay as they are written."""
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -22,11 +22,12 @@ from holdfast_server.admin_shell import (
 )
 from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.authenticator import hash_password
+from holdfast_server.client_shell import client
 from holdfast_server.key_shell import key
 from holdfast_server.keyring import Keyring
 from holdfast_server.records_shell import audit_words
 from holdfast_server.registry import User
-from holdfast_server.registry_shell import client, rs
+from holdfast_server.rs_shell import rs
 from holdfast_server.store_sqlite import DATABASE_NAME, Store
 from holdfast_server.token_shell import token
 from holdfast_server.user_shell import check_user_id, generated_password, user

@@ -96,7 +96,7 @@ def test_an_export_carries_a_table_for_each_signing_key_that_its_device_can_chec
 
 
 def test_an_export_without_the_c_core_says_that_it_has_no_tables(tmp_path, run, monkeypatch):
-    monkeypatch.setattr("holdfast_server.registry_shell.make_table", None)
+    monkeypatch.setattr("holdfast_server.rs_shell.make_table", None)
     run("rs", "add", "tube", "--scope", "read_result=GET:/result")
     done = run("rs", "export", "tube", "--out", tmp_path / "tube.prov")
     assert "no C core" in done.stderr

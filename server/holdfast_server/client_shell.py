@@ -1,0 +1,160 @@
+"""`holdfast server client`: add, list, show, lock and remove the apps and devices that ask for tokens.
+
+A generated secret is printed once, when it is made, and cannot be asked for again.
+"""
+
+from pathlib import Path
+
+import click
+
+from holdfast_core import labels as L
+from holdfast_core.provisioning import encode_provisioning
+from holdfast_core.secret import Secret
+from holdfast_server.admin_shell import (
+    Problem,
+    check_address,
+    json_option,
+    lock,
+    opened,
+    show,
+    show_all,
+    state_option,
+    unknown,
+    write_private,
+)
+from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
+from holdfast_server.records_shell import client_words
+from holdfast_server.registry import Client
+
+GRANT_WORDS = {
+    "authorization_code": L.GRANT_AUTHORIZATION_CODE,
+    "client_credentials": L.GRANT_CLIENT_CREDENTIALS,
+    "token_exchange": L.PRIV_GRANT_TOKEN_EXCHANGE,
+}
+
+
+@click.group()
+def client() -> None:
+    """Apps and devices that ask for tokens."""
+
+
+@client.command("add")
+@click.argument("client_id")
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    required=True,
+    type=click.Choice(list(GRANT_WORDS)),
+    help="How it may ask: for a person, for itself, or on the authority of another token. May be repeated.",
+)
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    help="Exactly as the app will send it: https, http on loopback, or a scheme like com.example.app.",
+)
+@allow_option
+@click.option("--secret/--no-secret", default=True, help="Make a secret for HTTPS.")
+@click.option("--oscore", type=click.Path(path_type=Path), help="Also write an OSCORE context for CoAP to this file.")
+@state_option
+@json_option
+def client_add(
+    client_id: str,
+    grants: tuple[str, ...],
+    redirect_uris: tuple[str, ...],
+    allowed: tuple[str, ...],
+    secret: bool,
+    oscore: Path | None,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Register a client, and print its secret once."""
+    record = Client(
+        client_id,
+        tuple(GRANT_WORDS[grant] for grant in grants),
+        allowances(allowed),
+        redirect_uris=redirect_uris,
+    )
+    with opened(state) as admin, admin.store.transaction():
+        if admin.store.client(client_id) is not None:
+            raise Problem(f"There is a client {client_id} already: choose another name, or remove it first.")
+        made = admin.registry.add_client(record, admin.now_s, with_secret=secret)
+        if "authorization_code" in grants and not redirect_uris:
+            raise Problem("authorization_code wants --redirect-uri: where browsers bring the code to the app.")
+        warn_of_strangers(admin, record.scopes)
+        if oscore is not None:
+            check_address(admin)
+            admin.registry.add_oscore_party(admin.now_s, client_id=client_id)
+            exported = admin.registry.client_provisioning_for(client_id, admin.now_s)
+            write_private(oscore, encode_provisioning(exported), force=False)
+    _show_secret(client_id, made, as_json=as_json)
+
+
+@client.command("new-secret")
+@click.argument("client_id")
+@state_option
+@json_option
+def client_new_secret(client_id: str, state: Path, as_json: bool) -> None:
+    """Replace a client's secret. The new one is printed once; the old one stops working now."""
+    with opened(state) as admin:
+        if admin.store.client(client_id) is None:
+            raise unknown("client", client_id)
+        made = admin.registry.new_client_secret(client_id, admin.now_s)
+    _show_secret(client_id, made, as_json=as_json)
+
+
+def _show_secret(client_id: str, made: Secret | None, *, as_json: bool) -> None:
+    show({"client_id": client_id, "secret": made.reveal().decode() if made else None}, as_json=as_json)
+    if made and not as_json:
+        click.echo("This secret is not kept here in readable form: store it now.", err=True)
+
+
+@client.command("list")
+@state_option
+@json_option
+def client_list(state: Path, as_json: bool) -> None:
+    """List the clients."""
+    with opened(state) as admin:
+        show_all([client_words(record) for record in admin.store.clients()], as_json=as_json, nothing="No clients yet.")
+
+
+@client.command("show")
+@click.argument("client_id")
+@state_option
+@json_option
+def client_show(client_id: str, state: Path, as_json: bool) -> None:
+    """Show one client."""
+    with opened(state) as admin:
+        record = admin.store.client(client_id)
+    if record is None:
+        raise unknown("client", client_id)
+    show(client_words(record), as_json=as_json)
+
+
+@client.command("remove")
+@click.argument("client_id")
+@state_option
+def client_remove(client_id: str, state: Path) -> None:
+    """Remove a client and every token that it holds. A device that is a resource server too stays one."""
+    with opened(state) as admin, admin.store.transaction():
+        if not admin.store.delete_client(client_id):
+            raise unknown("client", client_id)
+        admin.store.audit(admin.now_s, "client-removed", reason=client_id)
+    click.echo(f"Removed {client_id}.")
+
+
+@client.command("disable")
+@click.argument("client_id")
+@state_option
+def client_disable(client_id: str, state: Path) -> None:
+    """Lock a client and revoke every token that it holds."""
+    lock(state, "client", client_id, disabled=True)
+
+
+@client.command("enable")
+@click.argument("client_id")
+@state_option
+def client_enable(client_id: str, state: Path) -> None:
+    """Unlock a client; what was revoked stays revoked."""
+    lock(state, "client", client_id, disabled=False)
