@@ -8,6 +8,7 @@ are made 0600 and never written over unless that was asked for.
 import contextlib
 import json
 import os
+import pwd
 import secrets
 import shutil
 import sqlite3
@@ -77,9 +78,22 @@ def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
         if not (state / DATABASE_NAME).exists():
             raise Problem(f"There is no {state / DATABASE_NAME}: bring it back from a backup.")
         with Store(state, now_s, serving=serving) as store:
+            store.operator = "" if serving else operator_name()
             keyring = Keyring(store, secrets.token_bytes)
             registry = Registry(store, keyring, config.settings, secrets.token_bytes)
             yield Admin(config, store, keyring, registry, now_s)
+
+
+def operator_name() -> str:
+    """Who runs this command, for the audit: their login name, also behind sudo, or their number."""
+    uid = os.getuid()
+    behind = os.environ.get("SUDO_USER", "") if uid == 0 else ""
+    if behind and behind.isprintable():
+        return f"{behind} (sudo)"
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from holdfast_server.admin_shell import (
     Problem,
     json_option,
     opened,
+    operator_name,
     problems,
     show,
     show_all,
@@ -21,11 +22,11 @@ from holdfast_server.admin_shell import (
     write_private,
 )
 from holdfast_server.administrator import ADMIN_RIGHTS
+from holdfast_server.audit_shell import audit
 from holdfast_server.authenticator import hash_password
 from holdfast_server.client_shell import client
 from holdfast_server.key_shell import key
 from holdfast_server.keyring import Keyring
-from holdfast_server.records_shell import audit_words
 from holdfast_server.registry import User
 from holdfast_server.rs_shell import rs
 from holdfast_server.store_sqlite import DATABASE_NAME, Store
@@ -55,7 +56,7 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (client, rs, user, token, key):
+for part in (client, rs, user, token, key, audit):
     group.add_command(part)
 
 
@@ -120,6 +121,7 @@ def _make_state(state: Path, admin: User) -> list[str]:
     """Make the directory and the database; returns the ids of the signing keys."""
     now_s = int(time.time())
     with Store(state, now_s) as store, store.transaction():
+        store.operator = operator_name()
         keyring = Keyring(store, secrets.token_bytes)
         keyring.make_keys("sign", None, now_s)
         store.put_user(admin, now_s)
@@ -173,17 +175,6 @@ def _certificate(config: configuration.Config) -> tuple[bool, str]:
     except configuration.ConfigError as error:
         return False, str(error)
     return True, str(config.certificate or "none, so loopback only")
-
-
-@group.command()
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="So many at most.")
-@state_option
-@json_option
-def audit(limit: int, state: Path, as_json: bool) -> None:
-    """Show who was given or refused what, newest first."""
-    with opened(state) as admin:
-        words = [audit_words(row) for row in admin.store.audit_rows(limit)]
-    show_all(words, as_json=as_json, nothing="Nothing has happened yet.")
 
 
 @group.command()

@@ -24,7 +24,7 @@ from holdfast_server.admin_shell import (
 )
 from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.records_shell import client_words
-from holdfast_server.registry import Client
+from holdfast_server.registry import Client, RegistryError
 
 GRANT_WORDS = {
     "authorization_code": L.GRANT_AUTHORIZATION_CODE,
@@ -137,10 +137,11 @@ def client_show(client_id: str, state: Path, as_json: bool) -> None:
 @state_option
 def client_remove(client_id: str, state: Path) -> None:
     """Remove a client and every token that it holds. A device that is a resource server too stays one."""
-    with opened(state) as admin, admin.store.transaction():
-        if not admin.store.delete_client(client_id):
-            raise unknown("client", client_id)
-        admin.store.audit(admin.now_s, "client-removed", reason=client_id)
+    with opened(state) as admin:
+        try:
+            admin.registry.remove_client(client_id, admin.now_s)
+        except RegistryError:
+            raise unknown("client", client_id) from None
     click.echo(f"Removed {client_id}.")
 
 

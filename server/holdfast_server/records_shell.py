@@ -85,6 +85,11 @@ def audit_words(row: AuditRow) -> dict[str, Any]:
         "user": row.user_id,
         "token": row.token_id,
         "reason": row.reason,
+        "address": row.address,
+        "operator": row.operator,
+        "client_number": row.client_number,
+        "rs_number": row.rs_number,
+        "user_number": row.user_number,
     }
 
 
@@ -101,8 +106,8 @@ def key_words(record: KeyRecord) -> dict[str, Any]:
 
 
 def when(at_s: int) -> str:
-    """A time as people and scripts read it: 2026-01-31 13:00:00Z."""
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """A time as people and programs read it (RFC 3339): 2026-01-31T13:00:00Z."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def told(value: object) -> str:

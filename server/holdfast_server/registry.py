@@ -198,10 +198,24 @@ class Registry:
     def remove_resource_server(self, rs_id: str, now_s: int) -> None:
         """Forget an RS, its keys and its context; who takes its name later is told nothing of its tokens."""
         with self._store.transaction():
+            self._store.audit(now_s, "rs-removed", rs_id=rs_id)  # before its number goes with it
             self._revoke_tokens_for(rs_id, now_s)
             if not self._store.delete_resource_server(rs_id):
                 raise RegistryError("no such resource server")
-            self._store.audit(now_s, "rs-removed", reason=rs_id)
+
+    def remove_client(self, client_id: str, now_s: int) -> None:
+        """Forget a client, its codes and its tokens; its context too, unless that is a resource server's."""
+        with self._store.transaction():
+            self._store.audit(now_s, "client-removed", client_id=client_id)
+            if not self._store.delete_client(client_id):
+                raise RegistryError("no such client")
+
+    def remove_user(self, user_id: str, now_s: int) -> None:
+        """Forget a person, their codes, consents and every token that was given in their name."""
+        with self._store.transaction():
+            self._store.audit(now_s, "user-removed", user_id=user_id)
+            if not self._store.delete_user(user_id):
+                raise RegistryError("no such user")
 
     def _revoke_tokens_for(self, rs_id: str, now_s: int) -> None:
         rs = self._store.resource_server(rs_id)

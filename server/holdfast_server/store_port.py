@@ -20,3 +20,10 @@ class Rows:
 
     def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         raise NotImplementedError
+
+    def _next_number(self, kind: str) -> int:
+        """Return a number that nothing of this kind ever had: client, rs, user or token."""
+        row = self._one("UPDATE sequences SET last = last + 1 WHERE kind = ? RETURNING last", (kind,))
+        assert row is not None, "the migration has made every kind"  # noqa: S101
+        number: int = row["last"]
+        return number

@@ -19,10 +19,18 @@ class RegistryRows(Rows):
     def put_client(self, client: Client, now_s: int) -> None:
         """Insert or replace a client's record, secret hash and disabled flag."""
         self._execute(
-            "INSERT INTO clients (client_id, record, secret_hash, disabled, created_at) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO clients (client_id, record, secret_hash, disabled, created_at, number) "
+            "VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (client_id) DO UPDATE SET record = excluded.record, secret_hash = excluded.secret_hash, "
             "disabled = excluded.disabled",
-            (client.client_id, _client_record(client), client.secret_hash, client.disabled, now_s),
+            (
+                client.client_id,
+                _client_record(client),
+                client.secret_hash,
+                client.disabled,
+                now_s,
+                self._next_number("client"),
+            ),
         )
 
     def client(self, client_id: str) -> Client | None:
@@ -51,9 +59,9 @@ class RegistryRows(Rows):
         """Insert or replace an RS and its audiences; its exi sequence number stays."""
         with self.transaction():
             self._execute(
-                "INSERT INTO resource_servers (rs_id, record, disabled, created_at) VALUES (?, ?, ?, ?) "
+                "INSERT INTO resource_servers (rs_id, record, disabled, created_at, number) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (rs_id) DO UPDATE SET record = excluded.record, disabled = excluded.disabled",
-                (rs.rs_id, _rs_record(rs), rs.disabled, now_s),
+                (rs.rs_id, _rs_record(rs), rs.disabled, now_s, self._next_number("rs")),
             )
             self._execute("DELETE FROM audiences WHERE rs_id = ?", (rs.rs_id,))
             for audience in rs.audiences:
@@ -96,10 +104,18 @@ class RegistryRows(Rows):
     def put_user(self, user: User, now_s: int) -> None:
         """Insert or replace a user."""
         self._execute(
-            "INSERT INTO users (user_id, password_hash, scopes, disabled, created_at) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO users (user_id, password_hash, scopes, disabled, created_at, number) "
+            "VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, scopes = excluded.scopes, "
             "disabled = excluded.disabled",
-            (user.user_id, user.password_hash, json.dumps(user.scopes), user.disabled, now_s),
+            (
+                user.user_id,
+                user.password_hash,
+                json.dumps(user.scopes),
+                user.disabled,
+                now_s,
+                self._next_number("user"),
+            ),
         )
 
     def user(self, user_id: str) -> User | None:

@@ -108,6 +108,7 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows):
         with self.transaction():
             self._void_codes(now_s)
             self._execute("UPDATE resource_servers SET exi_sequence = exi_sequence + ?", (EPOCH_JUMP,))
+            self._execute("UPDATE sequences SET last = last + ?", (EPOCH_JUMP,))
             self._execute("UPDATE oscore_parties SET sequence_reserved = sequence_reserved + ?", (EPOCH_JUMP,))
             self.audit(now_s, "restored")
 

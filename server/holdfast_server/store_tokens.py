@@ -108,11 +108,13 @@ class TokenRows(Rows):
     # --- tokens ---
 
     def add_token(self, token: TokenRecord) -> int:
-        """Insert a token; returns its token_id."""
-        cursor = self._execute(
-            "INSERT INTO tokens (token_hash, token_format, client_id, user_id, audience, scope, claims, pop_kid, "
-            "issued_at, expires_at, parent_id, code_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """Insert a token; returns its token_id, which no other token ever had or gets."""
+        token_id = self._next_number("token")
+        self._execute(
+            "INSERT INTO tokens (token_id, token_hash, token_format, client_id, user_id, audience, scope, claims, "
+            "pop_kid, issued_at, expires_at, parent_id, code_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
+                token_id,
                 token.token_hash,
                 token.token_format,
                 token.client_id,
@@ -127,8 +129,7 @@ class TokenRows(Rows):
                 token.code_hash,
             ),
         )
-        assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has just succeeded
-        return cursor.lastrowid
+        return token_id
 
     def token(self, token: bytes) -> TokenRecord | None:
         """Return the record of a token, whatever its state, or None."""

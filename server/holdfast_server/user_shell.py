@@ -16,7 +16,7 @@ from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
 from holdfast_server.records_shell import user_words
-from holdfast_server.registry import User
+from holdfast_server.registry import RegistryError, User
 
 MIN_PASSWORD_LEN = 12
 GENERATED_PASSWORD_LEN = 18
@@ -98,10 +98,11 @@ def user_show(user_id: str, state: Path, as_json: bool) -> None:
 @state_option
 def user_remove(user_id: str, state: Path) -> None:
     """Remove a person and every token that was given in their name."""
-    with opened(state) as admin, admin.store.transaction():
-        if not admin.store.delete_user(user_id):
-            raise unknown("user", user_id)
-        admin.store.audit(admin.now_s, "user-removed", reason=user_id)
+    with opened(state) as admin:
+        try:
+            admin.registry.remove_user(user_id, admin.now_s)
+        except RegistryError:
+            raise unknown("user", user_id) from None
     click.echo(f"Removed {user_id}.")
 
 

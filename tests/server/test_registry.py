@@ -142,7 +142,7 @@ def test_who_takes_the_name_of_a_removed_rs_is_told_nothing_of_its_tokens(story)
     asks = Caller(rs_id="heir", authenticated=True)
     assert story.server.introspect({"token": subject}, asks, NOW_S) == {"active": False}
     assert story.store.token(tubes).revoked_at == NOW_S
-    assert [row.reason for row in story.store.audit_rows() if row.event == "rs-removed"] == [EKG]
+    assert [row.rs_id for row in story.store.audit_rows() if row.event == "rs-removed"] == [EKG]
     with pytest.raises(RegistryError, match="no such resource server"):
         story.registry.remove_resource_server(EKG, NOW_S)
 

@@ -88,13 +88,14 @@ def test_a_database_is_migrated_once_and_opened_again(tmp_path):
         store.put_client(Client("c", (), {}), NOW_S)
     with Store(tmp_path, NOW_S + 1) as store:
         assert store.client("c") is not None
-        assert [row["applied_at"] for row in store._all("SELECT applied_at FROM migrations")] == [NOW_S]
+        assert {row["applied_at"] for row in store._all("SELECT applied_at FROM migrations")} == {NOW_S}
 
 
 def test_a_changed_migration_is_refused(tmp_path, monkeypatch):
     Store(tmp_path).close()
-    name, script = store_sqlite._shipped_migrations()[1]
-    monkeypatch.setattr(store_sqlite, "_shipped_migrations", lambda: {1: (name, script + "-- edited\n")})
+    shipped = store_sqlite._shipped_migrations()
+    name, script = shipped[1]
+    monkeypatch.setattr(store_sqlite, "_shipped_migrations", lambda: {**shipped, 1: (name, script + "-- edited\n")})
     with pytest.raises(MigrationChanged, match="0001_initial"):
         Store(tmp_path)
 
