@@ -23,6 +23,7 @@ import click
 
 from holdfast_core.errors import HoldfastError
 from holdfast_server.config import Config, ConfigError, load
+from holdfast_server.exports import Exports
 from holdfast_server.keyring import Keyring
 from holdfast_server.records_shell import told
 from holdfast_server.registry import Registry, RegistryError
@@ -54,6 +55,7 @@ class Admin:
     store: Store
     keyring: Keyring
     registry: Registry
+    exports: Exports
     now_s: int
 
 
@@ -81,7 +83,8 @@ def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
             store.operator = "" if serving else operator_name()
             keyring = Keyring(store, secrets.token_bytes)
             registry = Registry(store, keyring, config.settings, secrets.token_bytes)
-            yield Admin(config, store, keyring, registry, now_s)
+            exports = Exports(store, keyring, config.settings, secrets.token_bytes)
+            yield Admin(config, store, keyring, registry, exports, now_s)
 
 
 def operator_name() -> str:

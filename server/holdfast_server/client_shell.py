@@ -86,7 +86,7 @@ def client_add(
         if oscore is not None:
             check_address(admin)
             admin.registry.add_oscore_party(admin.now_s, client_id=client_id)
-            exported = admin.registry.client_provisioning_for(client_id, admin.now_s)
+            exported = admin.exports.for_client(client_id, admin.now_s)
             write_private(oscore, encode_provisioning(exported), force=False)
     _show_secret(client_id, made, as_json=as_json)
 

@@ -18,7 +18,6 @@ from holdfast_core import labels as L
 from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import LocalError, Malformed
 from holdfast_core.names import GRANT_NAMES
-from holdfast_core.provisioning import SEED_LEN, AsContext, ProvisionedKey, Provisioning, RsProvisioning
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
 from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
@@ -111,13 +110,6 @@ class OscoreParty:
     def caller(self) -> Caller:
         """Return who speaks when this context opens a request."""
         return Caller(self.client_id, self.rs_id, authenticated=True)
-
-
-TableOf = Callable[[bytes], bytes | None]
-
-
-def no_table(_point: bytes) -> None:
-    """Make no table: devices then verify without."""
 
 
 class RegistryError(LocalError):
@@ -262,52 +254,6 @@ class Registry:
         overlap_s = max([self._settings.key_overlap_s, *(rs.token_lifetime_s for rs in self._store.resource_servers())])
         self._keyring.rotate(role, rs_id, now_s, overlap_s)
 
-    def provisioning_for(self, rs_id: str, now_s: int, table_of: TableOf = no_table) -> Provisioning:
-        """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once.
-
-        table_of: makes the table of a public key, x || y, or None (core/p256_table.py).
-        """
-        rs = self._store.resource_server(rs_id)
-        if rs is None:
-            raise RegistryError("no such resource server")
-        return self._provisioning(rs, self._store.oscore_party(rs_id=rs_id), now_s, table_of)
-
-    def client_provisioning_for(self, client_id: str, now_s: int) -> Provisioning:
-        """Build the same for an app or a device that is a client only: the AS and the OSCORE context with it."""
-        party = self._store.oscore_party(client_id=client_id)
-        if party is None:
-            raise RegistryError("this client has no OSCORE context")
-        return self._provisioning(None, party, now_s)
-
-    def _provisioning(
-        self, rs: ResourceServer | None, party: OscoreParty | None, now_s: int, table_of: TableOf = no_table
-    ) -> Provisioning:
-        return Provisioning(
-            issuer=self._settings.issuer,
-            as_uri=self._settings.as_uri,
-            seed=Secret(self._rng(SEED_LEN)),
-            time_floor_s=now_s,
-            as_peer=(self._settings.as_host, self._settings.as_port) if party is not None else None,
-            keys=() if rs is None else self._provisioned_keys(rs, table_of),
-            rs=None if rs is None else _rs_provisioning(rs),
-            as_context=None if party is None else _context_of(party),
-            client_id=None if party is None else party.client_id,
-        )
-
-    def _provisioned_keys(self, rs: ResourceServer, table_of: TableOf) -> tuple[ProvisionedKey, ...]:
-        issuer = self._settings.issuer
-        keys: list[ProvisionedKey] = []
-        if rs.token_format in (FORMAT_NESTED, FORMAT_SIGNED):
-            for signer in self._keyring.public_keys():
-                point = signer.x + signer.y
-                keys.append(ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(point), table_of(point)))
-        if rs.token_format in (FORMAT_NESTED, FORMAT_ENCRYPTED):
-            keys += [
-                ProvisionedKey(ROLE_ENCRYPT, key.kid, key.alg, issuer, key.secret)
-                for key in self._keyring.held_keys(ROLE_ENCRYPT, rs.rs_id)
-            ]
-        return tuple(keys)
-
     def _new_secret(self) -> Secret:
         return Secret(base64.urlsafe_b64encode(self._rng(CLIENT_SECRET_LEN)).rstrip(b"="))
 
@@ -383,21 +329,6 @@ def _check_public_key(encoded: bytes) -> None:
 
 def _hash_of(secret: Secret | None) -> bytes | None:
     return None if secret is None else hashlib.sha256(secret.reveal()).digest()
-
-
-def _rs_provisioning(rs: ResourceServer) -> RsProvisioning:
-    return RsProvisioning(
-        rs_id=rs.rs_id.encode(),
-        audiences=rs.audiences,
-        scopes={name: list(permissions) for name, permissions in rs.scope_map.items()},
-        formats=(rs.token_format,),
-        connected=rs.connected,
-        freshness=rs.freshness,
-    )
-
-
-def _context_of(party: OscoreParty) -> AsContext:
-    return AsContext(party.master_secret, party.master_salt, party.recipient_id, party.sender_id)
 
 
 def secret_matches(client: Client | None, secret: bytes) -> bool:

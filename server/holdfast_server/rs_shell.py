@@ -23,14 +23,13 @@ from holdfast_server.admin_shell import (
     write_private,
 )
 from holdfast_server.administrator import ADMIN_AUDIENCE
+from holdfast_server.exports import TableOf, no_table
 from holdfast_server.records_shell import METHODS, rs_words
 from holdfast_server.registry import (
     FORMAT_REFERENCE,
     SECRET_FORMATS,
     RegistryError,
     ResourceServer,
-    TableOf,
-    no_table,
 )
 
 try:
@@ -190,7 +189,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> No
         if admin.store.resource_server(rs_id) is None:
             raise unknown("rs", rs_id)
         _renew_context(admin, rs_id)
-        told = admin.registry.provisioning_for(rs_id, admin.now_s, table_maker(table))
+        told = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
         admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
         # Inside: a device whose new file cannot be written keeps the context that it has.
         write_private(out, encode_provisioning(told), force=force)

@@ -59,7 +59,7 @@ def boot(world, repo):
     """Provision from the registry, start the AS, both devices with their example programs, and the doctor."""
     world.link.add("as", RealAs(world.story))
     for name, rs_id, example in (("ekg", EKG, "ekg.py"), ("tube", TUBE, "tube.py")):
-        world.provisionings[name] = world.story.registry.provisioning_for(rs_id, NOW_S)
+        world.provisionings[name] = world.story.exports.for_rs(rs_id, NOW_S)
         world.setup = setup_of(repo / "device" / "examples" / example)
         world.setup(world.boot(name, clock=name == "ekg"), Peers)
     world.doctor = world.client()

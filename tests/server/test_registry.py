@@ -106,7 +106,7 @@ def test_unknown_parties_are_named_as_such(story):
     with pytest.raises(RegistryError, match="no such client"):
         story.registry.new_client_secret("stranger", NOW_S)
     with pytest.raises(RegistryError, match="no such resource server"):
-        story.registry.provisioning_for("stranger", NOW_S)
+        story.exports.for_rs("stranger", NOW_S)
     with pytest.raises(RegistryError, match="no such party"):
         story.registry.set_disabled(True, NOW_S, user_id="stranger")
 
@@ -165,7 +165,7 @@ def test_secrets_are_compared_against_something_even_without_a_client():
 
 
 def test_the_tube_is_told_its_keys_and_nothing_of_others(story):
-    told = story.registry.provisioning_for(TUBE, NOW_S)
+    told = story.exports.for_rs(TUBE, NOW_S)
     again = decode_provisioning(encode_provisioning(told))
     assert (again.issuer, again.rs.rs_id, again.rs.audiences) == (ISSUER, TUBE.encode(), (TUBE,))
     assert (again.rs.formats, again.rs.connected, again.as_context, again.client_id) == (
@@ -181,7 +181,7 @@ def test_the_tube_is_told_its_keys_and_nothing_of_others(story):
 
 
 def test_the_ekg_is_told_how_to_reach_the_as_and_holds_no_token_key(story):
-    told = decode_provisioning(encode_provisioning(story.registry.provisioning_for(EKG, NOW_S)))
+    told = decode_provisioning(encode_provisioning(story.exports.for_rs(EKG, NOW_S)))
     party = story.store.oscore_party(rs_id=EKG)
     assert (told.keys, told.client_id, told.as_peer) == ((), EKG, ("127.0.0.1", 5683))
     assert (told.as_context.sender_id, told.as_context.recipient_id) == (party.recipient_id, party.sender_id)
@@ -189,12 +189,12 @@ def test_the_ekg_is_told_how_to_reach_the_as_and_holds_no_token_key(story):
 
 
 def test_a_client_device_is_told_how_to_reach_the_as_and_no_more(story):
-    told = decode_provisioning(encode_provisioning(story.registry.client_provisioning_for(DOCTOR_APP, NOW_S)))
+    told = decode_provisioning(encode_provisioning(story.exports.for_client(DOCTOR_APP, NOW_S)))
     party = story.store.oscore_party(client_id=DOCTOR_APP)
     assert (told.rs, told.keys, told.client_id) == (None, (), DOCTOR_APP)
     assert told.as_context.sender_id == party.recipient_id
     with pytest.raises(RegistryError, match="no OSCORE context"):
-        story.registry.client_provisioning_for("stranger", NOW_S)
+        story.exports.for_client("stranger", NOW_S)
 
 
 def test_rotation_by_the_registry_keeps_old_keys_as_long_as_the_settings_say(story):
@@ -213,12 +213,12 @@ def test_a_retired_key_is_told_to_devices_as_long_as_its_tokens_may_live(story):
         story.registry.rotate_key(NOW_S, rs_id)
     for after_s, told in ((999, True), (1000, False)):
         story.store.sweep(NOW_S + story.settings.key_overlap_s + after_s)
-        kids = [key.kid for key in story.registry.provisioning_for(TUBE, NOW_S).keys]
+        kids = [key.kid for key in story.exports.for_rs(TUBE, NOW_S).keys]
         assert (signed in kids, sealed in kids) == (told, told)
 
 
 def test_no_two_exports_share_a_seed(story):
-    first, second = (story.registry.provisioning_for(TUBE, NOW_S) for _ in range(2))
+    first, second = (story.exports.for_rs(TUBE, NOW_S) for _ in range(2))
     assert first.seed != second.seed
 
 
@@ -303,7 +303,7 @@ def test_no_repr_and_no_audit_row_shows_a_secret(story):
     secrets = secrets_of(story)
     things = [story.store.audit_rows(1000), story.store.clients(), story.store.users(), story.store.tokens()]
     things += [story.store.oscore_parties(), story.store.keys("sign"), story.store.keys("encrypt", TUBE)]
-    things += [story.keyring.signing_key(), story.registry.provisioning_for(EKG, NOW_S), story]
+    things += [story.keyring.signing_key(), story.exports.for_rs(EKG, NOW_S), story]
     things += [story.keyring.trust_for(TUBE, ISSUER).keys, SigningKey(b"k", story.store.keys("sign")[0].secret)]
     shown = "\n".join(repr(thing) for thing in things)
     assert len(secrets) > 10

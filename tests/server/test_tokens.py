@@ -170,7 +170,7 @@ def test_material_has_exactly_id_secret_and_salt(encrypted):
 
 
 def test_rotation_moves_to_a_key_that_devices_already_hold(story):
-    before = story.registry.provisioning_for(TUBE, NOW_S)
+    before = story.exports.for_rs(TUBE, NOW_S)
     held = {key.kid for key in before.keys}
     original = story.doctor_token()["access_token"]
     old = story.tube_token(original)["access_token"]

@@ -17,6 +17,7 @@ from holdfast_core.secret import Secret
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
 from holdfast_server.errors import OAuthError
+from holdfast_server.exports import Exports
 from holdfast_server.grants import code_challenge_of
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import FORMAT_NESTED, FORMAT_REFERENCE, Client, Registry, ResourceServer, User
@@ -57,6 +58,7 @@ class StoryAs:
     store: Store
     keyring: Keyring
     registry: Registry
+    exports: Exports
     settings: Settings
     doctor_secret: Secret
     doctor_app: Caller
@@ -95,6 +97,7 @@ def build_story_as(path: Path, now_s: int = NOW_S, password_hash: str = "", rng=
         store=store,
         keyring=keyring,
         registry=registry,
+        exports=Exports(store, keyring, values, rng),
         settings=values,
         doctor_secret=doctor_secret,
         doctor_app=registry.add_oscore_party(now_s, client_id=DOCTOR_APP).caller(),

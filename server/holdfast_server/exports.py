@@ -1,0 +1,100 @@
+"""What a device is told when it is exported: the content of its provisioning file.
+
+Builds the record that core/provisioning.py encodes.  Never writes a file, and never makes a key or a context.
+RFC 9200 section 6.3.
+"""
+
+from collections.abc import Callable
+
+from holdfast_core import labels as L
+from holdfast_core.provisioning import SEED_LEN, AsContext, ProvisionedKey, Provisioning, RsProvisioning
+from holdfast_core.secret import Secret
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
+from holdfast_server.keyring import Keyring
+from holdfast_server.registry import (
+    FORMAT_ENCRYPTED,
+    FORMAT_NESTED,
+    FORMAT_SIGNED,
+    OscoreParty,
+    RegistryError,
+    ResourceServer,
+)
+from holdfast_server.settings import Settings
+from holdfast_server.store_sqlite import Store
+
+TableOf = Callable[[bytes], bytes | None]
+
+
+def no_table(_point: bytes) -> None:
+    """Make no table: devices then verify without."""
+
+
+class Exports:
+    """Builds what devices are told.  settings: issuer and address; rng: n -> n random bytes."""
+
+    def __init__(self, store: Store, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._settings = settings
+        self._rng = rng
+
+    def for_rs(self, rs_id: str, now_s: int, table_of: TableOf = no_table) -> Provisioning:
+        """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once.
+
+        table_of: makes the table of a public key, x || y, or None (core/p256_table.py).
+        """
+        rs = self._store.resource_server(rs_id)
+        if rs is None:
+            raise RegistryError("no such resource server")
+        return self._provisioning(rs, self._store.oscore_party(rs_id=rs_id), now_s, table_of)
+
+    def for_client(self, client_id: str, now_s: int) -> Provisioning:
+        """Build the same for an app or a device that is a client only: the AS and the OSCORE context with it."""
+        party = self._store.oscore_party(client_id=client_id)
+        if party is None:
+            raise RegistryError("this client has no OSCORE context")
+        return self._provisioning(None, party, now_s)
+
+    def _provisioning(
+        self, rs: ResourceServer | None, party: OscoreParty | None, now_s: int, table_of: TableOf = no_table
+    ) -> Provisioning:
+        return Provisioning(
+            issuer=self._settings.issuer,
+            as_uri=self._settings.as_uri,
+            seed=Secret(self._rng(SEED_LEN)),
+            time_floor_s=now_s,
+            as_peer=(self._settings.as_host, self._settings.as_port) if party is not None else None,
+            keys=() if rs is None else self._provisioned_keys(rs, table_of),
+            rs=None if rs is None else _rs_provisioning(rs),
+            as_context=None if party is None else _context_of(party),
+            client_id=None if party is None else party.client_id,
+        )
+
+    def _provisioned_keys(self, rs: ResourceServer, table_of: TableOf) -> tuple[ProvisionedKey, ...]:
+        issuer = self._settings.issuer
+        keys: list[ProvisionedKey] = []
+        if rs.token_format in (FORMAT_NESTED, FORMAT_SIGNED):
+            for signer in self._keyring.public_keys():
+                point = signer.x + signer.y
+                keys.append(ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(point), table_of(point)))
+        if rs.token_format in (FORMAT_NESTED, FORMAT_ENCRYPTED):
+            keys += [
+                ProvisionedKey(ROLE_ENCRYPT, key.kid, key.alg, issuer, key.secret)
+                for key in self._keyring.held_keys(ROLE_ENCRYPT, rs.rs_id)
+            ]
+        return tuple(keys)
+
+
+def _rs_provisioning(rs: ResourceServer) -> RsProvisioning:
+    return RsProvisioning(
+        rs_id=rs.rs_id.encode(),
+        audiences=rs.audiences,
+        scopes={name: list(permissions) for name, permissions in rs.scope_map.items()},
+        formats=(rs.token_format,),
+        connected=rs.connected,
+        freshness=rs.freshness,
+    )
+
+
+def _context_of(party: OscoreParty) -> AsContext:
+    return AsContext(party.master_secret, party.master_salt, party.recipient_id, party.sender_id)
