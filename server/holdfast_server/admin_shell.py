@@ -13,7 +13,6 @@ import secrets
 import shutil
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 import click
 
 from holdfast_core.errors import HoldfastError
+from holdfast_server.clock_watch_shell import counting_ms, guard_of, wall_s
 from holdfast_server.config import Config, ConfigError, load
 from holdfast_server.exports import Exports
 from holdfast_server.keyring import Keyring
@@ -49,7 +49,7 @@ class Failed(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """An open state directory."""
+    """An open state directory. now_s: the best known of the time; clock_doubt: why it is not believed."""
 
     config: Config
     store: Store
@@ -57,6 +57,15 @@ class Admin:
     registry: Registry
     exports: Exports
     now_s: int
+    clock_doubt: str = ""
+
+    def check_clock(self) -> None:
+        """Before anything is made that lives by the clock. Raises Problem."""
+        if self.clock_doubt:
+            raise Problem(
+                f"Not done, because {self.clock_doubt}: see `holdfast server clock show`, then set the clock or say "
+                "`holdfast server clock accept`."
+            )
 
 
 state_option = click.option(
@@ -74,17 +83,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 @contextlib.contextmanager
 def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
     """Open a state directory that `init` made; serving: keep every other server out of it. Raises Problem."""
-    now_s = int(time.time())
     with problems():
         config = load(state)
         if not (state / DATABASE_NAME).exists():
             raise Problem(f"There is no {state / DATABASE_NAME}: bring it back from a backup.")
-        with Store(state, now_s, serving=serving) as store:
+        with Store(state, wall_s(), serving=serving) as store:
             store.operator = "" if serving else operator_name()
+            guard = guard_of(store.kept_clock(), config.settings)
+            now_s = guard.read(wall_s(), counting_ms())
             keyring = Keyring(store, secrets.token_bytes)
             registry = Registry(store, keyring, config.settings, secrets.token_bytes)
             exports = Exports(store, keyring, config.settings, secrets.token_bytes)
-            yield Admin(config, store, keyring, registry, exports, now_s)
+            yield Admin(config, store, keyring, registry, exports, now_s, guard.doubt)
 
 
 def operator_name() -> str:

@@ -15,6 +15,7 @@ from holdfast_core import labels as L
 from holdfast_server import authorization, policy
 from holdfast_server.authorization import AuthorizationRequest
 from holdfast_server.caller import Caller
+from holdfast_server.clock_guard import BEYOND, NOT_SET, ClockGuard
 from holdfast_server.errors import (
     CodeReplayed,
     InvalidClient,
@@ -37,14 +38,26 @@ __all__ = ["AuthorizationRequest", "AuthorizationServer"]
 
 
 class AuthorizationServer:
-    """One AS over one store.  rng: n -> n random bytes, from the operating system outside of tests."""
+    """One AS over one store.
 
-    def __init__(self, store: Store, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
+    rng: n -> n random bytes, from the operating system outside of tests.  clock: what watches the clock that now_s is
+    read from (clock_guard.py); without one every time between the settings' floor and ceiling is believed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keyring: Keyring,
+        settings: Settings,
+        rng: Callable[[int], bytes],
+        clock: ClockGuard | None = None,
+    ) -> None:
         self_test()
         self.store = store
         self.keyring = keyring
         self.settings = settings
         self._rng = rng
+        self._clock = clock
         self._issuer = Issuer(store, keyring, settings.issuer, rng)
 
     def authenticate_client(self, client_id: str, secret: str) -> Caller:
@@ -155,7 +168,16 @@ class AuthorizationServer:
         """Return the URL that tells the client the user said no (access_denied)."""
         return authorization.denial(request, self.settings.issuer)
 
-    def _check_clock(self, now_s: int) -> None:
-        """Refuse to work before the clock is set: tokens would be long over, live for years, or come back to life."""
+    def clock_doubt(self, now_s: int) -> str:
+        """Why this time is not to be believed, constant text; "" when it is."""
+        if self._clock is not None and self._clock.doubt:
+            return self._clock.doubt
         if now_s < self.settings.clock_floor_s:
-            raise ServiceUnavailable("clock is not set")
+            return NOT_SET
+        return BEYOND if now_s >= self.settings.clock_ceiling_s else ""
+
+    def _check_clock(self, now_s: int) -> None:
+        """Refuse to work by a clock that is wrong: tokens would be over, live for years, or come back to life."""
+        doubt = self.clock_doubt(now_s)
+        if doubt:
+            raise ServiceUnavailable(doubt)

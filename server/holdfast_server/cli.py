@@ -1,7 +1,6 @@
 """`holdfast server`: make an authorization server, fill its registry, run it, look after it."""
 
 import secrets
-import time
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,8 @@ from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.audit_shell import audit
 from holdfast_server.authenticator import hash_password
 from holdfast_server.client_shell import client
+from holdfast_server.clock_shell import clock
+from holdfast_server.clock_watch_shell import wall_s
 from holdfast_server.key_shell import key
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import User
@@ -56,7 +57,7 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (client, rs, user, token, key, audit):
+for part in (client, rs, user, token, key, audit, clock):
     group.add_command(part)
 
 
@@ -119,12 +120,13 @@ Next:
 
 def _make_state(state: Path, admin: User) -> list[str]:
     """Make the directory and the database; returns the ids of the signing keys."""
-    now_s = int(time.time())
+    now_s = wall_s()
     with Store(state, now_s) as store, store.transaction():
         store.operator = operator_name()
         keyring = Keyring(store, secrets.token_bytes)
         keyring.make_keys("sign", None, now_s)
         store.put_user(admin, now_s)
+        store.keep_clock(now_s, now_s, 0)
         store.audit(now_s, "initialised", user_id=admin.user_id)
         return [signer.kid.hex() for signer in keyring.public_keys()]
 
@@ -155,11 +157,10 @@ def check(state: Path, as_json: bool) -> None:
 def _findings(admin: "Admin") -> list[tuple[str, bool, str]]:
     config = admin.config
     signing = len(admin.keyring.public_keys())
-    clock_is_set = admin.now_s >= config.settings.clock_floor_s
     findings = [
         ("configuration", True, f"issuer {config.settings.issuer}, http {config.http}, coap {config.coap}"),
         ("certificate", *_certificate(config)),
-        ("clock", clock_is_set, "is set" if clock_is_set else "was never set"),
+        ("clock", not admin.clock_doubt, admin.clock_doubt or "agrees with what was last seen"),
         ("signing keys", signing >= 2, f"{signing}, of which one is current and one is next"),
     ]
     for path, wanted in ((config.state, 0o700), (config.state / DATABASE_NAME, 0o600)):

@@ -84,6 +84,7 @@ def client_add(
             raise Problem("authorization_code wants --redirect-uri: where browsers bring the code to the app.")
         warn_of_strangers(admin, record.scopes)
         if oscore is not None:
+            admin.check_clock()
             check_address(admin)
             admin.registry.add_oscore_party(admin.now_s, client_id=client_id)
             exported = admin.exports.for_client(client_id, admin.now_s)

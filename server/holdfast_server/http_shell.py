@@ -62,17 +62,19 @@ def build_app(
     *,
     monotonic_ms: Clock = _monotonic_ms,
     server_name: str = "Holdfast",
-    ready: Callable[[], bool] = lambda: True,
+    not_ready: Callable[[], str] = lambda: "",
 ) -> ASGIApp:
     """The whole HTTPS application of one authorization server.
 
     clock: integer seconds since 1970. monotonic_ms: milliseconds that never go back, for how often a login may be
-    tried. ready: whether the rest of the process can serve (for /readyz).
+    tried. not_ready: why the process cannot serve, constant text (for /readyz).
     Cookies are Secure and HSTS is sent exactly when the issuer is an https URI.
     """
     secure = authz_server.settings.issuer.startswith("https://")
     pages = Pages(authz_server.settings.issuer, server_name)
-    door = Door(authenticator, sessions, pages, authz_server.store, clock, monotonic_ms, secure=secure)
+    door = Door(
+        authenticator, sessions, pages, authz_server.store, clock, monotonic_ms, authz_server.clock_doubt, secure=secure
+    )
     parts = (
         AuthorizePages(authz_server, door, clock),
         AdminPages(authz_server, door, clock),
@@ -87,7 +89,8 @@ def build_app(
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        return PlainTextResponse("ready\n") if ready() else PlainTextResponse("not ready\n", 503)
+        reason = not_ready()
+        return PlainTextResponse(f"not ready: {reason}\n", 503) if reason else PlainTextResponse("ready\n")
 
     app = Starlette(
         routes=[

@@ -34,5 +34,6 @@ def key_rotate(rs_id: str | None, state: Path) -> None:
     with opened(state) as admin:
         if rs_id is not None and admin.store.resource_server(rs_id) is None:
             raise unknown("rs", rs_id)
+        admin.check_clock()
         admin.registry.rotate_key(admin.now_s, rs_id)
     click.echo(f"Rotated the {'signing key' if rs_id is None else f'encryption key of {rs_id}'}.")

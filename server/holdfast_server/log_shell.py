@@ -1,6 +1,6 @@
 """The server's log: a line of key=value for each event, to standard error, and never a value that somebody sent.
 
-Events: listening, stopped, bug, fault, sweep-failed, database-busy, login-refused.
+Events: listening, stopped, bug, fault, sweep-failed, database-busy, login-refused, clock-doubted, clock-agrees.
 """
 
 import logging

@@ -27,6 +27,7 @@ HASHES_AT_ONCE = 2
 MAX_WAITING = 16
 
 REFUSED = "That name and password do not belong together. Try again."
+NO_TIME = "This server does not know what time it is. Tell who looks after it."
 TOO_OFTEN = "Too many tries. Wait a minute, then try again."
 
 
@@ -74,6 +75,7 @@ class Door:
         store: Store,
         clock: Callable[[], int],
         monotonic_ms: Callable[[], int],
+        doubt: Callable[[int], str],
         *,
         secure: bool,
     ) -> None:
@@ -83,6 +85,7 @@ class Door:
         self._store = store
         self._clock = clock
         self._monotonic_ms = monotonic_ms
+        self._doubt = doubt
         self._secure = secure
         self._cookie_name = "__Host-holdfast" if secure else "holdfast"
         self._hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
@@ -149,6 +152,8 @@ class Door:
 
     async def let_in(self, post: Post, request: Request, answer: Response) -> None:
         """Check who it is; right: `answer` gets the cookie of a new session. Raises NotNow."""
+        if self._doubt(self._clock()):
+            raise NotNow(NO_TIME, 503)
         source = request.client.host if request.client else ""
         name = post.fields.get(self._authenticator.fields[0].name, "")
         now_ms = self._monotonic_ms()

@@ -188,6 +188,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> No
     with opened(state) as admin, admin.store.transaction():
         if admin.store.resource_server(rs_id) is None:
             raise unknown("rs", rs_id)
+        admin.check_clock()
         _renew_context(admin, rs_id)
         told = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
         admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)

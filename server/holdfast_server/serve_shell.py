@@ -26,6 +26,9 @@ from holdfast_server.admin_shell import Admin, Failed, Problem
 from holdfast_server.authenticator import PasswordAuthenticator
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.browser_session import BrowserSessions
+from holdfast_server.clock_guard import ClockGuard
+from holdfast_server.clock_watch_shell import WatchedClock
+from holdfast_server.clock_watch_shell import wall_s as _wall_s
 from holdfast_server.coap_shell import CoapShell
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.config import check_tls
@@ -36,6 +39,8 @@ from holdfast_server.store_sqlite import Store
 from holdfast_server.web_shell import WebServer, listening, make_web_server
 
 SWEEP_EVERY_S = 30
+WATCH_EVERY_S = 2
+"""Until the clock is looked at again, and what the operator says of it."""
 SWEEP_ROWS = 500
 """Rows deleted at a time, between which others are served."""
 COOKIE_KEY_LEN = 32
@@ -51,9 +56,10 @@ def serve(admin: Admin, *, trace: bool) -> None:
 async def _serve(admin: Admin, *, trace: bool) -> None:
     config, store = admin.config, admin.store
     check_tls(config)
-    authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes)
+    clock = WatchedClock(store, config.settings, _wall_s)
+    authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes, clock.guard)
     faults: list[Exception] = []
-    web = _web_server(authz_server, admin, ready=lambda: not faults and _is_working(admin))
+    web = _web_server(authz_server, admin, clock.now_s, not_ready=lambda: _not_working(admin, clock, faults))
     _stop_on_signals(web)
 
     def on_fault(fault: Exception) -> None:
@@ -68,11 +74,11 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
         trace=tracer("AS", _write_line) if trace else None,
         admission=TokenBucket().admit,
     )
-    coap = CoapShell(stack, CoapSite(authz_server), store.transaction, _wall_s, _monotonic_ms, log_bug, on_fault)
+    coap = CoapShell(stack, CoapSite(authz_server), store.transaction, clock.now_s, _monotonic_ms, log_bug, on_fault)
     with listening(config.http) as bound:
         address = _start(coap, admin)
         try:
-            async with _sweeping(admin):
+            async with _looking_after(admin, clock):
                 _say_ready(bound, address)
                 await web.serve([bound])
         finally:
@@ -90,26 +96,29 @@ def _start(coap: CoapShell, admin: Admin) -> tuple[str, int]:
         raise Problem(f"coap.bind {bind} cannot be served: {error.strerror}.") from None
 
 
-def _web_server(authz_server: AuthorizationServer, admin: Admin, *, ready: Callable[[], bool]) -> WebServer:
+def _web_server(
+    authz_server: AuthorizationServer, admin: Admin, clock: Callable[[], int], *, not_ready: Callable[[], str]
+) -> WebServer:
     app = build_app(
         authz_server,
         PasswordAuthenticator(admin.store.password_hash_of),
         BrowserSessions(Secret(secrets.token_bytes(COOKIE_KEY_LEN)), secrets.token_bytes),
-        _wall_s,
+        clock,
         monotonic_ms=_monotonic_ms,
         server_name=admin.config.name,
-        ready=ready,
+        not_ready=not_ready,
     )
     return make_web_server(app, admin.config)
 
 
-def _is_working(admin: Admin) -> bool:
-    """Whether the clock is set and the database answers."""
+def _not_working(admin: Admin, clock: WatchedClock, faults: list[Exception]) -> str:
+    """Why this server is not ready, or ""."""
     try:
         admin.store.audit_rows(1)
     except sqlite3.Error:
-        return False
-    return _wall_s() >= admin.config.settings.clock_floor_s
+        return "the database does not answer"
+    clock.now_s()
+    return "it is about to stop" if faults else clock.guard.doubt
 
 
 def _stop_on_signals(web: WebServer) -> None:
@@ -119,25 +128,34 @@ def _stop_on_signals(web: WebServer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _sweeping(admin: Admin) -> AsyncIterator[None]:
-    """Beside the servers, delete what has expired."""
+async def _looking_after(admin: Admin, clock: WatchedClock) -> AsyncIterator[None]:
+    """Beside the servers, watch the clock and delete what has expired."""
 
-    async def sweep() -> None:
+    async def look() -> None:
+        sweep_at_ms = 0
         while True:
             more = False
             try:
-                more = sweep_some(admin.store, _wall_s(), admin.config.audit_days)
+                clock.watch()
+                if _monotonic_ms() >= sweep_at_ms:
+                    more = sweep_by(clock.guard, admin.store, admin.config.audit_days)
+                    sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
             except sqlite3.Error as error:
                 log_bug(error, "sweep-failed")
-            await asyncio.sleep(0 if more else SWEEP_EVERY_S)
+            await asyncio.sleep(0 if more else WATCH_EVERY_S)
 
-    task = asyncio.create_task(sweep())
+    task = asyncio.create_task(look())
     try:
         yield
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def sweep_by(guard: ClockGuard, store: Store, audit_days: int) -> bool:
+    """Delete some of what is over by the sweeping time, in doubt nothing; whether there is more."""
+    return False if guard.doubt or guard.swept_s is None else sweep_some(store, guard.swept_s, audit_days)
 
 
 def sweep_some(store: Store, now_s: int, audit_days: int) -> bool:
@@ -156,10 +174,6 @@ def _say_ready(bound: socket.socket, address: tuple[str, int]) -> None:
 def _write_line(line: str) -> None:
     sys.stdout.write(line)
     sys.stdout.flush()
-
-
-def _wall_s() -> int:
-    return int(time.time())
 
 
 def _monotonic_ms() -> int:

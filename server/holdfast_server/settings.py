@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 # 2026-01-01: before this program was written.  A clock below it was never set (a gateway that boots without NTP).
 BUILD_FLOOR_S = 1_767_225_600
+# 2056: no token that this program makes is for then.  A clock at 2100 or at 2^33 was never right.
+CEILING_S = BUILD_FLOOR_S + 30 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +21,5 @@ class Settings:
     as_port: int = 5683
     code_lifetime_s: int = 120  # RFC 6749 section 4.1.2: at most 600; a browser redirect needs seconds
     clock_floor_s: int = BUILD_FLOOR_S
+    clock_ceiling_s: int = CEILING_S
     key_overlap_s: int = 30 * 86400  # how long a retired signing key is still given to devices

@@ -1,9 +1,9 @@
 """The store: one SQLite database in one directory that belongs to one process.
 
 This file opens it (permissions, lock, migrations) and runs transactions; the statements are in store_registry.py,
-store_tokens.py, store_keys.py and store_audit.py.  One connection, used by one thread: SQLite has one writer anyway,
-and a shell that batches requests into one outer transaction gets one fsync for all of them.  Never makes a decision
-and never reads a clock.
+store_tokens.py, store_keys.py, store_audit.py and store_clock.py.  One connection, used by one thread: SQLite has one
+writer anyway, and a shell that batches requests into one outer transaction gets one fsync for all of them.  Never makes
+a decision and never reads a clock.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from typing import Any
 
 from holdfast_server.errors import MigrationChanged, StoreLocked
 from holdfast_server.store_audit import AuditRows
+from holdfast_server.store_clock import ClockRows
 from holdfast_server.store_keys import KeyRows
 from holdfast_server.store_registry import RegistryRows
 from holdfast_server.store_tokens import TokenRows
@@ -29,7 +30,7 @@ BUSY_TIMEOUT_MS = 5000  # an operator's command or a backup tool may be in the w
 EPOCH_JUMP = 1 << 24
 
 
-class Store(RegistryRows, TokenRows, KeyRows, AuditRows):
+class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
     """The database of one authorization server.
 
     path: the state directory; made 0700 when absent, and everything in it 0600.  now_s: for the migration log.

@@ -109,8 +109,8 @@ def test_a_browser_gets_a_page_and_a_program_json(web):
 def test_health_and_readiness_are_two_things(web):
     browser = web.browser()
     assert browser.get("/readyz").text == "ready\n"
-    web.is_ready = False
-    assert (browser.get("/readyz").status_code, browser.get("/readyz").text) == (503, "not ready\n")
+    web.not_ready = "why"
+    assert (browser.get("/readyz").status_code, browser.get("/readyz").text) == (503, "not ready: why\n")
     assert (browser.get("/healthz").status_code, browser.get("/healthz").text) == (200, "ok\n")
 
 

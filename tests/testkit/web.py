@@ -36,7 +36,7 @@ class Web:
         self.issuer = self.story.settings.issuer
         self.now_s = NOW_S
         self.now_ms = 1_000_000
-        self.is_ready = True
+        self.not_ready = ""
         self.app = build_app(
             self.story.server,
             authenticator or PasswordAuthenticator(self.story.store.password_hash_of, HASHER),
@@ -44,7 +44,7 @@ class Web:
             lambda: self.now_s,
             monotonic_ms=lambda: self.now_ms,
             server_name="Ward 7",
-            ready=lambda: self.is_ready,
+            not_ready=lambda: self.not_ready,
         )
         self.runner = asyncio.Runner()
 
