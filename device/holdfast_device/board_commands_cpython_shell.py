@@ -4,11 +4,12 @@ What is done goes to standard error as it happens, the result to standard output
 1 the board is not as it should be, 2 the call or this computer is not, 3 no board answers, 4 refused for a reason.
 """
 
+import contextlib
 import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import click
 from holdfast_device import audit_cpython as judge
 from holdfast_device import deploy_cpython_shell as deploy
 from holdfast_device import wear_cpython as wear
-from holdfast_device.mpremote_cpython_shell import FAILED, REFUSED, USAGE, Problem
+from holdfast_device.answers_cpython import readable
+from holdfast_device.mpremote_cpython_shell import FAILED, REFUSED, UNREACHABLE, USAGE, Board, Problem
 
 TREE = Path("build/device")
 UF2_HINT = (
@@ -46,9 +48,25 @@ file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def progress(said: str) -> None:
-    """Say what is being done, to people and not to scripts."""
+    """Say what is being done, to people and not to scripts; a board may have said it."""
     if said:
-        click.echo(said, err=True)
+        click.echo(readable(said), err=True)
+
+
+@contextlib.contextmanager
+def stopped(port: str) -> Iterator[None]:
+    """Say that the program of a board stops for what is done here, and start it again afterwards."""
+    board = Board(port)
+    progress("The program on the board stops for this, and starts again afterwards.")
+    answers = True
+    try:
+        yield
+    except Problem as problem:
+        answers = problem.exit_code != UNREACHABLE
+        raise
+    finally:
+        if answers and not board.restart():
+            progress("The board could not be reset: press its reset button.")
 
 
 def show(words: dict[str, Any], as_json: bool) -> None:
@@ -65,7 +83,7 @@ def line(head: str, text: str) -> str:
     """A line of a table; what is wider than the terminal goes on below its own column."""
     width = max(shutil.get_terminal_size().columns, len(head) + 20)
     return textwrap.fill(
-        text,
+        readable(text),
         width,
         initial_indent=head,
         subsequent_indent=" " * len(head),
@@ -119,7 +137,8 @@ def push(port: str, tree: Path, main: Path | None, as_json: bool) -> None:
     It goes under /lib, with the C core where there is one for the board; what is there already stays, and every file is
     compared by its SHA-256.
     """
-    words = people(deploy.push(port, tree, main, progress))
+    with stopped(port):
+        words = people(deploy.push(port, tree, main, progress))
     if as_json:
         click.echo(json.dumps(words))
         return
@@ -136,7 +155,8 @@ def verify(port: str, tree: Path, as_json: bool) -> None:
 
     Says also for whom it is provisioned. Exit code 1: it is not as it should be, and what to do stands last.
     """
-    words = people(deploy.verify(port, tree))
+    with stopped(port):
+        words = people(deploy.verify(port, tree))
     show(words, as_json)
     if not words["problems"]:
         return
@@ -160,7 +180,8 @@ def wipe(port: str, yes: bool) -> None:
             raise Problem("Wiping cannot be taken back: say --yes.", USAGE)
         if not click.confirm("The board forgets its keys and counters; this cannot be taken back. Wipe it?"):
             raise Problem("Nothing was wiped.", REFUSED)
-    deploy.wipe(port, progress)
+    with stopped(port):
+        deploy.wipe(port, progress)
     click.echo("Wiped: nothing of what the board was told or remembered is left.")
 
 
@@ -189,7 +210,10 @@ def audit(
 
     Says also how long its flash lasts with so many saves a day. Exit code 1: something can be mended.
     """
-    told = None if port is None else deploy.audit(port)
+    told = None
+    if port is not None:
+        with stopped(port):
+            told = deploy.audit(port)
     found = [] if told is None else judge.findings(told)
     if blocks is None:
         blocks = 64 if told is None or told["flash_free"] is None else max(1, told["flash_free"] // wear.BLOCK_LEN)
@@ -223,4 +247,6 @@ def provision_board(port: str, file: Path, force: bool, tell: Callable[[str], ob
 
 def board_status(port: str, as_json: bool) -> None:
     """Print what the board says of itself."""
-    show(people(deploy.status(port)), as_json)
+    with stopped(port):
+        words = people(deploy.status(port))
+    show(words, as_json)

@@ -20,7 +20,7 @@ from holdfast_core.cli import DISTRIBUTION
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.token_check import PATH
-from holdfast_device.board_commands_cpython_shell import COMMANDS, board_status, line, provision_board, text_of
+from holdfast_device.board_commands_cpython_shell import COMMANDS, board_status, line, provision_board, stopped, text_of
 from holdfast_device.deploy_cpython_shell import check_free
 from holdfast_device.deploy_cpython_shell import shred as shred_file
 from holdfast_device.mpremote_cpython_shell import USAGE
@@ -104,15 +104,16 @@ def provision(
         return
     if source is not None:
         _read(source)
-        provision_board(port, source, force)
+        with stopped(port):
+            provision_board(port, source, force)
         if shred:
             shred_file(source)
             click.echo(f"{source} is written over and removed.")
         else:
             click.echo(f"{source} holds the device's keys: remove it here, or say --shred.", err=True)
         return
-    check_free(port, force)
-    with tempfile.TemporaryDirectory() as folder:
+    with stopped(port), tempfile.TemporaryDirectory() as folder:
+        check_free(port, force)
         file = Path(folder) / "provisioning"
         _call_holdfast(
             ["server", "rs", "export", str(name), "--state", str(server), "--out", str(file), "--table", table]

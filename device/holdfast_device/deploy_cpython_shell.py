@@ -8,12 +8,25 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from holdfast_device import questions_cpython as ask
-from holdfast_device.mpremote_cpython_shell import FAILED, REFUSED, UNREACHABLE, USAGE, Board, Problem, run, tool
+from holdfast_device.mpremote_cpython_shell import (
+    FAILED,
+    REFUSED,
+    UNREACHABLE,
+    USAGE,
+    Board,
+    Problem,
+    argument_of,
+    check_port,
+    run,
+    tool,
+    version_of,
+)
 
 ARCHITECTURES = (
     *(None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
@@ -25,6 +38,8 @@ PURE = "py"
 AMISS = ("missing", "different", "not of this package")
 NO_PACKAGE = "the package is not on the board"
 NOT_PROVISIONED = "the board is not provisioned"
+FLASH_S = 600.0  # a flash of 16 MB is erased without a word
+_CONNECTS = re.compile("(?i)connect|serial|port|boot")  # in what esptool says of a board that it does not reach
 
 Tell = Callable[[str], object]
 
@@ -200,12 +215,14 @@ def wipe(port: str, tell: Tell) -> None:
 
 def flash(port: str, image: Path, chip: str, offset: str, erase: bool, tell: Tell) -> None:
     """Write MicroPython to an ESP32 with esptool."""
-    esptool = [tool("esptool"), "--chip", chip, "--port", port]
+    program = tool("esptool", "esptool.py")
+    esptool = [program, "--chip", chip, "--port", check_port(port)]
+    dash = "-" if version_of(program, "esptool") >= (5, 0) else "_"
     try:
         if erase:
-            run([*esptool, "erase-flash"], tell)
-        run([*esptool, "write-flash", offset, str(image)], tell)
+            run([*esptool, f"erase{dash}flash"], tell, FLASH_S, FLASH_S)
+        run([*esptool, f"write{dash}flash", offset, argument_of(image)], tell, FLASH_S, FLASH_S)
     except Problem as problem:
-        if problem.exit_code == FAILED:
+        if problem.exit_code == FAILED and _CONNECTS.search(problem.message):
             raise Problem(f"{problem.message} Is the board in its boot loader?", UNREACHABLE) from None
         raise

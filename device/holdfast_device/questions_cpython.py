@@ -1,8 +1,10 @@
-"""What a computer asks a board, as programs for its REPL; each answers with objects of JSON, a line each.
+"""What a computer asks a board, as programs for its REPL; each calls answer() with objects (answers_cpython.py).
 
-They run on any MicroPython that mpremote can talk to, with Holdfast on it or without. None of them ever prints what a
-provisioning file holds, beyond names and key ids. CPython builds them, boards run them.
+They run on any MicroPython that mpremote can talk to, with Holdfast on it or without. None of them ever answers with
+what a provisioning file holds, beyond names and key ids. CPython builds them, boards run them.
 """
+
+from typing import Any
 
 LIB = "/lib"
 DIRECTORY = "/holdfast"  # board_shell.DIRECTORY
@@ -12,8 +14,42 @@ MAIN = "/main.py"
 NATIVE = LIB + "/hf_native.mpy"
 NEW = PROVISIONING + ".new"
 
+
+class Question:
+    """program: what the board runs; fields: the types of each name in its answer; others: of any name beside these.
+
+    A board may say anything: what does not fit is no answer.
+    """
+
+    __slots__ = ("_fields", "_others", "program")
+
+    def __init__(
+        self, program: str, fields: dict[str, tuple[type, ...]] | None = None, others: tuple[type, ...] = ()
+    ) -> None:
+        self.program = program
+        self._fields = fields or {}
+        self._others = others
+
+    def fits(self, answer: dict[str, Any]) -> bool:
+        """Whether an answer has every field and no other, each value is of its type, and so are the items of lists."""
+        return (
+            all(type(answer[name]) in types for name, types in self._fields.items() if name in answer)
+            and self._fields.keys() - answer.keys() <= {"problem"}
+            and all(type(answer[name]) in self._others for name in answer.keys() - self._fields.keys())
+            and all(
+                [type(item) for item in value] == ([int] * 3 if name == "mpy" else [str] * len(value))
+                for name, value in answer.items()
+                if type(value) is list
+            )
+            and answer.get("block") != 0
+        )
+
+
+_NONE = type(None)
+_TEXT, _NUMBER, _FLAG, _LIST = (str, _NONE), (int, _NONE), (bool,), (list,)
+
 _HASH = """
-import os, sys, gc, json, hashlib, binascii
+import os, sys, gc, hashlib, binascii
 gc.collect()
 def sha256(path):
     h = hashlib.sha256()
@@ -35,7 +71,7 @@ def names(path):
 """
 
 _IDENTITY = """
-import sys, os, json, gc
+import sys, os, gc
 gc.collect()
 heap_free = gc.mem_free()
 v = sys.implementation
@@ -96,30 +132,50 @@ except Exception as e:
     told["problem"] = str(e)
 """
 
-_PRINT = """
-print(json.dumps(told))
+_ANSWER = """
+answer(told)
 """
 
-IDENTITY = _IDENTITY + _PRINT
-STATUS = _IDENTITY + _HOLDFAST + _PROVISIONED + _PRINT
+_IDENTITY_FIELDS = {
+    "micropython": (str,),
+    "machine": (str,),
+    "mpy": _LIST,
+    "heap_free": (int,),
+    "flash": _NUMBER,
+    "flash_free": _NUMBER,
+    "block": _NUMBER,
+}
+_HOLDFAST_FIELDS = {"crypto": _TEXT, "tokens": _TEXT, "frozen": (bool, _NONE), "aes": _FLAG, "problem": (str,)}
+IDENTITY = Question(_IDENTITY + _ANSWER, _IDENTITY_FIELDS)
+STATUS = Question(
+    _IDENTITY + _HOLDFAST + _PROVISIONED + _ANSWER,
+    {**_IDENTITY_FIELDS, **_HOLDFAST_FIELDS, "provisioned": (dict, _NONE), "boots": _NUMBER},
+)
 
 # A line for each file: all in one would be more than a small heap has in one piece.
-HASHES = f"""{_HASH}
+HASHES = Question(
+    f"""{_HASH}
 told = {{}}
 for package in {PACKAGES!r}:
     for name in names("{LIB}/" + package):
-        print(json.dumps({{package + "/" + name: sha256("{LIB}/" + package + "/" + name)}}))
+        answer({{package + "/" + name: sha256("{LIB}/" + package + "/" + name)}})
 for name in names("{LIB}"):
     if name.startswith("hf_native."):
         told[name] = sha256("{LIB}/" + name)
-{_PRINT}"""
+{_ANSWER}""",
+    others=_TEXT,
+)
 
-PROVISIONING_HASH = f"""{_HASH}
+PROVISIONING_HASH = Question(
+    f"""{_HASH}
 told = {{"old": sha256("{PROVISIONING}"), "new": sha256("{NEW}")}}
-{_PRINT}"""
+{_ANSWER}""",
+    {"old": _TEXT, "new": _TEXT},
+)
 
 # littlefs renames over what is there, FAT does not.
-COMMIT = f"""{_HASH}
+COMMIT = Question(
+    f"""{_HASH}
 try:
     os.rename("{NEW}", "{PROVISIONING}")
 except OSError:
@@ -128,47 +184,56 @@ except OSError:
 if hasattr(os, "sync"):
     os.sync()
 told = {{"old": sha256("{PROVISIONING}"), "new": sha256("{NEW}")}}
-{_PRINT}"""
+{_ANSWER}""",
+    {"old": _TEXT, "new": _TEXT},
+)
 
-WIPE = f"""{_HASH}
+WIPE = Question(
+    f"""{_HASH}
 from holdfast_device.wipe_shell import wipe
 if names("{DIRECTORY}"):
     wipe("{DIRECTORY}", print)
 told = {{"left": names("{DIRECTORY}")}}
-{_PRINT}"""
+{_ANSWER}""",
+    {"left": _LIST},
+)
 
 
-def make_directories(*paths: str) -> str:
+def make_directories(*paths: str) -> Question:
     """Make directories, the outer ones first; those that are there stay."""
-    return f"""
-import os, json
+    return Question(f"""
+import os
 for path in {paths!r}:
     try:
         os.mkdir(path)
     except OSError:
         os.stat(path)
 told = {{}}
-{_PRINT}"""
+{_ANSWER}""")
 
 
-def remove(paths: list[str]) -> str:
+def remove(paths: list[str]) -> Question:
     """Remove files: MicroPython prefers a stale .py to the .mpy beside it."""
-    return f"""
-import os, json
+    return Question(f"""
+import os
 for path in {paths!r}:
     os.remove(path)
 told = {{}}
-{_PRINT}"""
+{_ANSWER}""")
 
 
-def file_hash(path: str) -> str:
+def file_hash(path: str) -> Question:
     """The hash of one file, None when it is not there."""
-    return f"""{_HASH}
+    return Question(
+        f"""{_HASH}
 told = {{"sha256": sha256({path!r})}}
-{_PRINT}"""
+{_ANSWER}""",
+        {"sha256": _TEXT},
+    )
 
 
-AUDIT = f"""{_HASH}{_IDENTITY}{_HOLDFAST}
+AUDIT = Question(
+    f"""{_HASH}{_IDENTITY}{_HOLDFAST}
 told["sources"] = [n for p in {PACKAGES!r} for n in names("{LIB}/" + p) if n.endswith(".py")]
 told["copies"] = [n for n in names("/") + names("{DIRECTORY}") if n.endswith(".prov") or n.endswith(".new")]
 told["webrepl"] = "webrepl_cfg.py" in names("/")
@@ -187,4 +252,14 @@ try:
     told["state"] = "ok"
 except Exception as e:
     told["state"] = str(e)
-{_PRINT}"""
+{_ANSWER}""",
+    {
+        **_IDENTITY_FIELDS,
+        **_HOLDFAST_FIELDS,
+        "sources": _LIST,
+        "copies": _LIST,
+        "webrepl": _FLAG,
+        "entropy": (str,),
+        "state": (str,),
+    },
+)

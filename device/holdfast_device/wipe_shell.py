@@ -17,6 +17,7 @@ CHUNK = bytes(512)
 # A directory's log is a block or a few; each round writes a small file into it anew.
 LOG_ROUNDS = 128
 LOG_PIECE = bytes(128)
+FILL_TOLD = 256  # chunks
 # A board's flash is smaller; what is larger is a computer's disk, which must not be filled.
 MAX_FREE = 32 << 20
 _ENOSPC = 28
@@ -43,8 +44,7 @@ def wipe(directory: str, progress: "Callable[[str], object] | None" = None) -> N
             file.write(LOG_PIECE)
         os.remove(filler)
     if _free(directory) <= MAX_FREE:
-        tell("free space")
-        _fill(filler)
+        _fill(filler, tell)
         os.remove(filler)
     _sync()
     tell("done")
@@ -66,11 +66,15 @@ def _free(directory: str) -> int:
     return int(told[0] * told[3])
 
 
-def _fill(path: str) -> None:
-    """Write zeros until there is no room."""
+def _fill(path: str, tell: "Callable[[str], object]") -> None:
+    """Write zeros until there is no room, and tell it now and then: who waits knows that the board is alive."""
+    chunks = 0
     try:
         with open(path, "wb") as file:
             while True:
+                if chunks % FILL_TOLD == 0:
+                    tell("free space")
+                chunks += 1
                 file.write(CHUNK)
                 file.flush()
     except OSError as error:

@@ -1,32 +1,21 @@
 """`holdfast device` and a board: a real mpremote, a real MicroPython with a littlefs, behind a pseudo-terminal."""
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_device import cli
 from holdfast_device.board_commands_cpython_shell import FIELDS
+from testkit.device_command import MAIN, run, told
 from testkit.fake_board import FakeBoard
+from testkit.fake_tools import called, fake_tool
 from testkit.story import EKG_SECRET, TUBE, ekg_provisioning, tube_provisioning
 
-MAIN = "print('hello')\n"
 # Filling all free space goes through Python here, block by block: leave little.
 BALLAST = "with open('/ballast', 'wb') as file:\n for _ in range(130): file.write(bytes(4096))"
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli.group, [str(argument) for argument in arguments])
-
-
-def told(done, code=0):
-    assert done.exit_code == code, done.output
-    return json.loads(done.stdout)
 
 
 def mpremote(board, *arguments):
@@ -36,42 +25,6 @@ def mpremote(board, *arguments):
 
 def write(board, path, text):
     mpremote(board, "exec", f"with open({path!r}, 'w') as file: file.write({text!r})")
-
-
-@pytest.fixture(scope="session")
-def tree(repo, tmp_path_factory):
-    """What make device builds."""
-    out = tmp_path_factory.mktemp("build") / "device"
-    subprocess.run([sys.executable, repo / "scripts" / "device_packages.py", out], check=True, capture_output=True)
-    return out
-
-
-@pytest.fixture(scope="module")
-def pushed(micropython, tree, tmp_path_factory):
-    """The flash of a board with the package on it."""
-    folder = tmp_path_factory.mktemp("pushed")
-    main = folder / "main.py"
-    main.write_text(MAIN)
-    with FakeBoard(micropython, folder) as board:
-        done = run("push", "--port", board.port, "--tree", tree, "--main", main, "--json")
-        assert told(done)["package"] == "x64_6.3"
-        assert "100% /main.py" in done.stderr
-    return (folder / "flash").read_bytes()
-
-
-@pytest.fixture
-def board(micropython, pushed, tmp_path):
-    """A board with the package, not provisioned."""
-    (tmp_path / "flash").write_bytes(pushed)
-    with FakeBoard(micropython, tmp_path) as board:
-        yield board
-
-
-@pytest.fixture
-def file(tmp_path):
-    file = tmp_path / "tube.prov"
-    file.write_bytes(encode_provisioning(tube_provisioning()))
-    return file
 
 
 def test_push_copies_what_differs_and_removes_what_would_hide_it(board, tree):
@@ -206,25 +159,18 @@ def test_no_board_and_no_tool(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("chip", "offset"), [("esp32", "0x1000"), ("esp32s3", "0"), ("esp32c3", "0")])
 def test_flash_calls_esptool(tmp_path, monkeypatch, chip, offset):
-    log = tmp_path / "log"
-    fake = tmp_path / "esptool"
-    fake.write_text(f'#!/bin/sh\necho "$@" >> {log}\necho "Writing at 0x0... (100 %)"\n')
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    tools = tmp_path / "tools"
+    fake_tool(tools, "esptool", "esptool v5.0.0", b"Writing at 0x0... (100 %)\n")
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     image = tmp_path / "firmware.bin"
     image.write_bytes(b"\xe9")
     done = run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0")
     assert done.exit_code == 0, done.output
     assert "(100 %)" in done.stderr
-    head = f"--chip {chip} --port /dev/ttyUSB0"
-    assert log.read_text().splitlines() == [f"{head} erase-flash", f"{head} write-flash {offset} {image}"]
-    log.unlink()
+    head = ["--chip", chip, "--port", "/dev/ttyUSB0"]
+    assert called(tools) == [[*head, "erase-flash"], [*head, "write-flash", offset, str(image)]]
     assert run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0", "--keep").exit_code == 0
-    assert "erase" not in log.read_text()
-    fake.write_text("#!/bin/sh\necho 'A fatal error occurred: Failed to connect'; exit 2\n")
-    failed = run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0")
-    assert failed.exit_code == 3
-    assert "Failed to connect" in failed.output
+    assert called(tools)[2:] == [[*head, "write-flash", offset, str(image)]]
 
 
 def test_flash_knows_a_pico(tmp_path):

@@ -7,27 +7,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_device import cli
+from testkit.device_command import run, told
 from testkit.story import TUBE, tube_provisioning
 
 FIRMWARE = ".cache/firmware/qemu-cortex-m3-native/firmware.elf"
 MACHINE = ["-machine", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting", "-serial", "pty"]
 BLOCKS, BLOCK_LEN = 40, 4096
 MPREMOTE = Path(sys.executable).with_name("mpremote")
-# The firmware mounts its flash when it is told to, so a soft reset would lose it.
-KEEPS_MOUNT = f'#!/bin/sh\nport=$2; shift 2\nexec {MPREMOTE} connect "$port" resume "$@"\n'
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli.group, [str(argument) for argument in arguments])
-
-
-def told(done, code=0):
-    assert done.exit_code == code, done.output
-    return json.loads(done.stdout)
+# The firmware mounts its flash when it is told to, so a reset would lose it.
+KEEPS_MOUNT = f"""#!/bin/sh
+case "$*" in version) exec {MPREMOTE} version;; *" resume reset") exit 0;; esac
+port=$2; shift 2
+exec {MPREMOTE} connect "$port" resume "$@"
+"""
 
 
 @pytest.fixture

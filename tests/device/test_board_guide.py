@@ -14,6 +14,7 @@ import pytest
 
 from testkit.budgets import SLACK_OF_INSTRUCTIONS, limits
 from testkit.fake_board import FakeBoard
+from testkit.fake_tools import fake_tool
 
 TITLE = "## From a bare board to a refused thief"
 STARTS_IN_S = 60
@@ -45,10 +46,7 @@ def workplace(repo, tmp_path):
         f".PHONY: device\ndevice:\n\t@{sys.executable} {repo}/scripts/device_packages.py build/device\n"
     )
     (tmp_path / "MICROPYTHON.bin").write_bytes(b"\xe9")
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "esptool").write_text("#!/bin/sh\necho esptool $*\n")
-    (tools / "esptool").chmod(0o755)
+    fake_tool(tmp_path / "tools", "esptool", "esptool v5.0.0")
     (tmp_path / "build").mkdir()
     return tmp_path, port
 
