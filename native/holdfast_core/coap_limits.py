@@ -57,6 +57,7 @@ class Limits:
         "max_uploads",
         "max_uploads_per_peer",
         "nosec_szx",
+        "shares_addresses",
         "szx",
         "transfer_lifetime_ms",
         "transmission",
@@ -80,6 +81,7 @@ class Limits:
         con_every: int = 5,  # one notification in so many is confirmable, beginning with the first
         szx: int = 6,  # largest block, 2**(szx + 4) bytes: 1024
         nosec_szx: int = 6,  # the same towards peers without a security context; bounds amplification
+        shares_addresses: bool = False,  # exchanges of one peer hold one address, found by a look at all
         transfer_lifetime_ms: int = 247_000,  # a transfer without a block for EXCHANGE_LIFETIME is over (RFC 7959 2.5)
         echo_lifetime_ms: int = 60_000,  # an Echo value is good for so long
     ) -> None:
@@ -96,6 +98,7 @@ class Limits:
         self.max_observers = max_observers
         self.max_observers_per_peer = max_observers_per_peer
         self.con_every = con_every
+        self.shares_addresses = shares_addresses
         self.szx = szx
         self.nosec_szx = nosec_szx
         self.transfer_lifetime_ms = transfer_lifetime_ms
@@ -117,4 +120,5 @@ DEVICE_LIMITS = Limits(
     max_observers_per_peer=2,
     szx=5,
     nosec_szx=5,  # hints in a 4.01 come in one piece; the RS asks for an Echo before it sends so much
+    shares_addresses=True,  # 48 bytes of heap less for each exchange; a look at 16 of them at most
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Trace = Callable[[str, Hashable, Message, "Message | None", int, int], None]
 
 _MID_SPACE = 0x10000
+_MAX_EVICTED = 4  # more than come in at a time, so that expired ones go away
 _MID_BLOCK = 0x1000  # message IDs are handed out by blocks; a block rests for EXCHANGE_LIFETIME before its next use
 
 
@@ -179,17 +180,20 @@ class Reliability:
         return exchange if exchange is not None and exchange.expires_ms > now_ms else None
 
     def remember(self, peer: "Hashable", mid: int, now_ms: int) -> Exchange:
-        """Begin an exchange; the oldest ones make room."""
+        """Begin an exchange; the oldest ones make room, at most _MAX_EVICTED at a time, whatever is remembered."""
         exchanges = self._exchanges
-        while exchanges:
-            oldest = next(iter(exchanges))
-            if len(exchanges) < self._limits.max_exchanges and exchanges[oldest].expires_ms > now_ms:
+        for _ in range(_MAX_EVICTED):
+            oldest = next(iter(exchanges), None)
+            if oldest is None or (
+                len(exchanges) < self._limits.max_exchanges and exchanges[oldest].expires_ms > now_ms
+            ):
                 break
             del exchanges[oldest]
-        for known, _mid in exchanges:  # links make each address anew; one is enough to keep
-            if known == peer:
-                peer = known
-                break
+        if self._limits.shares_addresses:
+            for known, _mid in exchanges:  # links make each address anew; one is enough to keep
+                if known == peer:
+                    peer = known
+                    break
         exchange = Exchange(now_ms + self._times.exchange_lifetime_ms)
         exchanges.pop((peer, mid), None)  # an expired one of the same ID must not keep its old place
         exchanges[(peer, mid)] = exchange
