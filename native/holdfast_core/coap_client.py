@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _PROTECTED_TOKEN_LEN = 4  # OSCORE binds the response; the token only has to be unlike the others
 _PLAIN_TOKEN_LEN = 8  # all that binds a plain response (RFC 7252 section 5.3.1)
 _REQUEST_TAG_SPACE = 1 << 32
+_OF_REQUESTS = (L.OPT_URI_HOST, L.OPT_URI_PORT, L.OPT_PROXY_SCHEME)  # that stay outside OSCORE (RFC 8613 figure 5)
 _MAX_RESTARTS = 1  # how often a transfer that the server has lost, or whose body has changed, begins anew
 
 
@@ -125,6 +126,9 @@ class Client:
             if opened is None:
                 return True
             message = opened
+            if screen_options(message) is not None:
+                self._fail(request, NOT_AUTHENTIC, now_ms)  # there is no second response under its nonce
+                return False
         if request.cancelled:
             if message.get(L.OPT_OBSERVE) is None:  # else a notification that the deregistration has crossed
                 self._finish(request, now_ms)
@@ -146,10 +150,13 @@ class Client:
     # --- the parts ---
 
     def _answers(self, leg: Leg, message: Message) -> bool:
-        """Tell whether a piggybacked response names the very message that asked."""
-        if message.mtype != L.TYPE_ACK:
-            return True
-        return leg.outgoing is not None and leg.outgoing.message.mid == message.mid
+        """Tell whether a piggybacked response names the very message that asked, and none says what requests say.
+
+        OSCORE leaves that outside, where anybody can put it in.
+        """
+        if message.mtype == L.TYPE_ACK and (leg.outgoing is None or leg.outgoing.message.mid != message.mid):
+            return False
+        return not [number for number, _ in message.options if number in _OF_REQUESTS]
 
     def _settle(self, leg: Leg, now_ms: int) -> None:
         """A response has come, so the request needs no retransmission and no deadline."""
@@ -170,8 +177,6 @@ class Client:
             reason = NOT_AUTHENTIC
             try:
                 inner = request.context.unprotect_response(message, leg.state)  # type: ignore[union-attr, arg-type]
-                if screen_options(inner) is not None:
-                    inner = None
             except PeerError:
                 inner = None
         self._messages.arrived(request.peer, message, inner, now_ms)
@@ -225,12 +230,19 @@ class Client:
         return is_newer(number, now_ms, request.last_number, request.last_ms)
 
     def _uploads_on(self, request: Request, response: Message, now_ms: int) -> bool:
-        """Send the next block of our body, or the first one again in a smaller size; False when nothing is left."""
+        """Send the next block of our body, or the first one again in a smaller size; False when nothing is left.
+
+        A success for a block that others follow speaks for that block alone (RFC 7959 section 2.3), so they follow.
+        Raises MalformedCoap: what is said to have arrived is not what was sent.
+        """
         block = block_of(response, L.OPT_BLOCK1)
-        if response.code == L.CODE_CONTINUE:
-            size = 16 << request.szx
-            expected = request.sent >> (request.szx + 4)
-            if block is None or block.num != expected or request.sent + size >= len(request.message.payload):
+        size = 16 << request.szx
+        is_last = request.sent + size >= len(request.message.payload)
+        is_success = response.code >> 5 == 2
+        if is_success and block is not None and block.num != request.sent // size:
+            raise errors.MalformedCoap("block-number")
+        if response.code == L.CODE_CONTINUE or (is_success and not is_last):
+            if block is None or is_last:
                 raise errors.MalformedCoap("block-continue")
             request.sent += size
             request.szx = min(request.szx, block.szx)

@@ -16,32 +16,37 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_LEN = 8  # RFC 7252 section 3; longer ones (RFC 8974) are not spoken
 _PAYLOAD_MARKER = 0xFF
+_LAST_LOCATION, _LATER_LOCATIONS = 0x8C, 12  # 128, 132, 136 and 140 are kept for more Location-* options
 
+# Where an option may stand: in a request, in a response; and whether it may repeat there.
+_ASKS, _TELLS = 1, 2
+_ASKS_OFTEN, _TELLS_OFTEN = _ASKS << 2, _TELLS << 2
+_BOTH = _ASKS | _TELLS
 # If-Match and If-None-Match are missing on purpose: they are critical, and no resource of ours is conditional.
-# Shortest and longest value, and whether the option may repeat (RFC 7252 5.10; 7641 2; 7959 2.1; 8613 2; 9175 2.2).
-_OPTION_RULES: dict[int, tuple[int, int, bool]] = {
-    L.OPT_URI_HOST: (1, 255, False),
-    L.OPT_ETAG: (1, 8, True),
-    L.OPT_OBSERVE: (0, 3, False),
-    L.OPT_URI_PORT: (0, 2, False),
-    L.OPT_LOCATION_PATH: (0, 255, True),
-    L.OPT_OSCORE: (0, 255, False),
-    L.OPT_URI_PATH: (0, 255, True),
-    L.OPT_CONTENT_FORMAT: (0, 2, False),
-    L.OPT_MAX_AGE: (0, 4, False),
-    L.OPT_URI_QUERY: (0, 255, True),
-    L.OPT_HOP_LIMIT: (1, 1, False),
-    L.OPT_ACCEPT: (0, 2, False),
-    L.OPT_LOCATION_QUERY: (0, 255, True),
-    L.OPT_BLOCK2: (0, 3, False),
-    L.OPT_BLOCK1: (0, 3, False),
-    L.OPT_SIZE2: (0, 4, False),
-    L.OPT_PROXY_URI: (1, 1034, False),
-    L.OPT_PROXY_SCHEME: (1, 255, False),
-    L.OPT_SIZE1: (0, 4, False),
-    L.OPT_ECHO: (1, 40, False),
-    L.OPT_NO_RESPONSE: (0, 1, False),
-    L.OPT_REQUEST_TAG: (0, 8, True),
+# Shortest and longest value, and where (RFC 7252 5.10; 7641 2; 7959 2.1; 7967 2; 8613 2; 8768 3; 9175 2.2, 3.2).
+_OPTION_RULES: dict[int, tuple[int, int, int]] = {
+    L.OPT_URI_HOST: (1, 255, _ASKS),
+    L.OPT_ETAG: (1, 8, _BOTH | _ASKS_OFTEN),
+    L.OPT_OBSERVE: (0, 3, _BOTH),
+    L.OPT_URI_PORT: (0, 2, _ASKS),
+    L.OPT_LOCATION_PATH: (0, 255, _TELLS | _TELLS_OFTEN),
+    L.OPT_OSCORE: (0, 255, _BOTH),
+    L.OPT_URI_PATH: (0, 255, _ASKS | _ASKS_OFTEN),
+    L.OPT_CONTENT_FORMAT: (0, 2, _BOTH),
+    L.OPT_MAX_AGE: (0, 4, _TELLS),
+    L.OPT_URI_QUERY: (0, 255, _ASKS | _ASKS_OFTEN),
+    L.OPT_HOP_LIMIT: (1, 1, _ASKS),
+    L.OPT_ACCEPT: (0, 2, _ASKS),
+    L.OPT_LOCATION_QUERY: (0, 255, _TELLS | _TELLS_OFTEN),
+    L.OPT_BLOCK2: (0, 3, _BOTH),
+    L.OPT_BLOCK1: (0, 3, _BOTH),
+    L.OPT_SIZE2: (0, 4, _BOTH),
+    L.OPT_PROXY_URI: (1, 1034, _ASKS),
+    L.OPT_PROXY_SCHEME: (1, 255, _ASKS),
+    L.OPT_SIZE1: (0, 4, _BOTH),
+    L.OPT_ECHO: (1, 40, _BOTH),
+    L.OPT_NO_RESPONSE: (0, 1, _ASKS),
+    L.OPT_REQUEST_TAG: (0, 8, _ASKS | _ASKS_OFTEN),
 }
 
 
@@ -335,29 +340,35 @@ def reset_due(datagram: bytes) -> int | None:
 def screen_options(message: Message) -> int | None:
     """Drop unrecognized elective options; return the first unrecognized critical one's number, or None.
 
-    An option of impossible length or a repeat of an unrepeatable one counts as unrecognized (RFC 7252 5.4).
+    An option of impossible length, a repeat of an unrepeatable one, and one that is defined for requests in a response
+    or the other way round, count as unrecognized (RFC 7252 5.4).  So does a future Location-* option beside Location-*
+    ones, which must not be ignored then (5.10.7).
     """
+    here = _ASKS if is_request(message.code) else _TELLS
     previous = -1
-    unsound = False
+    sound = 0  # so many from the start, as long as all are
+    kept: Options | None = None
     for number, value in message.options:
         rule = _OPTION_RULES.get(number)
-        if rule is None or not rule[0] <= len(value) <= rule[1] or (number == previous and not rule[2]):
-            if number & 1:
+        if (
+            rule is None
+            or not rule[2] & here
+            or not rule[0] <= len(value) <= rule[1]
+            or (number == previous and not rule[2] >> 2 & here)
+        ):
+            if number & 1 or (number | _LATER_LOCATIONS == _LAST_LOCATION and _has_location(message)):
                 return number
-            unsound = True
+            if kept is None:
+                kept = message.options[:sound]
+        elif kept is not None:
+            kept.append((number, value))
+        else:
+            sound += 1
         previous = number
-    if unsound:
-        message.options = _sound_options(message.options)
+    if kept is not None:
+        message.options = kept
     return None
 
 
-def _sound_options(options: "Options") -> "Options":
-    """Options that screen_options has no objection to."""
-    kept: Options = []
-    previous = -1
-    for number, value in options:
-        rule = _OPTION_RULES.get(number)
-        if rule is not None and rule[0] <= len(value) <= rule[1] and (number != previous or rule[2]):
-            kept.append((number, value))
-        previous = number
-    return kept
+def _has_location(message: Message) -> bool:
+    return message.get(L.OPT_LOCATION_PATH) is not None or message.get(L.OPT_LOCATION_QUERY) is not None

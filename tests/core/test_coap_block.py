@@ -5,10 +5,11 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.coap_block import Block, block_of, slice_of
 from holdfast_core.coap_limits import Limits
-from holdfast_core.coap_message import Message, decode, request, response
-from holdfast_core.coap_stack import FailureEvent, ResponseEvent
+from holdfast_core.coap_message import Message, decode, encode, request, response
+from holdfast_core.coap_stack import CoapStack, FailureEvent, ResponseEvent
 from holdfast_core.errors import LocalError, MalformedCoap
 from testkit.coap import Server, block, contexts, datagram, joined, secured, table
+from testkit.link import Random
 
 SIXTEEN = b"0123456789abcdef"
 
@@ -224,6 +225,77 @@ def test_an_early_final_answer_ends_the_upload():
     server.feed(datagram(L.CODE_FORBIDDEN, mtype=L.TYPE_ACK, mid=mid, token=token))
     assert [event.message.code for event in server.events] == [L.CODE_FORBIDDEN]
     assert len(stack._client) == 0
+
+
+class Peer:
+    """A server made by hand, in front of one client stack that uploads."""
+
+    def __init__(self, length, szx=6, secure=False):
+        self.client, self.server = contexts() if secure else (None, None)
+        self.stack = CoapStack(Random(5).octets, limits=Limits(szx=szx))
+        self.stack.request("peer", request(L.CODE_PUT, "/a", bytes(length)), 0, self.client)
+        self.events = []
+
+    def answer(self, code, num=None, more=False, szx=6):
+        """Answer what the client has sent last; returns the Block1 of that as (num, more, szx)."""
+        (raw,) = [out for out, _ in self.stack.take_datagrams()]
+        sent, reply = decode(raw), Message(code)
+        if num is not None:
+            reply.add(L.OPT_BLOCK1, block(num, more, szx))
+        if self.server is not None:
+            opened = self.server.unprotect_request(sent)
+            asked, reply = opened.message, self.server.protect_response(reply, opened.state)
+        else:
+            asked = sent
+        reply.mtype, reply.mid, reply.token = L.TYPE_ACK, sent.mid, sent.token
+        self.events += self.stack.feed(encode(reply), "peer", 0)
+        found = block_of(asked, L.OPT_BLOCK1)
+        return found.num, found.more, found.szx
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("more", [False, True])
+def test_a_success_for_one_block_is_no_success_for_the_next(more, secure):
+    peer = Peer(40, szx=0, secure=secure)
+    for num in range(2):
+        assert peer.answer(L.CODE_CHANGED, num, more, 0) == (num, True, 0)
+        assert peer.events == []
+    assert peer.answer(L.CODE_CHANGED, 2, False, 0) == (2, False, 0)
+    assert [event.message.code for event in peer.events] == [L.CODE_CHANGED]
+    assert len(peer.stack._client) == 0
+
+
+@pytest.mark.parametrize("code", [L.CODE_CREATED, L.CODE_CHANGED, L.CODE_CONTENT, L.CODE_CONTINUE])
+@pytest.mark.parametrize("num", [None, 1])
+def test_an_upload_is_incomplete_when_a_success_does_not_name_its_block(code, num):
+    peer = Peer(40, szx=0)
+    peer.answer(code, num, False, 0)
+    assert [event.reason for event in peer.events] == ["incomplete"]
+    assert len(peer.stack._client) == 0
+    assert peer.stack.take_datagrams() == []
+
+
+def test_a_success_for_one_block_can_make_the_next_smaller():
+    peer = Peer(100, szx=2)
+    assert peer.answer(L.CODE_CHANGED, 0, False, 1) == (0, True, 2)
+    assert peer.answer(L.CODE_CHANGED, 2, False, 1) == (2, True, 1)
+    assert peer.answer(L.CODE_CHANGED, 3, False, 1) == (3, False, 1)
+    assert [event.message.code for event in peer.events] == [L.CODE_CHANGED]
+
+
+def test_the_last_success_names_no_other_block():
+    peer = Peer(30, szx=0)
+    peer.answer(L.CODE_CONTINUE, 0, True, 0)
+    peer.answer(L.CODE_CHANGED, 0, False, 0)
+    assert [event.reason for event in peer.events] == ["incomplete"]
+
+
+def test_a_success_that_needs_no_block_option_ends_an_upload_with_its_last_block():
+    peer = Peer(40, szx=0)
+    for num in range(2):
+        peer.answer(L.CODE_CONTINUE, num, True, 0)
+    peer.answer(L.CODE_CHANGED)
+    assert [event.message.code for event in peer.events] == [L.CODE_CHANGED]
 
 
 def test_the_next_block_waits_for_at_most_one_other_request():
