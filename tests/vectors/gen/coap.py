@@ -242,14 +242,6 @@ def reactions():
         answer(0x5F, 1, rest=continues),
         answer(0x88, 2, rest=option(27, block(1, 0, 0))),
     )
-    for known in (8, 20):
-        for later in (128, 132, 136, 140):
-            numbers = sorted((known, 11, later))
-            deltas = [number - before for number, before in zip(numbers, [0, *numbers], strict=False)]
-            put_a = header(CON, PUT) + b"".join(option(delta, b"a") for delta in deltas)
-            yield reaction(f"location-{known}-and-{later}", "7252:5.10.7", [put_a], answer(0x82))
-    alone = header(CON, PUT) + option(11, b"a") + option(128 - 11, b"x")
-    yield reaction("location-128-alone", "7252:5.4.1", [alone], answer(0x45, rest=OK))
     yield reaction("block1-not-full", "7959:2.2", [put(0, 1, 0, b"short", 1)], answer(0x80, 1, rest=continues))
     yield reaction(
         "block1-over-full", "7959:2.2", [put(0, 0, 0, sixteen + b"!", 1)], answer(0x80, 1, rest=option(27, b""))
@@ -265,9 +257,21 @@ def reactions():
     yield reaction("block2-post", "7959:2.7", [header(CON, POST) + option(23, b"\x10")], answer(0x88))
 
 
+def locations():
+    """More rows of it: options that are kept for the future beside Location-Path and Location-Query."""
+    for known in (8, 20):
+        for later in (128, 132, 136, 140):
+            numbers = sorted((known, 11, later))
+            deltas = [number - before for number, before in zip(numbers, [0, *numbers], strict=False)]
+            put_a = header(CON, PUT) + b"".join(option(delta, b"a") for delta in deltas)
+            yield reaction(f"location-{known}-and-{later}", "7252:5.10.7", [put_a], answer(0x82))
+    alone = header(CON, PUT) + option(11, b"a") + option(128 - 11, b"x")
+    yield reaction("location-128-alone", "7252:5.4.1", [alone], answer(0x45, rest=OK))
+
+
 def main():
     """Write both files."""
-    for name, rows in (("coap_messages", messages()), ("coap_reactions", reactions())):
+    for name, rows in (("coap_messages", messages()), ("coap_reactions", [*reactions(), *locations()])):
         lines = [json.dumps(row) + "\n" for row in rows]
         (HERE / f"{name}.jsonl").write_text("".join(lines))
 
