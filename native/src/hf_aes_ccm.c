@@ -102,6 +102,7 @@ enum hf_status hf_aes_ccm_init(struct hf_aes_ccm *ccm, const uint8_t *key, size_
         return HF_LOCAL;
     }
     ccm->rounds = (uint8_t)hf_aes_expand_key(ccm->round_keys, key, key_len);
+    hf_aes_forget();
     ccm->tag_len = (uint8_t)tag_len;
     return HF_OK;
 }
@@ -124,6 +125,7 @@ enum hf_status hf_aes_ccm_seal(const struct hf_aes_ccm *ccm, const uint8_t nonce
     finish(&run);
     hf_memcpy(sealed + text_len, run.mac, ccm->tag_len);
     hf_wipe(&run, sizeof run);
+    hf_aes_forget();
     return HF_OK;
 }
 
@@ -144,6 +146,7 @@ enum hf_status hf_aes_ccm_open(const struct hf_aes_ccm *ccm, const uint8_t nonce
     finish(&run);
     uint32_t difference = hf_memcmp_ct(run.mac, sealed + text_len, ccm->tag_len);
     hf_wipe(&run, sizeof run);
+    hf_aes_forget();
     HF_CT_UNPOISON(&difference, sizeof difference); /* whether a message is authentic, everyone may know */
     if (difference) {
         hf_wipe(text, text_len);

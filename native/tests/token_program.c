@@ -158,6 +158,17 @@ static bool is_left(const struct hf_grant *grant)
     return false;
 }
 
+/* Whether anything in a scratch is not zero: it held what was decrypted. */
+static bool is_dirty(const uint8_t *scratch, size_t scratch_len)
+{
+    for (size_t i = 0; i < scratch_len; i++) {
+        if (scratch[i] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void token(struct record *record, const struct hf_rules *rules, uint8_t *scratch, size_t scratch_len,
                   struct hf_grant *grant)
 {
@@ -167,12 +178,13 @@ static void token(struct record *record, const struct hf_rules *rules, uint8_t *
         moment.is_fresh = is_fresh;
     }
     memset(grant, 0xA5, sizeof *grant);
+    memset(scratch, 0xA5, scratch_len);
     enum hf_status status = hf_token_verify(rules, &moment, record->field[1], record->len[1], scratch, scratch_len,
                                             grant);
     printf("%d %s", (int)status, hf_detail_text((enum hf_detail)grant->detail));
     if (status == HF_OK) {
         put_grant(grant);
-    } else if (is_left(grant)) {
+    } else if (is_left(grant) || is_dirty(scratch, scratch_len)) {
         printf(" left");
     }
     printf("\n");

@@ -10,6 +10,7 @@ from holdfast_core.errors import (
     DecryptionFailed,
     LocalError,
     MalformedOscore,
+    ReplayDetected,
     UnsupportedAlg,
 )
 from holdfast_core.oscore import SecurityContext, derive, max_id_len
@@ -212,6 +213,32 @@ class Context(TestCase):
             key = derive(prk, id_, None, 10, kind, length)
             for form in (repr(key)[2:-1], key.hex(), repr(SECRET)[2:-1], SECRET.hex(), repr(prk)[2:-1], prk.hex()):
                 self.assertNotIn(form, " ".join(shown))
+
+
+class Malformed(TestCase):
+    """A message that is authentic and makes no sense came all the same: its number is used (RFC 8613 section 8.2)."""
+
+    INNERS = (
+        b"",  # not even a code
+        bytes((L.CODE_CONTENT,)),  # a response
+        bytes((L.CODE_GET, 0xF0)),  # an option whose number is reserved
+        bytes((L.CODE_GET, 0xB3)) + b"ek",  # an option that is cut off
+        bytes((L.CODE_GET, 0xFF)),  # a payload that is none
+        bytes((L.CODE_GET, 0x90)),  # an OSCORE option
+    )
+
+    def sealed(self, mine, inner):
+        outer, state = mine.protect_request(get())
+        outer.payload = mine._sealer.seal(state.nonce, state.aad, inner)
+        return outer
+
+    def test_it_is_refused_once_as_malformed_and_then_as_a_replay(self):
+        for inner in self.INNERS:
+            mine, peer = client(), server()
+            outer = self.sealed(mine, inner)
+            self.assertRaises(MalformedOscore, peer.unprotect_request, outer)
+            self.assertRaises(ReplayDetected, peer.unprotect_request, outer)
+            self.assertEqual(peer.unprotect_request(mine.protect_request(get())[0]).message.path(), "/ekg")
 
 
 class Classes(TestCase):

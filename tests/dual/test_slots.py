@@ -155,6 +155,11 @@ class Lives(TestCase):
         self.assertEqual(State(flash, FLOOR).floor_s, FLOOR + 5)
 
     def test_a_record_of_another_version_stops_the_device(self):
-        flash = saved(b"\x81\x02")
-        with self.assertRaises(StorageFailed):
-            State(flash, FLOOR)
+        flash = FlashFake()
+        State(flash, FLOOR)
+        good = TwoSlots(flash).load()
+        self.assertEqual(State(saved(good), FLOOR).boot, 2)
+        head, version = good[:1], good[1]  # all is as it should be but the version
+        for record in (b"\x81\x02", head + bytes((version + 1,)) + good[2:], head + bytes((version - 1,)) + good[2:]):
+            with self.assertRaises(StorageFailed):
+                State(saved(record), FLOOR)

@@ -79,6 +79,18 @@ def test_option_values(lib):
             assert [status, kid, kid_context] == ["ok", *want], row["id"]
 
 
+def test_two_oscore_options(lib):
+    """RFC 8613 section 2: the option occurs once. A second one is refused, whichever of the two would decrypt."""
+    ends = Ends(lib)
+    outer = decode(ends.ask(1, REQUEST)[0])
+    (value,) = outer.get_all(L.OPT_OSCORE)
+    for values in ((value, value), (value, b""), (b"", value), (value, value, value)):
+        twice = message(outer.code, [(L.OPT_OSCORE, each) for each in values], outer.payload)
+        assert ends.hear(twice)[0] == "malformed-oscore", values
+        assert kit.read_ids(lib, twice)[0] == "malformed-oscore"
+    assert ends.hear(message(outer.code, [(L.OPT_OSCORE, value)], outer.payload))[0] == "ok"
+
+
 # --- contexts ---
 
 
@@ -298,4 +310,4 @@ def test_no_datagram_is_too_long_but_text_is(lib):
     ends = Ends(lib)
     longest = message(L.CODE_PUT, payload=bytes(65534 - 1))
     assert ends.ask(1, longest)[0] is not None
-    assert ends.native.protect_request(2, longest + b"x")[0] == "local"
+    assert ends.native.protect_request(2, longest + b"x")[:2] == ("local", longest + b"x")

@@ -8,7 +8,10 @@ import random
 from ctypes import byref, c_char_p, c_size_t, create_string_buffer
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
 from holdfast_core import labels as L
 from testkit import native_build
@@ -67,6 +70,20 @@ def streamed(lib, name, start, pieces):
     getattr(lib, f"hf_{name}_final")(byref(state), out)
     assert bytes(state)[:32] == bytes(32), "wiped"
     return out.raw
+
+
+def sealed_by_hand(key, nonce, text):
+    """Ciphertext and tag of 8 bytes by RFC 3610, without associated data; the length of the text is cut to 16 bits."""
+
+    def encrypt(mode, blocks):
+        return Cipher(AES(key), mode).encryptor().update(blocks)
+
+    first = bytes((0x19,)) + nonce + (len(text) % 65536).to_bytes(2, "big")
+    mac = encrypt(CBC(bytes(16)), first + text + bytes(-len(text) % 16))[-16:]
+    counters = range(1 + -(-len(text) // 16))
+    stream = encrypt(ECB(), b"".join(b"\1" + nonce + (i % 65536).to_bytes(2, "big") for i in counters))
+    covered = int.from_bytes(text + mac[:8], "big") ^ int.from_bytes(stream[16 : 16 + len(text)] + stream[:8], "big")
+    return covered.to_bytes(len(text) + 8, "big")
 
 
 # --- SHA-256, HMAC, HKDF ---
@@ -188,6 +205,8 @@ def test_ccm_longest_text(lib):
     assert aead.open(nonce, b"", sealed) == (kit.OK, text)
     assert aead.seal(nonce, b"", bytes(65536))[0] == LOCAL
     assert aead.open(nonce, b"", bytes(65536 + 8))[0] == NOT_AUTHENTIC
+    assert aead.open(nonce, b"", sealed_by_hand(key, nonce, bytes(65535))) == (kit.OK, bytes(65535))
+    assert aead.open(nonce, b"", sealed_by_hand(key, nonce, bytes(65536)))[0] == NOT_AUTHENTIC
 
 
 def test_ccm_refuses_every_flip_and_truncation(lib):

@@ -191,6 +191,14 @@ def test_a_group_with_a_member_that_shares_keys_gets_nothing(story, doors, token
     assert refused(story, req_cnf(OWN), doors) == L.ERR_INVALID_REQUEST
 
 
+@pytest.mark.parametrize("token_format", ["reference", "cwt-encrypted", "cwt-nested"])
+def test_a_group_that_has_one_format_gets_nothing_either_when_its_members_share_keys(story, doors, token_format):
+    """One format for all is not enough: a member that shares a key with the server could mint for the others."""
+    for rs_id in ("door", "door2"):
+        change_rs(story, rs_id, token_format=token_format)
+    assert refused(story, req_cnf(OWN), doors) == L.ERR_INVALID_REQUEST
+
+
 def test_a_group_gets_only_what_all_members_understand(story, doors):
     change_rs(story, "door2", scope_map={"other": (("/x", L.METHOD_GET),)})
     assert refused(story, {**req_cnf(OWN), "scope": "read"}, doors) == L.ERR_INVALID_SCOPE

@@ -11,7 +11,7 @@ from holdfast_core.errors import PeerError
 from holdfast_server import store_sqlite
 from holdfast_server.errors import MigrationChanged, StoreLocked
 from holdfast_server.registry import Client
-from holdfast_server.store_sqlite import Store
+from holdfast_server.store_sqlite import DATABASE_NAME, Store
 from testkit.authz import NOW_S, build_story_as, code_params
 
 
@@ -78,6 +78,19 @@ def test_durability_settings_are_on(tmp_path):
     with Store(tmp_path) as store:
         pragmas = {name: store._one(f"PRAGMA {name}")[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_what_is_deleted_is_not_left_in_the_database(tmp_path):
+    """A row that is deleted was a secret often enough: its bytes are overwritten, not only given up."""
+    secret = b"a secret that is over and gone"
+    with Store(tmp_path) as store:
+        store._execute("CREATE TABLE scratch (held BLOB)")
+        store._execute("INSERT INTO scratch VALUES (?)", (secret,))
+        store._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert secret in (tmp_path / DATABASE_NAME).read_bytes()
+        store._execute("DELETE FROM scratch")
+        store._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert secret not in (tmp_path / DATABASE_NAME).read_bytes()
 
 
 # --- migrations ---

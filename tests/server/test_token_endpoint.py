@@ -169,6 +169,7 @@ def test_a_client_of_several_audiences_must_name_one(story, sensor):
 GET_TEMP = bytes.fromhex("81 82 65 2f74656d70 01".replace(" ", ""))  # [["/temp", 1]]
 ALL_LED = bytes.fromhex("81 82 64 2f6c6564 05".replace(" ", ""))  # [["/led", 5]]
 DELETE_LED = bytes.fromhex("81 82 64 2f6c6564 08".replace(" ", ""))
+SOME_OF_LED = bytes.fromhex("81 82 64 2f6c6564 0c".replace(" ", ""))  # PUT, which the names cover, and DELETE
 
 
 def test_an_aif_scope_is_issued_as_it_is_when_the_names_cover_it(story, sensor):
@@ -178,7 +179,9 @@ def test_an_aif_scope_is_issued_as_it_is_when_the_names_cover_it(story, sensor):
     assert story.server.token({"scope": ALL_LED}, sensor, NOW_S)
 
 
-@pytest.mark.parametrize("scope", [DELETE_LED, b"\x80", b"\xff", b"read", GET_TEMP + b"\0", GET_TEMP[:-1] + b"\0"])
+@pytest.mark.parametrize(
+    "scope", [DELETE_LED, SOME_OF_LED, b"\x80", b"\xff", b"read", GET_TEMP + b"\0", GET_TEMP[:-1] + b"\0"]
+)
 def test_an_aif_scope_beyond_the_names_or_malformed_is_refused(story, sensor, scope):
     assert refused(story, {"scope": scope}, sensor) == L.ERR_INVALID_SCOPE
 
