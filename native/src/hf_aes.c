@@ -16,7 +16,7 @@
 #include "hf_aes_x86.h"
 #endif
 
-#define FORGET_LEN 512 /* more than the frames below hf_aes_ccm_seal take with any of our compilers */
+#define FORGET_LEN 400 /* more than the frames below hf_aes_ccm_seal take with any of our compilers */
 
 static inline uint32_t load_le(const uint8_t b[4])
 {
