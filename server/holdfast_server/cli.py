@@ -1,6 +1,7 @@
 """`holdfast server`: make an authorization server, fill its registry, run it, look after it."""
 
 import secrets
+import sqlite3
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,11 +164,20 @@ def _findings(admin: "Admin") -> list[tuple[str, bool, str]]:
         ("clock", not admin.clock_doubt, admin.clock_doubt or "agrees with what was last seen"),
         ("signing keys", signing >= 2, f"{signing}, of which one is current and one is next"),
     ]
+    findings.append(("database", *_database(admin)))
     for path, wanted in ((config.state, 0o700), (config.state / DATABASE_NAME, 0o600)):
         mode = path.stat().st_mode & 0o777
         findings.append((f"mode of {path.name}", mode == wanted, f"{mode:o}, to be {wanted:o}"))
     counts = [(name, len(getattr(admin.store, name)())) for name in ("clients", "resource_servers", "users")]
     return findings + [(name.replace("_", " "), True, str(count)) for name, count in counts]
+
+
+def _database(admin: "Admin") -> tuple[bool, str]:
+    try:
+        admin.store.check_writable()
+    except sqlite3.Error as error:
+        return False, f"cannot be written: {error}"
+    return True, "can be written"
 
 
 def _certificate(config: configuration.Config) -> tuple[bool, str]:

@@ -2,33 +2,29 @@
 
 One wake-up reads a batch of datagrams, answers them inside one transaction of the
 store, and sends nothing before it is committed: a whole batch costs one fsync, and
-no answer can leave whose state might be lost. When the commit fails the process
-must end (what it remembers is ahead of what is stored), and a restart recovers. When
-no transaction can be begun, nothing has happened yet, and it is tried again.
+no answer can leave whose state might be lost. When the store cannot be used, as on a
+full disk, everything in the batch is undone and answered 5.03, and serving goes on.
+Sender sequence numbers are reserved outside of that transaction, for themselves.
 """
 
 import asyncio
 import contextlib
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, response
 from holdfast_core.coap_stack import CoapStack, Incoming, RequestEvent
-from holdfast_server.coap_site import CoapSite
+from holdfast_server.coap_site import CoapSite, unavailable
+from holdfast_server.store_sqlite import is_unavailable
 
 Address = Any
 BATCH = 32
 """Datagrams read at one wake-up: enough to share a commit, few enough to let HTTPS breathe."""
 MAX_DATAGRAM_LEN = 2048
 RECEIVE_BUFFER_LEN = 1 << 20
-RETRY_MS = 500
-"""Until the database is asked again, when somebody else holds it: HTTPS breathes meanwhile, since asking waits too.
-
-Devices retransmit after 2 s.
-"""
-
 Transaction = Callable[[], contextlib.AbstractContextManager[None]]
 
 
@@ -37,7 +33,8 @@ class CoapShell:
 
     transaction: makes the context manager around a batch. wall_s, monotonic_ms: clocks.
     on_error: told about a bug that one request met; it is undone and answered 5.00.
-    on_fault: told about an exception that ends the service (the caller stops the process).
+    on_unavailable: told about what the store failed by; the batch is undone and answered 5.03.
+    on_fault: told about a bug of the stack, which ends the service (the caller stops the process).
     """
 
     def __init__(
@@ -48,6 +45,7 @@ class CoapShell:
         wall_s: Callable[[], int],
         monotonic_ms: Callable[[], int],
         on_error: Callable[[Exception], None],
+        on_unavailable: Callable[[Exception], None],
         on_fault: Callable[[Exception], None],
     ) -> None:
         self._stack = stack
@@ -56,6 +54,7 @@ class CoapShell:
         self._wall_s = wall_s
         self._monotonic_ms = monotonic_ms
         self._on_error = on_error
+        self._on_unavailable = on_unavailable
         self._on_fault = on_fault
         self._socket: socket.socket | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -88,44 +87,53 @@ class CoapShell:
         """One wake-up: everything that has come or is due, one commit, then everything that goes out."""
         if self._socket is None:
             return
-        begun = False
         try:
-            with self._transaction():
-                begun = True
-                self._work(self._socket)
+            self._work(self._socket)
             self._send(self._socket)
-        except Exception as fault:  # noqa: BLE001 - whatever broke the commit, nothing may be sent
-            if begun:
-                self.stop()
-                self._on_fault(fault)
-            else:
-                self._on_error(fault)
-                asyncio.get_running_loop().remove_reader(self._socket)  # what has come waits in it
-                self._wait(RETRY_MS, self._turn_again)
+        except Exception as fault:  # noqa: BLE001 - what the stack remembers may be torn, so nothing more is sent
+            self.stop()
+            self._on_fault(fault)
             return
         self._arm()
 
-    def _turn_again(self) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().add_reader(self._socket, self._turn)
-            self._turn()
-
     def _work(self, bound: socket.socket) -> None:
         now_ms = self._monotonic_ms()
+        events: list[Any] = []
         for datagram, peer in _received(bound):
-            self._answer(self._stack.feed(datagram, peer, now_ms), now_ms)
-        self._answer(self._stack.tick(now_ms), now_ms)
+            with self._store_failures():
+                events += self._stack.feed(datagram, peer, now_ms)
+        events += self._stack.tick(now_ms)
+        asked = [event.incoming for event in events if isinstance(event, RequestEvent)]
+        for incoming, answer in zip(asked, self._answers_to(asked), strict=True):
+            with self._store_failures():
+                self._stack.respond(incoming, answer, now_ms)
 
-    def _answer(self, events: list[Any], now_ms: int) -> None:
-        for event in events:
-            if isinstance(event, RequestEvent):
-                self._stack.respond(event.incoming, self._answer_to(event.incoming), now_ms)
+    @contextlib.contextmanager
+    def _store_failures(self) -> Iterator[None]:
+        """A context whose party needs new sequence numbers stays silent while none can be reserved; peers ask again."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._on_unavailable(error)
+
+    def _answers_to(self, asked: list[Incoming]) -> list[Message]:
+        """An answer to each, all of them committed; or 5.03 to each, and nothing has happened."""
+        if not asked:
+            return []
+        try:
+            with self._transaction():
+                return [self._answer_to(incoming) for incoming in asked]
+        except sqlite3.Error as error:
+            self._on_unavailable(error)
+            return [unavailable() for _ in asked]
 
     def _answer_to(self, incoming: Incoming) -> Message:
         try:
             with self._transaction():
                 return self._site.answer(incoming.message, incoming.context, self._wall_s())
-        except Exception as error:  # noqa: BLE001 - one request's bug must not end the service for all
+        except Exception as error:  # one request's bug must not end the service for all
+            if is_unavailable(error):
+                raise
             self._on_error(error)
             return response(L.CODE_INTERNAL_SERVER_ERROR)
 
@@ -136,15 +144,13 @@ class CoapShell:
                 bound.sendto(datagram, address)
 
     def _arm(self) -> None:
-        due_ms = self._stack.next_deadline_ms()
-        self._wait(None if due_ms is None else due_ms - self._monotonic_ms(), self._turn)
-
-    def _wait(self, delay_ms: int | None, then: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if delay_ms is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0, delay_ms) / 1000, then)
+        due_ms = self._stack.next_deadline_ms()
+        if due_ms is not None:
+            delay_s = max(0, due_ms - self._monotonic_ms()) / 1000
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._turn)
 
 
 def _received(bound: socket.socket) -> Iterator[tuple[bytes, Address]]:

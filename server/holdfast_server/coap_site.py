@@ -22,7 +22,7 @@ from holdfast_server.ace_cbor import (
 )
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import NOBODY, Caller
-from holdfast_server.errors import OAuthError, ServerRefusal
+from holdfast_server.errors import RETRY_AFTER_S, OAuthError, ServerRefusal
 
 LINKS = b"</token>;ct=19,</introspect>;ct=19"
 DEFAULT_MAX_AGE_S = 60
@@ -62,7 +62,7 @@ class CoapSite:
         except OAuthError as refused:
             return _error(refused.coap_code, refused.ace_error, refused.description)
         except ServerRefusal as refused:
-            return response(refused.coap_code)
+            return unavailable() if refused.coap_code == L.CODE_SERVICE_UNAVAILABLE else response(refused.coap_code)
 
     def _token(self, payload: bytes, caller: Caller, now_s: int) -> Message:
         answer = self._authz.token(decode_token_request(payload), caller, now_s)
@@ -74,6 +74,11 @@ class CoapSite:
     def _introspect(self, payload: bytes, caller: Caller, now_s: int) -> Message:
         answer = self._authz.introspect(decode_introspection_request(payload), caller, now_s)
         return response(L.CODE_CREATED, encode_introspection_answer(answer), L.CF_ACE_CBOR)
+
+
+def unavailable() -> Message:
+    """The answer while this server cannot serve (RFC 7252 section 5.9.3.4)."""
+    return response(L.CODE_SERVICE_UNAVAILABLE).add(L.OPT_MAX_AGE, RETRY_AFTER_S)
 
 
 def _caller(context: SecurityContext) -> Caller:

@@ -20,6 +20,9 @@ from holdfast_core import labels as L
 from holdfast_core.errors import LocalError, PeerError
 from holdfast_core.names import ERROR_NAMES
 
+RETRY_AFTER_S = 5
+"""Retry-After of 429 and 503, Max-Age of 4.29 and 5.03 (RFC 8516): a command or a backup is in the way for moments."""
+
 
 class ServerRefusal(PeerError):
     """Common root of what token, introspect and revoke raise: has coap_code, http_status, ace_error, description."""

@@ -24,12 +24,13 @@ from holdfast_server.authenticator import Authenticator
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.authorize_shell import AuthorizePages
 from holdfast_server.browser_session import BrowserSessions
+from holdfast_server.errors import RETRY_AFTER_S
 from holdfast_server.forms import MAX_FORM_LEN
-from holdfast_server.log_shell import log_bug
+from holdfast_server.log_shell import log_bug, log_unavailable
 from holdfast_server.login_shell import Door
 from holdfast_server.oauth_shell import OAuthEndpoints
 from holdfast_server.pages import Pages
-from holdfast_server.store_sqlite import is_busy
+from holdfast_server.store_sqlite import is_unavailable
 
 Clock = Callable[[], int]
 
@@ -44,8 +45,6 @@ SECURITY_HEADERS = (
 DEFAULT_CSP = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 NOT_KEPT = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))  # RFC 6749 section 5.1 asks for both
-RETRY_AFTER_S = 5
-"""When somebody else holds the database: a command or a backup does so for moments."""
 BODY_TIMEOUT_S = 10
 """From the first look at a request to the last octet of its form; a form is one or two packets."""
 
@@ -63,11 +62,13 @@ def build_app(
     monotonic_ms: Clock = _monotonic_ms,
     server_name: str = "Holdfast",
     not_ready: Callable[[], str] = lambda: "",
+    on_unavailable: Callable[[Exception], None] = log_unavailable,
 ) -> ASGIApp:
     """The whole HTTPS application of one authorization server.
 
     clock: integer seconds since 1970. monotonic_ms: milliseconds that never go back, for how often a login may be
-    tried. not_ready: why the process cannot serve, constant text (for /readyz).
+    tried. not_ready: why the process cannot serve, constant text (for /readyz). on_unavailable: told
+    what the database failed by.
     Cookies are Secure and HSTS is sent exactly when the issuer is an https URI.
     """
     secure = authz_server.settings.issuer.startswith("https://")
@@ -101,7 +102,7 @@ def build_app(
         ],
         exception_handlers={
             HTTPException: _refusal(door),
-            sqlite3.OperationalError: _busy(door),
+            sqlite3.Error: _unavailable(door, on_unavailable),
             Exception: _fault(door),
         },
     )
@@ -124,19 +125,16 @@ def _refusal(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
     return refuse
 
 
-def _busy(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Answer 503 when somebody else holds the database for longer than the store waits: nothing has happened yet."""
+def _unavailable(door: Door, told: Callable[[Exception], None]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Answer 503 when the database cannot be used: nothing has happened, since nothing is sent before a commit."""
 
     async def try_again(request: Request, exc: Exception) -> Response:
-        if not is_busy(exc):
+        if not is_unavailable(exc):
             raise exc
-        log_bug(exc, "database-busy")
+        told(exc)
         if _is_browser(request):
-            answer = door.problem("This server is busy", "Wait a minute, then try again.", 503)
-        else:
-            answer = Response(status_code=503)
-        answer.headers["retry-after"] = str(RETRY_AFTER_S)
-        return answer
+            return door.problem("This server is busy", "Wait a minute, then try again.", 503)
+        return Response(status_code=503)
 
     return try_again
 
@@ -205,6 +203,8 @@ class _Guard:
                 extra = [pair for pair in self._headers if pair[0] not in present]
                 if b"content-security-policy" not in present:
                     extra.append((b"content-security-policy", DEFAULT_CSP))
+                if message["status"] in (429, 503) and b"retry-after" not in present:
+                    extra.append((b"retry-after", b"%d" % RETRY_AFTER_S))
                 if b"cache-control" not in present:
                     extra += NOT_KEPT
                 message = {**message, "headers": [*message["headers"], *extra]}

@@ -1,7 +1,7 @@
 """`holdfast server serve`: one process, one event loop, CoAP and HTTPS over the same authorization server.
 
 Starts everything, says that it is ready, sweeps what has expired, and stops
-cleanly on SIGTERM and SIGINT. When the CoAP side cannot commit, the process ends
+cleanly on SIGTERM and SIGINT. When the CoAP stack itself breaks, the process ends
 with an error, so that whoever watches it starts it again.
 """
 
@@ -35,6 +35,7 @@ from holdfast_server.config import check_tls
 from holdfast_server.http_shell import build_app
 from holdfast_server.log_shell import log, log_bug, start_logging
 from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.readiness_shell import Readiness
 from holdfast_server.store_sqlite import Store
 from holdfast_server.web_shell import WebServer, listening, make_web_server
 
@@ -57,9 +58,10 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     config, store = admin.config, admin.store
     check_tls(config)
     clock = WatchedClock(store, config.settings, _wall_s)
+    readiness = Readiness(store, clock, _monotonic_ms)
     authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes, clock.guard)
     faults: list[Exception] = []
-    web = _web_server(authz_server, admin, clock.now_s, not_ready=lambda: _not_working(admin, clock, faults))
+    web = _web_server(authz_server, admin, clock.now_s, readiness)
     _stop_on_signals(web)
 
     def on_fault(fault: Exception) -> None:
@@ -74,11 +76,20 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
         trace=tracer("AS", _write_line) if trace else None,
         admission=TokenBucket().admit,
     )
-    coap = CoapShell(stack, CoapSite(authz_server), store.transaction, clock.now_s, _monotonic_ms, log_bug, on_fault)
+    coap = CoapShell(
+        stack,
+        CoapSite(authz_server),
+        store.transaction,
+        clock.now_s,
+        _monotonic_ms,
+        log_bug,
+        readiness.failed,
+        on_fault,
+    )
     with listening(config.http) as bound:
         address = _start(coap, admin)
         try:
-            async with _looking_after(admin, clock):
+            async with _looking_after(admin, clock, readiness.failed):
                 _say_ready(bound, address)
                 await web.serve([bound])
         finally:
@@ -97,7 +108,7 @@ def _start(coap: CoapShell, admin: Admin) -> tuple[str, int]:
 
 
 def _web_server(
-    authz_server: AuthorizationServer, admin: Admin, clock: Callable[[], int], *, not_ready: Callable[[], str]
+    authz_server: AuthorizationServer, admin: Admin, clock: Callable[[], int], readiness: Readiness
 ) -> WebServer:
     app = build_app(
         authz_server,
@@ -106,19 +117,10 @@ def _web_server(
         clock,
         monotonic_ms=_monotonic_ms,
         server_name=admin.config.name,
-        not_ready=not_ready,
+        not_ready=readiness.lacks,
+        on_unavailable=readiness.failed,
     )
     return make_web_server(app, admin.config)
-
-
-def _not_working(admin: Admin, clock: WatchedClock, faults: list[Exception]) -> str:
-    """Why this server is not ready, or ""."""
-    try:
-        admin.store.audit_rows(1)
-    except sqlite3.Error:
-        return "the database does not answer"
-    clock.now_s()
-    return "it is about to stop" if faults else clock.guard.doubt
 
 
 def _stop_on_signals(web: WebServer) -> None:
@@ -128,7 +130,9 @@ def _stop_on_signals(web: WebServer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _looking_after(admin: Admin, clock: WatchedClock) -> AsyncIterator[None]:
+async def _looking_after(
+    admin: Admin, clock: WatchedClock, failed: Callable[[sqlite3.Error], None]
+) -> AsyncIterator[None]:
     """Beside the servers, watch the clock and delete what has expired."""
 
     async def look() -> None:
@@ -141,7 +145,7 @@ async def _looking_after(admin: Admin, clock: WatchedClock) -> AsyncIterator[Non
                     more = sweep_by(clock.guard, admin.store, admin.config.audit_days)
                     sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
             except sqlite3.Error as error:
-                log_bug(error, "sweep-failed")
+                failed(error)
             await asyncio.sleep(0 if more else WATCH_EVERY_S)
 
     task = asyncio.create_task(look())

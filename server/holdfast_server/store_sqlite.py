@@ -26,6 +26,9 @@ from holdfast_server.store_tokens import TokenRows
 DATABASE_NAME = "holdfast.db"
 LOCK_NAME = "lock"
 BUSY_TIMEOUT_MS = 5000  # an operator's command or a backup tool may be in the way for moments
+IMPATIENT_MS = 50
+"""After having waited in vain, until it is free again: the server answers others meanwhile."""
+PROBE_MS = 500
 # After a restore from backup, counters jump by this: more than any server uses between two backups.
 EPOCH_JUMP = 1 << 24
 
@@ -45,6 +48,7 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
         self.path.chmod(0o700)
         self._lock_fd = _take_lock(self.path / LOCK_NAME) if serving else None
         self._depth = 0
+        self._waits_ms = BUSY_TIMEOUT_MS
         try:
             self._connection = _connect(self.path / DATABASE_NAME)
             self._migrate(now_s)
@@ -72,7 +76,10 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
     def transaction(self) -> Iterator[None]:
         """Everything inside is committed, or on an exception undone; nested calls are savepoints."""
         depth = self._depth
-        self._execute("BEGIN IMMEDIATE" if depth == 0 else f"SAVEPOINT level{depth}")
+        if depth == 0:
+            self._begin()
+        else:
+            self._execute(f"SAVEPOINT level{depth}")
         self._depth = depth + 1
         try:
             yield
@@ -82,6 +89,28 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
             raise
         finally:
             self._depth = depth
+
+    def _begin(self) -> None:
+        try:
+            self._execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            self._wait_at_most(IMPATIENT_MS)
+            raise
+        if self._waits_ms != BUSY_TIMEOUT_MS:
+            self._wait_at_most(BUSY_TIMEOUT_MS)
+
+    def _wait_at_most(self, waits_ms: int) -> None:
+        self._waits_ms = waits_ms
+        self._execute(f"PRAGMA busy_timeout = {waits_ms}")
+
+    def check_writable(self) -> None:
+        """Write one row as it is, which goes to the disk as any other write does. Raises sqlite3.Error."""
+        before_ms = self._waits_ms
+        self._wait_at_most(PROBE_MS)
+        try:
+            self._execute("UPDATE clock SET seen_s = seen_s")
+        finally:
+            self._wait_at_most(before_ms)
 
     def _undo(self, depth: int) -> None:
         """Roll back; SQLite itself has already done so after some errors, a full disk for one."""
@@ -148,10 +177,26 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
             self._execute("INSERT INTO migrations VALUES (?, ?, ?, ?)", (number, name, checksum, now_s))
 
 
-def is_busy(error: BaseException) -> bool:
-    """Whether somebody else held the database for longer than BUSY_TIMEOUT_MS."""
+UNAVAILABLE = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
+)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database cannot be used now (held by somebody, no room, damaged): no fault of a request."""
     # Extended codes, such as that of a snapshot that is too old, have the plain one in their low octet.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in UNAVAILABLE
 
 
 def _take_lock(path: Path) -> int:

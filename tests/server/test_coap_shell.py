@@ -19,7 +19,7 @@ from holdfast_server.coap_shell import BATCH, CoapShell
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.party_contexts import PartyContexts
 from testkit.as_peer import Peer, context_of, until
-from testkit.authz import EKG, NOW_S
+from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE
 
 UNKNOWN = {L.INTRO_TOKEN: b"unknown"}
 INACTIVE = cbor.encode({L.INTRO_ACTIVE: False})
@@ -32,6 +32,7 @@ class Served:
         self.story = story
         self.commits = 0
         self.errors = []
+        self.failures = []
         self.faults = []
         self.begins_fail = self.commits_fail = 0
         self.stack = CoapStack(os.urandom, PartyContexts(story.store), SERVER_LIMITS, admission=admission)
@@ -43,6 +44,7 @@ class Served:
             lambda: NOW_S,
             lambda: int(asyncio.get_running_loop().time() * 1000),
             self.errors.append,
+            self.failures.append,
             self.faults.append,
         )
 
@@ -57,6 +59,7 @@ class Served:
             if outer:
                 self.commits += 1
                 if self.commits_fail:
+                    self.commits_fail -= 1
                     raise sqlite3.OperationalError("disk full")
 
     def context(self, sequence=0):
@@ -72,6 +75,16 @@ async def serving(served):
             yield peer
     finally:
         served.shell.stop()
+
+
+def exchange(token):
+    """The EKG's token exchange for the tube, as the payload's map."""
+    return {
+        L.ACE_GRANT_TYPE: L.PRIV_GRANT_TOKEN_EXCHANGE,
+        L.PRIV_SUBJECT_TOKEN: token,
+        L.ACE_AUDIENCE: TUBE,
+        L.ACE_SCOPE: "read_result",
+    }
 
 
 def run(served, scene):
@@ -138,55 +151,93 @@ def test_a_batch_of_datagrams_is_one_commit(story):
     run(served, scene)
 
 
-def test_when_the_commit_fails_nothing_is_sent_and_the_owner_is_told_once(story):
+@pytest.mark.parametrize("fails", ["commits_fail", "begins_fail"])
+def test_when_the_store_fails_it_is_5_03_and_nothing_has_happened_and_the_next_is_served(story, fails):
     served = Served(story)
 
     async def scene(peer):
         context = served.context()
         await peer.post("/introspect", UNKNOWN, context)
-        got = len(peer.datagrams)
-        served.commits_fail = 1
-        peer.stack.request(
-            peer.server, request(L.CODE_POST, "/introspect", cbor.encode(UNKNOWN), L.CF_ACE_CBOR), peer.now_ms, context
-        )
-        peer.flush()
-        await until(lambda: served.faults)
-        peer.throw(b"\x40\x01\x00\x01")
-        for _ in range(50):
-            await asyncio.sleep(0)
-        assert len(peer.datagrams) == got
+        token = story.doctor_token()["access_token"]
+        rows = len(story.store.audit_rows())
+        setattr(served, fails, 2)
+        for _ in range(2):
+            answer = await peer.post("/token", exchange(token), context)
+            assert (answer.code, answer.payload) == (L.CODE_SERVICE_UNAVAILABLE, b"")
+            assert answer.uint(L.OPT_MAX_AGE) == 5
+        assert len(story.store.audit_rows()) == rows
+        answer = await peer.post("/token", exchange(token), context)
+        assert answer.code == L.CODE_CREATED
 
     run(served, scene)
-    assert [str(fault) for fault in served.faults] == ["disk full"]
+    assert len(served.failures) == 2
+    assert (served.errors, served.faults) == ([], [])
 
 
-def test_when_somebody_else_holds_the_database_it_is_tried_again_and_nothing_is_lost(story, monkeypatch):
-    monkeypatch.setattr("holdfast_server.coap_shell.RETRY_MS", 10)
+def test_a_retransmission_of_what_failed_gets_5_03_again_and_never_what_was_undone(story):
     served = Served(story)
 
     async def scene(peer):
         context = served.context()
-        served.begins_fail = 5
-        answer = await peer.post("/introspect", UNKNOWN, context)
-        assert answer.payload == INACTIVE
+        await peer.post("/introspect", UNKNOWN, context)
+        token = story.doctor_token()["access_token"]
+        served.commits_fail = 1
+        asked = request(L.CODE_POST, "/token", cbor.encode(exchange(token)), L.CF_ACE_CBOR)
+        outer, state = context.protect_request(asked)
+        outer.mtype, outer.mid, outer.token = L.TYPE_CON, 4712, b"again"
+        got = len(peer.datagrams)
+        for count in (1, 2):
+            peer.throw(encode(outer))
+            await until(lambda count=count: len(peer.datagrams) >= got + count)
+        assert peer.datagrams[got] == peer.datagrams[got + 1]
+        inner = context.unprotect_response(decode(peer.datagrams[got]), state)
+        assert inner.code == L.CODE_SERVICE_UNAVAILABLE
 
     run(served, scene)
-    assert [str(error) for error in served.errors] == ["database is locked"] * 5
-    assert served.faults == []
 
 
-def test_while_somebody_else_holds_the_database_the_rest_of_the_process_is_served(story):
+def test_when_no_numbers_can_be_reserved_a_challenge_is_not_sent_and_all_others_are_served(story):
     served = Served(story)
 
     async def scene(peer):
-        served.begins_fail = 1000
-        peer.throw(b"\x40\x01\x00\x01")
-        await until(lambda: served.errors)
-        for _ in range(50):
-            await asyncio.sleep(0)
-        assert len(served.errors) == 1
+        context = served.context()
+        await peer.post("/introspect", UNKNOWN, context)
+        story.store._execute("PRAGMA query_only = 1")
+        other = context_of(story.store.oscore_party(client_id=DOCTOR_APP))
+        outer, _ = other.protect_request(request(L.CODE_POST, "/token", b"\xa0", L.CF_ACE_CBOR))
+        outer.mtype, outer.mid, outer.token = L.TYPE_CON, 4713, b"new"
+        got = len(peer.datagrams)
+        peer.throw(encode(outer))
+        await until(lambda: served.failures)
+        assert len(peer.datagrams) == got
+        answer = await peer.post("/token", exchange(b"x"), context)
+        assert answer.code == L.CODE_SERVICE_UNAVAILABLE
+        story.store._execute("PRAGMA query_only = 0")
+        outer.mid = 4714
+        peer.throw(encode(outer))
+        await until(lambda: len(peer.datagrams) > got + 1)
 
     run(served, scene)
+    assert served.faults == []
+
+
+def test_a_bug_of_the_stack_ends_the_service_and_the_owner_is_told_once(story, monkeypatch):
+    served = Served(story)
+
+    def torn(*_):
+        raise KeyError("torn")
+
+    async def scene(peer):
+        monkeypatch.setattr(served.stack, "feed", torn)
+        peer.throw(b"\x40\x01\x00\x01")
+        await until(lambda: served.faults)
+        peer.throw(b"\x40\x01\x00\x01")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert peer.datagrams == []
+
+    run(served, scene)
+    assert [type(fault) for fault in served.faults] == [KeyError]
 
 
 def test_a_bug_in_one_request_is_undone_and_answered_5_00_and_the_next_is_served(story, monkeypatch):

@@ -186,7 +186,7 @@ def test_while_somebody_else_holds_the_database_it_is_503_and_afterwards_all_is_
     assert (page.status_code, "This server is busy" in page.text) == (503, True)
     for answer in (told, page):
         assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("5", "no-store")
-    assert [record.getMessage().split()[0] for record in caplog.records] == ["event=database-busy"] * 2
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["event=database-unavailable"] * 2
     assert app.token(fields).status_code == 200
     assert "Allow access?" in browser.log_in(login).text
 
