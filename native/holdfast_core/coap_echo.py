@@ -9,10 +9,32 @@ made for, and not beyond a restart, as the secret is drawn anew.
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, encode_options
 from holdfast_core.crypto import equal, hmac_sha256
+from holdfast_core.sender_sequence import SequenceExhausted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from holdfast_core.oscore import RequestState, SecurityContext
 
 MAX_AMPLIFICATION = 3  # bytes of answer for one of a request whose source may be false (RFC 9175 section 2.4)
+REMAKE_MS = 1000  # between challenges of a context for requests that are not new
 _TIME_LEN = 6
 _MAC_LEN = 8  # RFC 9175 section 5: 64 bits
+
+
+class Challenge:
+    """The protected 4.01 with Echo that was made last for a context whose replay window is lost.
+
+    answer: the message, and what is inside it; number: of the request it answers; until_ms: how long it leaves its
+    reader time; made_ms: when a sender sequence number was used up last.
+    """
+
+    __slots__ = ("answer", "made_ms", "number", "until_ms")
+
+    def __init__(self, number: int, answer: "tuple[Message, Message]", made_ms: int, until_ms: int) -> None:
+        self.number = number
+        self.answer = answer
+        self.made_ms = made_ms
+        self.until_ms = until_ms
 
 
 class EchoMint:
@@ -47,6 +69,32 @@ class EchoMint:
             return answer
         challenge = Message(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, self.mint(binding, now_ms))
         return challenge if _size(challenge) <= limit else Message(L.CODE_UNAUTHORIZED)
+
+    def challenge(
+        self, context: "SecurityContext", state: "RequestState", binding: bytes, now_ms: int
+    ) -> "tuple[Message, Message] | None":
+        """Return a 4.01 with Echo, outer and inner, for an authentic request that may be old; None for silence.
+
+        Only the context's peer can make a request, but anybody can send it again.  So a number beyond all that were
+        challenged gets a challenge of its own; the last number gets the same one again, without a Partial IV more;
+        and what cannot be new uses up one sender sequence number in REMAKE_MS, from wherever it comes.
+        """
+        known = context.challenge
+        if known is not None and state.number <= known.number:
+            if state.number == known.number and now_ms < known.until_ms:
+                return known.answer
+            if now_ms - known.made_ms < REMAKE_MS:
+                return None
+        inner = Message(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, self.mint(binding, now_ms))
+        try:
+            answer = context.protect_response(inner, state, True), inner
+        except SequenceExhausted:  # nothing can be protected any more, so nothing is said
+            return None
+        if known is None or state.number >= known.number:
+            context.challenge = Challenge(state.number, answer, now_ms, now_ms + self._lifetime_ms // 2)
+        else:
+            known.made_ms = now_ms
+        return answer
 
     def _mac(self, stamp: bytes, binding: bytes) -> bytes:
         return hmac_sha256(self._secret, stamp + binding)[:_MAC_LEN]

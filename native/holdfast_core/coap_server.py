@@ -135,13 +135,18 @@ class Server:
         binding = context.recipient_id + b"/" + (context.id_context or b"")
         if self._echo.accepts(incoming.message.get(L.OPT_ECHO), binding, now_ms):
             context.accept(incoming.state)  # type: ignore[arg-type]  # set together with the context
+            context.challenge = None
             return True
-        incoming.exchange = self._messages.remember(incoming.peer, incoming.mid or 0, now_ms)
-        answer = Message(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, self._echo.mint(binding, now_ms))
-        try:
-            self._answer(incoming, answer, now_ms, with_piv=True)
-        except SequenceExhausted:
-            incoming.answered = True  # nothing can be protected any more, so nothing is said
+        incoming.answered = True
+        known, state = context.challenge, incoming.state
+        if known is not None and state.number <= known.number and not self._admits(incoming.peer, now_ms):  # type: ignore[union-attr]
+            return False  # anybody can send a request again, and is charged for it like anybody
+        challenge = self._echo.challenge(context, state, binding, now_ms)  # type: ignore[arg-type]
+        if challenge is not None:
+            incoming.exchange = self._messages.remember(incoming.peer, incoming.mid or 0, now_ms)
+            outer = challenge[0].copy()
+            outer.token = incoming.message.token
+            self._send(incoming, outer, challenge[1], now_ms)
         return False
 
     def _dispatch(self, incoming: Incoming, now_ms: int) -> None:
@@ -176,7 +181,7 @@ class Server:
         """Collect the body; True when it is whole, else the block has been answered with 2.31."""
         message = incoming.message
         incoming.key = transfer_key(incoming.peer, incoming.context, message)
-        body = self.uploads.take(incoming.key, block, message, incoming.context, now_ms)
+        body = self.uploads.take(incoming.key, block, message, now_ms)
         if body is None:
             self._answer(incoming, self._with_block1(incoming, Message(L.CODE_CONTINUE)), now_ms)
             return False
@@ -243,16 +248,12 @@ class Server:
 
     def _fit(self, incoming: Incoming, message: Message, now_ms: int) -> Message:
         """Cut a response to its block, and keep the whole for the requests to come."""
-        if incoming.block1 is None and incoming.block2 is None:
-            szx = self._limits.nosec_szx if incoming.context is None else self._limits.szx
-            if len(message.payload) <= 16 << szx:
-                return message
         block = self._block2(incoming)
         if (block.num and _is_success(message.code)) or len(message.payload) > block.size:
             if incoming.key is None:
                 incoming.key = transfer_key(incoming.peer, incoming.context, incoming.message)
             whole = with_etag(message)
-            self.renderings.keep(incoming.key, whole.copy().remove(L.OPT_OBSERVE), incoming.context, now_ms)
+            self.renderings.keep(incoming.key, whole.copy().remove(L.OPT_OBSERVE), now_ms)
             message = slice_of(whole, block)
         return self._with_block1(incoming, message)
 
@@ -276,10 +277,13 @@ class Server:
             answer.add(L.OPT_MAX_AGE, _RETRY_AFTER_S)
         self._answer(incoming, self._with_block1(incoming, answer), now_ms)
 
-    def _answer(self, incoming: Incoming, message: Message, now_ms: int, with_piv: bool = False) -> None:
-        """Protect and send: on the ACK while that is possible, else as a message of its own."""
+    def _answer(self, incoming: Incoming, message: Message, now_ms: int) -> None:
+        """Protect and send."""
         incoming.answered = True
-        outer, inner = _protected(incoming, message, with_piv)
+        self._send(incoming, *_protected(incoming, message, with_piv=False), now_ms)
+
+    def _send(self, incoming: Incoming, outer: Message, inner: Message | None, now_ms: int) -> None:
+        """Send an answer: on the ACK while that is possible, else as a message of its own."""
         if incoming.mtype == L.TYPE_CON and not incoming.acknowledged:
             outer.mtype = L.TYPE_ACK
             outer.mid = incoming.mid

@@ -23,6 +23,8 @@ from holdfast_core.sender_sequence import SenderSequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from holdfast_core.coap_echo import Challenge
+
     Options = list[tuple[int, bytes]]
 
 OSCORE_VERSION = 1  # RFC 8613 section 5.4
@@ -87,7 +89,7 @@ class SecurityContext:
     master_secret, master_salt: bytes of any length; not kept.  sender_id, recipient_id: 0..max_id_len(alg) bytes,
     different.  id_context: bytes or None.  alg: COSE AEAD number.  hkdf: L.ALG_HMAC_256_256 means HKDF SHA-256.
     sequence, replay: None only for keys that nobody has used before; after a restart the caller brings both.
-    owner: free for the application.
+    owner: free for the application.  challenge: the server's, while its replay window is lost (coap_echo.py).
     Raises UnsupportedAlg; LocalError on IDs that RFC 8613 section 3.3 forbids.
     """
 
@@ -99,6 +101,7 @@ class SecurityContext:
         "_sealer",
         "_sender_nonce",
         "alg",
+        "challenge",
         "id_context",
         "owner",
         "recipient_id",
@@ -131,6 +134,7 @@ class SecurityContext:
         self.sequence = SenderSequence() if sequence is None else sequence
         self.replay = ReplayWindow() if replay is None else replay
         self.owner: object = None
+        self.challenge: Challenge | None = None
         secret = master_secret.reveal() if isinstance(master_secret, Secret) else master_secret
         prk = hkdf_extract(master_salt, secret)
         self._sealer = Aead(alg, derive(prk, sender_id, id_context, alg, "Key", key_len))
