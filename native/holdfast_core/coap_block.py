@@ -1,14 +1,15 @@
 """Blockwise transfer: the Block option, bodies put together from Block1, bodies kept for Block2 (RFC 7959, RFC 9175).
 
-Never holds more bodies or longer ones than Limits allows, never keeps one beyond its lifetime, and never mixes two:
+Never holds more bodies or longer ones than Limits allows, never uses one beyond its lifetime, and never mixes two:
 a transfer is known by peer, security context, method, every option that is part of the cache key, and Request-Tag.
+However many bodies are held, no message costs more for it.
 """
 
 from collections import OrderedDict
 
 from holdfast_core import errors
 from holdfast_core import labels as L
-from holdfast_core.coap_limits import Limits
+from holdfast_core.coap_limits import Limits, owner_of
 from holdfast_core.coap_message import Message
 from holdfast_core.crypto import sha256
 from holdfast_core.errors import LocalError
@@ -16,12 +17,16 @@ from holdfast_core.errors import LocalError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from typing import Any
 
-    Key = tuple[Hashable, int, int, tuple[tuple[int, bytes], ...]]
+    from holdfast_core.oscore import SecurityContext
+
+    Key = tuple[Hashable, SecurityContext | None, int, tuple[tuple[int, bytes], ...]]
 
 MAX_SZX = 6  # 7 is reserved (RFC 7959 section 2.2)
 _MAX_NUM = 0xFFFFF
 _ETAG_LEN = 8
+_MAX_EXPIRED = 4  # bodies that one message may clear away, of either kind
 _NO_CACHE_KEY = 0x1C  # RFC 7252 section 5.4.6: these bits of an option number say NoCacheKey
 _NOT_IN_KEY = (L.OPT_BLOCK1, L.OPT_BLOCK2, L.OPT_OBSERVE, L.OPT_OSCORE)
 
@@ -66,43 +71,127 @@ def block_of(message: Message, number: int) -> Block | None:
     return Block(value >> 4, bool(value & 8), value & 7)
 
 
-def transfer_key(peer: "Hashable", context: object, request: Message) -> "Key":
+def transfer_key(peer: "Hashable", context: "SecurityContext | None", request: Message) -> "Key":
     """What two messages share when they belong to one transfer.
 
     Payload, Block, Observe and NoCacheKey options are left out; Request-Tag is in (RFC 9175 section 3.3).  The context
-    counts by identity; whoever stores the key keeps the context alive.
+    counts by identity.
     """
     options = [
         option for option in request.options if option[0] not in _NOT_IN_KEY and option[0] & 0x1E != _NO_CACHE_KEY
     ]
-    return peer, 0 if context is None else id(context), request.code, tuple(options)
+    return peer, context, request.code, tuple(options)
 
 
-class _Upload:
-    """A body that is coming in."""
+class _Transfer:
+    """A body that is not complete, or whose later blocks may be asked for."""
 
-    __slots__ = ("body", "context", "expires_ms", "peer")
+    __slots__ = ("body", "expires_ms", "key")
 
-    def __init__(self, peer: "Hashable", context: object, expires_ms: int) -> None:
-        self.peer = peer
-        self.context = context
+    def __init__(self, key: "Key", body: "Any", expires_ms: int) -> None:
+        self.key = key
+        self.body = body
         self.expires_ms = expires_ms
-        self.body = bytearray()
 
 
-class Uploads:
-    """Bodies of Block1 transfers that are not complete."""
+class _Transfers:
+    """At most `limit` bodies, and per_owner of one owner, which is a security context, or the host of who has none.
 
-    __slots__ = ("_limits", "_uploads")
+    _owned: bodies by owner, the owner touched last and the body touched last at the end; without a context, with one.
+    """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._uploads: OrderedDict[Key, _Upload] = OrderedDict()
+    __slots__ = ("_count", "_lifetime_ms", "_limit", "_owned", "_per_owner")
+
+    def __init__(self, limit: int, per_owner: int, lifetime_ms: int) -> None:
+        self._limit = limit
+        self._per_owner = per_owner
+        self._lifetime_ms = lifetime_ms
+        self._owned: tuple[OrderedDict[Any, list[_Transfer]], ...] = (OrderedDict(), OrderedDict())
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._uploads)
+        return self._count
 
-    def take(self, key: "Key", block: Block, request: Message, context: object, now_ms: int) -> bytes | None:
+    def find(self, key: "Key", now_ms: int) -> "Any":
+        """Body of a transfer, or None."""
+        for transfer in self._of(key).get(owner_of(key[0], key[1]), ()):
+            if transfer.key == key:
+                return transfer.body if transfer.expires_ms > now_ms else None
+        return None
+
+    def drop(self, key: "Key") -> None:
+        """Forget a transfer; nothing happens when it is not known."""
+        owner = owner_of(key[0], key[1])
+        for at, transfer in enumerate(self._of(key).get(owner, ())):
+            if transfer.key == key:
+                self._remove(self._of(key), owner, at)
+                return
+
+    def clear(self) -> None:
+        """Drop all."""
+        for owned in self._owned:
+            owned.clear()
+        self._count = 0
+
+    def forget(self, context: "SecurityContext") -> None:
+        """Drop what belongs to a security context."""
+        self._count -= len(self._owned[1].pop(context, ()))
+
+    def expire(self, now_ms: int) -> None:
+        """Drop what has not been touched for transfer_lifetime_ms, a few at a time."""
+        for owned in self._owned:
+            for _ in range(_MAX_EXPIRED):
+                owner = next(iter(owned), None)
+                if owner is None or owned[owner][0].expires_ms > now_ms:
+                    break
+                self._remove(owned, owner, 0)
+
+    def _of(self, key: "Key") -> "OrderedDict[Any, list[_Transfer]]":
+        return self._owned[key[1] is not None]
+
+    def _put(self, key: "Key", body: "Any", now_ms: int) -> None:
+        """Enter a body that is not in, as the one touched last; there is room."""
+        owned, owner = self._of(key), owner_of(key[0], key[1])
+        transfer = _Transfer(key, body, now_ms + self._lifetime_ms)
+        transfers = owned.pop(owner, None) or []
+        transfers.append(transfer)
+        owned[owner] = transfers
+        self._count += 1
+
+    def _make_room(self, key: "Key", now_ms: int) -> bool:
+        """Let one body of the same owner go, or else one without context, idle for longest; False: all have one.
+
+        So nobody who lacks a context can displace who has one, and a flood has to be faster than a transfer to stop it.
+        """
+        self.expire(now_ms)
+        owner = owner_of(key[0], key[1])
+        if len(self._of(key).get(owner, ())) >= self._per_owner:
+            self._remove(self._of(key), owner, 0)
+        return self._count < self._limit or self._remove_oldest(self._owned[0])
+
+    def _remove_oldest(self, owned: "OrderedDict[Any, list[_Transfer]]") -> bool:
+        for owner in owned:
+            self._remove(owned, owner, 0)
+            return True
+        return False
+
+    def _remove(self, owned: "OrderedDict[Any, list[_Transfer]]", owner: "Any", at: int) -> None:
+        owned[owner].pop(at)
+        self._count -= 1
+        if not owned[owner]:
+            del owned[owner]
+
+
+class Uploads(_Transfers):
+    """Bodies of Block1 transfers that are not complete."""
+
+    __slots__ = ("_max_body",)
+
+    def __init__(self, limits: Limits) -> None:
+        _Transfers.__init__(self, limits.max_uploads, limits.max_uploads_per_peer, limits.transfer_lifetime_ms)
+        self._max_body = limits.max_body
+
+    def take(self, key: "Key", block: Block, request: Message, now_ms: int) -> bytes | None:
         """Take one block; return the whole body when it was the last one, else None (RFC 7959 section 2.5).
 
         Raises MalformedCoap: a block that is not full has others behind it.  Incomplete: it does not follow the one
@@ -112,116 +201,44 @@ class Uploads:
         if len(payload) > block.size or (block.more and len(payload) != block.size):
             raise errors.MalformedCoap("block-size")
         declared = request.uint(L.OPT_SIZE1)
-        if block.start + len(payload) > self._limits.max_body or (declared or 0) > self._limits.max_body:
-            self._uploads.pop(key, None)
+        if block.start + len(payload) > self._max_body or (declared or 0) > self._max_body:
+            self.drop(key)
             raise errors.TooLarge("body")
         if block.num == 0:
-            self._uploads.pop(key, None)
+            self.drop(key)
             if not block.more:
                 return payload
-            self._make_room(key[0], context, now_ms)
-            self._uploads[key] = _Upload(key[0], context, now_ms + self._limits.transfer_lifetime_ms)
-        upload = self._uploads.get(key)
-        if upload is None or upload.expires_ms <= now_ms or len(upload.body) != block.start:
-            raise errors.Incomplete("block-gap")
-        del self._uploads[key]
+            if not self._make_room(key, now_ms):
+                raise errors.Overloaded("uploads")
+            body = bytearray()
+        else:
+            body = self.find(key, now_ms)
+            if body is None or len(body) != block.start:
+                raise errors.Incomplete("block-gap")
+            self.drop(key)
         try:
-            upload.body.extend(payload)
+            body.extend(payload)
             if not block.more:
-                return bytes(upload.body)
+                return bytes(body)
         except MemoryError:  # with the body goes what it took; RFC 7959 section 2.9.3
             raise errors.TooLarge("memory") from None
-        upload.expires_ms = now_ms + self._limits.transfer_lifetime_ms
-        self._uploads[key] = upload  # now the one touched last
+        self._put(key, body, now_ms)
         return None
 
-    def clear(self) -> None:
-        """Drop all."""
-        self._uploads.clear()
 
-    def forget(self, context: object) -> None:
-        """Drop what belongs to a security context."""
-        for key in [key for key in self._uploads if self._uploads[key].context is context]:
-            del self._uploads[key]
-
-    def expire(self, now_ms: int) -> None:
-        """Drop what has had no block for transfer_lifetime_ms."""
-        for key in [key for key in self._uploads if self._uploads[key].expires_ms <= now_ms]:
-            del self._uploads[key]
-
-    def _make_room(self, peer: "Hashable", context: object, now_ms: int) -> None:
-        """Let a transfer of the same peer and context go, or else one without context; the one idle for longest.
-
-        So nobody who lacks a context can displace who has one, and a flood has to be faster than a transfer to stop it.
-        """
-        self.expire(now_ms)
-        own = []
-        for key in self._uploads:
-            upload = self._uploads[key]
-            if upload.peer == peer and upload.context is context:
-                own.append(key)
-        if len(own) >= self._limits.max_uploads_per_peer:
-            del self._uploads[own[0]]
-        if len(self._uploads) < self._limits.max_uploads:
-            return
-        for key in self._uploads:
-            if self._uploads[key].context is None:
-                del self._uploads[key]
-                return
-        raise errors.Overloaded("uploads")
-
-
-class _Rendering:
-    """A body whose later blocks may be asked for."""
-
-    __slots__ = ("context", "expires_ms", "response")
-
-    def __init__(self, response: Message, context: object, expires_ms: int) -> None:
-        self.response = response
-        self.context = context
-        self.expires_ms = expires_ms
-
-
-class Renderings:
+class Renderings(_Transfers):
     """Whole responses kept for the requests that will ask for their later blocks."""
 
-    __slots__ = ("_limits", "_renderings")
+    __slots__ = ()
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._renderings: OrderedDict[Key, _Rendering] = OrderedDict()
+        _Transfers.__init__(self, limits.max_renderings, limits.max_renderings_per_peer, limits.transfer_lifetime_ms)
 
-    def __len__(self) -> int:
-        return len(self._renderings)
-
-    def find(self, key: "Key", now_ms: int) -> Message | None:
-        """Whole response that was rendered for the transfer, or None."""
-        rendering = self._renderings.get(key)
-        return None if rendering is None or rendering.expires_ms <= now_ms else rendering.response
-
-    def keep(self, key: "Key", response: Message, context: object, now_ms: int) -> None:
-        """Keep a response; the oldest one makes room."""
-        self._renderings.pop(key, None)
-        if len(self._renderings) >= self._limits.max_renderings:
-            self.expire(now_ms)
-        if len(self._renderings) >= self._limits.max_renderings:
-            del self._renderings[next(iter(self._renderings))]
-        expires_ms = now_ms + self._limits.transfer_lifetime_ms
-        self._renderings[key] = _Rendering(response, context, expires_ms)
-
-    def clear(self) -> None:
-        """Drop all."""
-        self._renderings.clear()
-
-    def forget(self, context: object) -> None:
-        """Drop what belongs to a security context."""
-        for key in [key for key in self._renderings if self._renderings[key].context is context]:
-            del self._renderings[key]
-
-    def expire(self, now_ms: int) -> None:
-        """Drop what is older than transfer_lifetime_ms."""
-        for key in [key for key in self._renderings if self._renderings[key].expires_ms <= now_ms]:
-            del self._renderings[key]
+    def keep(self, key: "Key", response: Message, now_ms: int) -> None:
+        """Keep a response; an older one makes room, but none in a context for one without."""
+        self.drop(key)
+        if self._make_room(key, now_ms) or (key[1] is not None and self._remove_oldest(self._owned[1])):
+            self._put(key, response, now_ms)
 
 
 def with_etag(response: Message) -> Message:

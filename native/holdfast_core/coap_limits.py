@@ -3,6 +3,17 @@
 Never changes while a stack runs.  A bound that is reached refuses or forgets something; nothing grows beyond it.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+
+def owner_of(peer: "Hashable", context: object) -> "Hashable":
+    """Whom a bound per peer counts: the security context, from wherever it speaks; without one, the host."""
+    if context is not None:
+        return context
+    return peer[0] if isinstance(peer, tuple) else peer
+
 
 class Transmission:
     """Transmission parameters of RFC 7252 section 4.8 in milliseconds; the defaults are the RFC's.
@@ -40,7 +51,10 @@ class Transmission:
 
 
 class Limits:
-    """Bounds of one stack; the values here suit a laptop, DEVICE_LIMITS and SERVER_LIMITS the two ends."""
+    """Bounds of one stack; the values here suit a laptop, DEVICE_LIMITS and SERVER_LIMITS the two ends.
+
+    A peer, where something is bounded per peer, is what owner_of says.
+    """
 
     __slots__ = (
         "con_every",
@@ -53,6 +67,7 @@ class Limits:
         "max_peers",
         "max_queue",
         "max_renderings",
+        "max_renderings_per_peer",
         "max_requests",
         "max_uploads",
         "max_uploads_per_peer",
@@ -76,6 +91,7 @@ class Limits:
         max_uploads: int = 16,  # bodies that are coming in; each may hold max_body bytes
         max_uploads_per_peer: int = 2,  # so that one peer cannot take all of them
         max_renderings: int = 32,  # bodies kept for the later blocks of a response
+        max_renderings_per_peer: int = 8,  # so that one peer cannot push out those of all others
         max_observers: int = 256,  # clients that watch us
         max_observers_per_peer: int = 8,  # so that one peer cannot be all of them
         con_every: int = 5,  # one notification in so many is confirmable, beginning with the first
@@ -95,6 +111,7 @@ class Limits:
         self.max_uploads = max_uploads
         self.max_uploads_per_peer = max_uploads_per_peer
         self.max_renderings = max_renderings
+        self.max_renderings_per_peer = max_renderings_per_peer
         self.max_observers = max_observers
         self.max_observers_per_peer = max_observers_per_peer
         self.con_every = con_every
@@ -116,6 +133,7 @@ DEVICE_LIMITS = Limits(
     max_uploads=2,
     max_uploads_per_peer=1,
     max_renderings=2,
+    max_renderings_per_peer=1,
     max_observers=4,
     max_observers_per_peer=2,
     szx=5,

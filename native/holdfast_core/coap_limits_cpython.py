@@ -12,6 +12,7 @@ SERVER_LIMITS = Limits(
     max_uploads=64,
     max_uploads_per_peer=2,
     max_renderings=256,
+    max_renderings_per_peer=8,
     max_observers=4096,
     max_observers_per_peer=16,
 )

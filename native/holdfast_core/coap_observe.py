@@ -3,7 +3,7 @@
 Never sends anything and never holds more observations than Limits allows.
 """
 
-from holdfast_core.coap_limits import Limits
+from holdfast_core.coap_limits import Limits, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ class Observation:
 class Observers:
     """The list of observers, by peer and token (RFC 7641 section 4.1)."""
 
-    __slots__ = ("_limits", "_observations", "_per_peer")
+    __slots__ = ("_limits", "_observations", "_per_owner")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._observations: dict[tuple[Hashable, bytes], Observation] = {}
-        self._per_peer: dict[Hashable, int] = {}
+        self._per_owner: dict[Hashable, int] = {}
 
     def __len__(self) -> int:
         return len(self._observations)
@@ -65,7 +65,7 @@ class Observers:
         Returns None when there is no room, or when the token is in use under another security context.  The Observe
         numbers of the earlier one go on, as the client may take both for one (RFC 7641 section 3.1).
         """
-        peer = incoming.peer
+        peer, owner = incoming.peer, owner_of(incoming.peer, incoming.context)
         earlier = self.find(peer, incoming.message.token)
         if earlier is not None:
             if earlier.incoming.context is not incoming.context:
@@ -73,12 +73,12 @@ class Observers:
             self.remove(earlier)
         elif (
             len(self._observations) >= self._limits.max_observers
-            or self._per_peer.get(peer, 0) >= self._limits.max_observers_per_peer
+            or self._per_owner.get(owner, 0) >= self._limits.max_observers_per_peer
         ):
             return None
         observation = Observation(incoming, 0 if earlier is None else earlier.next_number())
         self._observations[(peer, incoming.message.token)] = observation
-        self._per_peer[peer] = self._per_peer.get(peer, 0) + 1
+        self._per_owner[owner] = self._per_owner.get(owner, 0) + 1
         return observation
 
     def remove(self, observation: Observation) -> bool:
@@ -88,9 +88,10 @@ class Observers:
         if self._observations.get(key) is not observation:
             return False
         del self._observations[key]
-        self._per_peer[peer] -= 1
-        if not self._per_peer[peer]:
-            del self._per_peer[peer]
+        owner = owner_of(peer, observation.incoming.context)
+        self._per_owner[owner] -= 1
+        if not self._per_owner[owner]:
+            del self._per_owner[owner]
         return True
 
     def watches(self, observation: Observation) -> bool:

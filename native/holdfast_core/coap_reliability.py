@@ -113,12 +113,13 @@ class Exchange:
 
 
 class _Peer:
-    """Message IDs and confirmable messages of one peer."""
+    """Message IDs and confirmable messages of one peer. rank: 0 nothing waits, 1 for nobody, 2 for somebody here."""
 
-    __slots__ = ("next_mid", "outstanding", "queue", "rested_ms")
+    __slots__ = ("next_mid", "outstanding", "queue", "rank", "rested_ms")
 
     def __init__(self, first_mid: int) -> None:
         self.next_mid = first_mid
+        self.rank = 0
         self.outstanding: list[Outgoing] = []
         self.queue: list[Outgoing] = []
         self.rested_ms: dict[int, int] = {}  # block of message IDs -> when it was used up
@@ -153,7 +154,8 @@ class Reliability:
         self._times = limits.transmission
         self._trace = trace
         self._exchanges: OrderedDict[tuple[Hashable, int], Exchange] = OrderedDict()
-        self._peers: OrderedDict[Hashable, _Peer] = OrderedDict()
+        # By rank, the one unused for longest first.
+        self._peers: tuple[OrderedDict[Hashable, _Peer], ...] = (OrderedDict(), OrderedDict(), OrderedDict())
         self._live: dict[tuple[Hashable, int], Outgoing] = {}
 
     def forget_all(self) -> None:
@@ -162,10 +164,11 @@ class Reliability:
         self.failed.clear()
         self._exchanges.clear()
         self._live.clear()
-        for address in self._peers:
-            peer = self._peers[address]
-            peer.outstanding.clear()
-            peer.queue.clear()
+        for peers in self._peers:
+            for address in peers:
+                peer = peers[address]
+                peer.outstanding.clear()
+                peer.queue.clear()
 
     # --- what comes in ---
 
@@ -243,7 +246,7 @@ class Reliability:
         """Stop retransmitting or waiting; the next message in the peer's queue may go."""
         mid = outgoing.message.mid
         if mid is None:
-            peer = self._peers.get(outgoing.peer)
+            peer = self._find(outgoing.peer)
             if peer is not None and outgoing in peer.queue:
                 peer.queue.remove(outgoing)
             return
@@ -279,6 +282,7 @@ class Reliability:
             self._live[(outgoing.peer, message.mid)] = outgoing
         if confirmable:
             peer.outstanding.append(outgoing)
+            self._rank(outgoing.peer, peer)
             outgoing.retries_left = self._times.max_retransmit
             outgoing.timeout_ms = self._first_timeout_ms()
             self.timers.start(outgoing, now_ms + outgoing.timeout_ms)
@@ -291,40 +295,51 @@ class Reliability:
         return shortest + spread * int.from_bytes(self._rng(2), "big") // 0xFFFF
 
     def _release(self, outgoing: Outgoing, now_ms: int) -> None:
-        peer = self._peers.get(outgoing.peer)
+        peer = self._find(outgoing.peer)
         if peer is None or outgoing not in peer.outstanding:  # the peer was forgotten in between
             return
         peer.outstanding.remove(outgoing)
+        self._rank(outgoing.peer, peer)
         while peer.queue and len(peer.outstanding) < self._times.nstart:
             self._start(peer, peer.queue.pop(0), now_ms)
 
+    def _find(self, address: "Hashable") -> _Peer | None:
+        for peers in self._peers:
+            if address in peers:
+                return peers[address]
+        return None
+
     def _peer(self, address: "Hashable") -> _Peer:
         """State of a peer, made and counted as the latest used."""
-        peer = self._peers.pop(address, None)
-        if peer is None:
-            if len(self._peers) >= self._limits.max_peers:
+        peer = self._find(address)
+        if peer is not None:
+            del self._peers[peer.rank][address]
+        else:
+            if sum([len(peers) for peers in self._peers]) >= self._limits.max_peers:
                 self._evict()
             peer = _Peer(int.from_bytes(self._rng(2), "big"))
-        self._peers[address] = peer
+        self._peers[peer.rank][address] = peer
         return peer
+
+    def _rank(self, address: "Hashable", peer: _Peer) -> None:
+        """Put a peer where it belongs, now that something else waits for it."""
+        rank = 0
+        for outgoing in peer.outstanding:  # NSTART of them at most
+            rank = max(rank, 1 if outgoing.owner is None else 2)
+        if rank != peer.rank:
+            del self._peers[peer.rank][address]
+            peer.rank = rank
+            self._peers[rank][address] = peer
 
     def _evict(self) -> None:
         """Forget the peer unused for longest that waits for nothing, else for nothing of ours, else just that one.
 
         So spoofed addresses that are owed a separate response do not push out whom we have asked something.
         """
-        found = worst = None
-        for address in self._peers:
-            peer = self._peers[address]
-            if not peer.outstanding:
-                found = address
-                break
-            if worst is None and not [outgoing for outgoing in peer.outstanding if outgoing.owner is not None]:
-                worst = address
-        if found is None:
-            found = next(iter(self._peers)) if worst is None else worst
-        peer = self._peers.pop(found)
+        peers = self._peers[0] or self._peers[1] or self._peers[2]
+        address = next(iter(peers))
+        peer = peers.pop(address)
         for outgoing in peer.outstanding:
-            self._live.pop((found, outgoing.message.mid or 0), None)
+            self._live.pop((address, outgoing.message.mid or 0), None)
             self.timers.stop(outgoing)
         self.failed.extend(peer.outstanding + peer.queue)

@@ -130,7 +130,7 @@ def sizes(server):
     stack = server.stack
     return {
         "exchanges": len(stack._messages._exchanges),
-        "peers": len(stack._messages._peers),
+        "peers": sum(map(len, stack._messages._peers)),
         "live": len(stack._messages._live),
         "out": len(stack._messages.out),
         "uploads": len(stack._server.uploads),

@@ -203,7 +203,7 @@ def test_our_client_begins_anew_once_when_the_server_has_lost_the_upload():
     def lose(sender, receiver, raw):
         if sender == "client" and len(server.stack._server.uploads) and state["lost"] < state["times"]:
             state["lost"] += 1
-            server.stack._server.uploads._uploads.clear()
+            server.stack._server.uploads.clear()
         return [raw]
 
     link.tap = lose

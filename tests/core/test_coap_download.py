@@ -158,7 +158,7 @@ def test_our_client_begins_anew_once_when_the_body_changes():
         if sender == "client" and len(server.stack._server.renderings) and state["changes"] < state["most"]:
             state["changes"] += 1
             server.body = bytes([65 + state["changes"]]) * 3000
-            server.stack._server.renderings._renderings.clear()
+            server.stack._server.renderings.clear()
         return [raw]
 
     link.tap = change

@@ -77,8 +77,7 @@ class LaterBlocks(Tube):
         self.assertEqual((len(server.uploads), len(server.renderings)), (2, 2))
         self.tube.rs.end(self.tube.rs.sessions.all()[0])
         self.assertEqual((len(server.uploads), len(server.renderings)), (1, 1))
-        (upload,) = server.uploads._uploads.values()
-        self.assertIs(upload.context, self.tube.rs.sessions.all()[0].context)
+        self.assertEqual(list(server.uploads._owned[1]), [self.tube.rs.sessions.all()[0].context])
 
     def test_refusals_have_their_own_code(self):
         session = self.open()

@@ -158,10 +158,10 @@ class Tables(TestCase):
                 raise MemoryError
 
         uploads, key = Uploads(DEVICE_LIMITS), ("peer", None)
-        self.assertEqual(uploads.take(key, Block(0, True, 0), Message(L.CODE_PUT, bytes(16)), None, 0), None)
-        uploads._uploads[key].body = Full(16)
+        self.assertEqual(uploads.take(key, Block(0, True, 0), Message(L.CODE_PUT, bytes(16)), 0), None)
+        uploads._owned[0]["peer"][0].body = Full(16)
         with self.assertRaises(TooLarge):
-            uploads.take(key, Block(1, True, 0), Message(L.CODE_PUT, bytes(16)), None, 0)
+            uploads.take(key, Block(1, True, 0), Message(L.CODE_PUT, bytes(16)), 0)
         self.assertEqual(TooLarge.coap_code, 0x8D)  # 4.13
         self.assertEqual(len(uploads), 0)
 

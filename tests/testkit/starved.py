@@ -200,7 +200,7 @@ class Story:
             self.wrong.append("two bound sessions of one key")
         stack = device.endpoint.stack
         left = [device.endpoint._calls, device.endpoint.torn, stack._server.events, stack._messages._live]
-        left += [peer.outstanding + peer.queue for peer in stack._messages._peers.values()]
+        left += [peer.outstanding + peer.queue for peers in stack._messages._peers for peer in peers.values()]
         if [one for one in left if one] or [task for task in device.endpoint._tasks._running if not task.ended]:
             self.wrong.append("something is left undone")
         if len(self.rs._observers) != len(stack._server.observers or ()):
