@@ -1,5 +1,5 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo device test test-cores test-boards test-firmware test-firmware-all fuzz lint bench clean
+.PHONY: help demo device test test-cores test-boards test-firmware test-firmware-all fuzz mutants lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also M0, M4, RV32 and Pico"
 	@echo "make test-dialects  the dual suite on MicroPython 1.23 to 1.29, as WebAssembly in node; VERSIONS=\"1.23 1.29\" for some"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
+	@echo "make mutants  leave out or bend each check of the trust path, and see that a test notices; hours. MUTANTS=\"policy --sample 20\""
 	@echo "make lint    only format, lint and types"
 	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
 	@echo "make clean   remove everything that these targets made"
@@ -66,6 +67,12 @@ fuzz:
 	@scripts/setup.sh
 	@scripts/toolchain.sh
 	@.venv/bin/python tests/tools/fuzz_native.py $(FUZZ_CPU_MINUTES)
+
+mutants:
+	@scripts/setup.sh
+	@scripts/toolchain.sh
+	@scripts/micropython.sh
+	@.venv/bin/python tests/tools/mutants.py $(MUTANTS)
 
 lint:
 	@scripts/setup.sh

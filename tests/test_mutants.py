@@ -1,0 +1,70 @@
+"""The makers of mutants find every place of the kinds that they know, and change one at a time."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
+
+import mutants_c
+import mutants_python
+
+PYTHON = """
+def check(mask, methods, seen):
+    if not methods or mask & ~methods > 3:
+        raise ValueError("rights")
+    seen.record(max(mask, 1))
+    return "a" + "b"
+"""
+C = """
+/* a < b && c */
+enum hf_status check(const uint8_t *at, size_t len)
+{
+    if (len < 24 || !is_right(at)) {
+        hf_wipe(key, sizeof key);
+        return HF_REPLAY_DETECTED;
+    }
+    return at->len == 3 ? HF_OK : HF_LOCAL; /* not covered: 3 + 4 */
+}
+"""
+
+
+def test_each_place_of_a_python_module_is_changed_once() -> None:
+    found = list(mutants_python.mutants(PYTHON))
+    assert sorted((line, what) for line, what, _ in found) == [
+        (3, "3 -> 4"),
+        (3, "mask & ~methods -> BitOr"),
+        (3, "mask & ~methods > 3 -> GtE"),
+        (3, "not methods -> methods"),
+        (3, "not methods or mask & ~methods > 3 -> And"),
+        (3, "~methods -> methods"),
+        (4, "without raise ValueError('rights')"),
+        (5, "1 -> 2"),
+        (5, "max(mask, 1) -> min"),
+        (5, "without seen.record(max(mask, 1))"),
+    ]
+    whole = ast.unparse(ast.parse(PYTHON))
+    assert whole not in {source for _, _, source in found}
+    assert len({source for _, _, source in found}) == len(found)
+
+
+def test_each_place_of_a_c_source_is_changed_once() -> None:
+    found = list(mutants_c.mutants(C))
+    assert [(line, what.partition("   ")[0]) for line, what, _ in found] == [
+        (5, "< -> <="),
+        (5, "24 -> 25"),
+        (5, "|| -> &&"),
+        (5, "! ->"),
+        (6, "without hf_wipe(key, sizeof key);"),
+        (7, "without return HF_REPLAY_DETECTED;"),
+    ]
+    for line, _, source in found:
+        changed = [n for n, (a, b) in enumerate(zip(C.splitlines(), source.splitlines(), strict=True), 1) if a != b]
+        assert changed == [line]
+
+
+@pytest.mark.parametrize("source", ["#define A 3\n", 'x("3 < 4");', "/* 1 */", "int8_t a;"])
+def test_comments_strings_and_the_preprocessor_are_left_alone(source: str) -> None:
+    assert list(mutants_c.mutants(source)) == []
