@@ -1,6 +1,6 @@
 """The CBOR shapes of ACE parameters (application/ace+cbor), to and from the neutral ones of the authorization server.
 
-Requests are one strict CBOR map with integer keys; a text key, a parameter of the wrong
+Requests are one CBOR map with integer keys, in any valid encoding; a text key, a parameter of the wrong
 type or one that belongs into no request is refused (RFC 9200 sections 5.8.3, 5.8.5 and 5.9.4), and a
 number that means nothing here is ignored (RFC 6749 section 3.2). Decides nothing else.
 """
@@ -12,6 +12,8 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.errors import MalformedRequest
 from holdfast_core.names import ACE_NAMES
+from holdfast_server.any_cbor import decode_any
+from holdfast_server.token_request import GRANT_TYPES
 
 Types = tuple[type, ...]
 
@@ -58,9 +60,16 @@ _INTROSPECTION_LABELS = {name: label for label, name in INTROSPECTION_NAMES.item
 
 
 def decode_token_request(payload: bytes) -> dict[str, Any]:
-    """Neutral parameters of a /token request. Raises MalformedCbor, MalformedRequest."""
+    """Neutral parameters of a /token request. Raises MalformedCbor, MalformedRequest.
+
+    What comes with a grant that is not served here has types of its own, so it is left alone.
+    """
     params = {}
-    for label, value in _map(payload).items():
+    fields = _map(payload)
+    grant_type = fields.get(L.ACE_GRANT_TYPE, GRANT_TYPES[0])
+    if type(grant_type) is int and grant_type not in GRANT_TYPES:
+        return {"grant_type": grant_type}
+    for label, value in fields.items():
         if label not in ACE_NAMES:
             continue
         if type(value) not in TOKEN_REQUEST_TYPES.get(label, ()):
@@ -109,7 +118,7 @@ def encode_error(error: int, description: str = "") -> bytes:
 
 
 def _map(payload: bytes) -> dict[int, Any]:
-    fields = cbor.decode(payload)
+    fields = decode_any(payload)
     if not isinstance(fields, dict) or any(type(label) is not int for label in fields):
         raise MalformedRequest("not-a-map")
     return fields

@@ -67,11 +67,11 @@ class AdminPages:
     async def logout(self, request: Request) -> Response:
         """POST: forget who it was."""
         try:
-            await self._door.opened(request, "logout")
+            post = await self._door.opened(request, "logout")
         except BadPost as bad:
             return self._bad(bad)
         answer = RedirectResponse(PATH, 303)
-        self._door.forget(answer)
+        self._door.log_out(post.session, answer)
         return answer
 
     async def revoke(self, request: Request) -> Response:

@@ -1,12 +1,14 @@
 """The authorization endpoint's rules: a request that may be shown to a user, and the one-time code for their approval.
 
-Authorization code with PKCE S256 only; redirect_uri is compared whole, character by character (RFC 9700 section 2.1).
+Authorization code with PKCE S256 only; redirect_uri is compared whole, character by character (RFC 9700 section 2.1),
+but for the port of a loopback address (RFC 8252 section 7.3).
 Never shows a page and never authenticates the user.  RFC 6749 section 4.1; RFC 7636; RFC 9207.
 """
 
 import base64
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from holdfast_core import labels as L
@@ -22,33 +24,72 @@ from holdfast_server.store_tokens import CodeRecord
 AUTHZ_CODE_LEN = 32
 # BASE64URL(SHA-256) without padding (RFC 7636 section 4.2).
 CHALLENGE_LEN = 43
+PARAMETERS = frozenset(
+    (
+        "response_type",
+        "response_mode",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "state",
+        "audience",
+        "resource",
+        "code_challenge",
+        "code_challenge_method",
+    )
+)
+"""Everything else is ignored (RFC 6749 section 3.1)."""
+TARGETS = frozenset(("audience", "resource"))
+_LOOPBACK_URI = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\])):([1-9][0-9]{0,4})((?:/.*)?)")
 _BASE64URL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A validated request: everything the consent page shows and the code is bound to.  scope: never empty."""
+    """A validated request: everything the consent page shows and the code is bound to.
+
+    scope: never empty.  asked_scope: what the client asked for, "" for nothing, of which scope may be a part.
+    """
 
     client_id: str
     redirect_uri: str
     audience: str
     scope: str
     code_challenge: str
+    asked_scope: str
     state: str | None = None
 
 
-def validate(params: dict[str, str], store: Store) -> AuthorizationRequest:
-    """Check a request; raises AuthorizeError, with redirect_uri only once that is known to be the client's."""
+def validate(params: dict[str, str], repeated: Collection[str], store: Store) -> AuthorizationRequest:
+    """Check a request; raises AuthorizeError, with redirect_uri only once that is known to be the client's.
+
+    repeated: the names of the parameters that came more than once.
+    """
+    if "client_id" in repeated or "redirect_uri" in repeated:
+        raise AuthorizeError("invalid_request", "client_id or redirect_uri is repeated")
     client = store.client(params.get("client_id", ""))
     if client is None or client.disabled:
         raise AuthorizeError("unauthorized_client", "client is unknown or locked")
     redirect_uri = params.get("redirect_uri", "")
-    if redirect_uri not in client.redirect_uris:
+    if not any(_matches(redirect_uri, registered) for registered in client.redirect_uris):
         raise AuthorizeError("invalid_request", "redirect_uri is not registered for this client")
+    state = None if "state" in repeated else params.get("state")
     try:
+        _check_once(repeated)
         return _validate(params, client, redirect_uri, store)
     except _Refused as refused:
-        raise AuthorizeError(refused.error, refused.description, redirect_uri, params.get("state")) from None
+        raise AuthorizeError(refused.error, refused.description, redirect_uri, state) from None
+
+
+def _matches(redirect_uri: str, registered: str) -> bool:
+    """Tell whether this is the registered URI; an app on loopback gets its port when it starts (RFC 8252 7.3)."""
+    if redirect_uri == registered:
+        return True
+    asked = _LOOPBACK_URI.fullmatch(redirect_uri)
+    if asked is None or int(asked[2]) > 65535:
+        return False
+    known = _LOOPBACK_URI.fullmatch(registered)
+    return asked[1] + asked[3] == (known[1] + known[3] if known else registered)
 
 
 class _Refused(Exception):
@@ -60,32 +101,55 @@ class _Refused(Exception):
         self.description = description
 
 
+def _check_once(repeated: Collection[str]) -> None:
+    if repeated:
+        error = "invalid_target" if TARGETS.issuperset(repeated) else "invalid_request"
+        raise _Refused(error, "a parameter is repeated")
+
+
 def _validate(params: dict[str, str], client: Client, redirect_uri: str, store: Store) -> AuthorizationRequest:
-    if params.get("response_type") != "code":
+    if "response_type" not in params:
+        raise _Refused("invalid_request", "response_type is missing")
+    if params["response_type"] != "code":
         raise _Refused("unsupported_response_type", "only response_type=code is supported")
     if L.GRANT_AUTHORIZATION_CODE not in client.grant_types:
         raise _Refused("unauthorized_client", "client may not use authorization codes")
+    if params.get("response_mode", "query") != "query":
+        raise _Refused("invalid_request", "only response_mode=query is supported")
     challenge = params.get("code_challenge", "")
     if params.get("code_challenge_method") != "S256":
         raise _Refused("invalid_request", "code_challenge_method must be S256")
     if len(challenge) != CHALLENGE_LEN or not set(challenge) <= _BASE64URL:
         raise _Refused("invalid_request", "code_challenge is not a SHA-256 in base64url")
-    audience = params.get("audience") or (next(iter(client.scopes)) if len(client.scopes) == 1 else "")
-    scope = params.get("scope") or client.default_scopes.get(audience, "")
-    scope = _checked_scope(scope, audience, client, store)
-    return AuthorizationRequest(client.client_id, redirect_uri, audience, scope, challenge, params.get("state"))
+    audience = _audience(params, client)
+    asked = params.get("scope", "")
+    scope = _checked_scope(asked or client.default_scopes.get(audience, ""), audience, client, store)
+    return AuthorizationRequest(client.client_id, redirect_uri, audience, scope, challenge, asked, params.get("state"))
+
+
+def _audience(params: dict[str, str], client: Client) -> str:
+    """Return the one target: an audience, or a resource by its URI (RFC 8707 section 2)."""
+    named = {params[name] for name in TARGETS if name in params}
+    if len(named) > 1:
+        raise _Refused("invalid_target", "a token is for one audience")
+    if not named and len(client.scopes) != 1:
+        raise _Refused("invalid_request", "audience is missing")
+    return next(iter(named or client.scopes))
 
 
 def _checked_scope(scope: str, audience: str, client: Client, store: Store) -> str:
     """Return the scope with each name once."""
     members = tuple(store.members_of(audience))
     if audience not in client.scopes or not members or any(rs.disabled for rs in members):
-        raise _Refused("invalid_request", "audience is unknown or not for this client")
+        raise _Refused("invalid_target", "audience is unknown or not for this client")
     try:
         names = list(dict.fromkeys(split_scope(scope)))
     except MalformedScope:
         raise _Refused("invalid_scope", "scope is missing or malformed") from None
-    if not set(names) <= allowed_names(audience, client, members, Authority(sub="")):
+    allowed = allowed_names(audience, client, members, Authority(sub=""))
+    if client.narrows:
+        names = [name for name in names if name in allowed]
+    if not names or not set(names) <= allowed:
         raise _Refused("invalid_scope", "scope exceeds what the client may have")
     return " ".join(names)
 
@@ -120,7 +184,7 @@ def make_code(
             code_challenge=request.code_challenge,
             audience=request.audience,
             scope=" ".join(name for name in request.scope.split(" ") if name in approved),
-            requested_scope=request.scope,
+            requested_scope=request.asked_scope,
             expires_at=now_s + settings.code_lifetime_s,
         )
     )

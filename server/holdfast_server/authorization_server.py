@@ -8,7 +8,7 @@ Never authenticates a transport (see caller.py) and never writes to a socket or 
 RFC 6749 section 4.1; RFC 7009; RFC 8693.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from holdfast_core import labels as L
@@ -32,7 +32,7 @@ from holdfast_server.registry import secret_matches
 from holdfast_server.settings import Settings
 from holdfast_server.store_sqlite import Store
 from holdfast_server.token_formats import self_test
-from holdfast_server.token_request import parse_token_request
+from holdfast_server.token_request import grant_type_of, parse_token_request
 
 __all__ = ["AuthorizationRequest", "AuthorizationServer"]
 
@@ -71,17 +71,24 @@ class AuthorizationServer:
         party = self.store.oscore_party(client_id=client_id)
         return Caller(client_id, None if party is None else party.rs_id, authenticated=True)
 
+    def identify_public_client(self, client_id: str) -> Caller:
+        """Take a public client's word for who it is (RFC 6749 section 3.2.1); raises InvalidClient for any other."""
+        client = self.store.client(client_id)
+        if client is None or client.disabled or not client.public:
+            raise InvalidClient
+        return Caller(client_id, public=True)
+
     # --- token endpoint ---
 
     def token(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         """Issue a token, or raise a ServerRefusal (RFC 9200 section 5.8).
 
-        params: grant_type?, audience?, scope?, req_cnf?, ace_profile? (present and None: name it), cnonce?, client_id?,
-        code, redirect_uri, code_verifier; subject_token, subject_token_type?.  Unknown names are ignored.
+        params: grant_type?, audience?, resource?, scope?, req_cnf?, ace_profile? (present and None: name it), cnonce?,
+        client_id?, code, redirect_uri, code_verifier; subject_token, subject_token_type.  Unknown names are ignored.
         Returns access_token, expires_in, and where due cnf, rs_cnf, scope, ace_profile, issued_token_type.
         """
         self._check_clock(now_s)
-        if not caller.authenticated or caller.client_id is None:
+        if caller.client_id is None or not (caller.authenticated or caller.public):
             raise InvalidClient
         refusal: ServerRefusal
         with self.store.transaction():
@@ -95,16 +102,21 @@ class AuthorizationServer:
 
     def _token(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         assert caller.client_id is not None  # noqa: S101 - token() has checked
+        grant_type = grant_type_of(params)
+        client = policy.admit(self.store.client(caller.client_id), grant_type, GRANTS)
+        if not caller.authenticated and grant_type != L.GRANT_AUTHORIZATION_CODE:
+            raise OAuthError(L.ERR_UNAUTHORIZED_CLIENT, "a public client may only redeem codes")
         request = parse_token_request(params)
         if request.client_id not in (None, caller.client_id):
             raise InvalidClient("client_id is not the authenticated client's")
-        client = policy.admit(self.store.client(caller.client_id), request.grant_type, GRANTS)
-        grant = GRANTS[request.grant_type]
+        grant = GRANTS[grant_type]
         authority = grant(request, client, caller, self.store, now_s)
         decision = policy.decide(request, client, authority, self.store, now_s)
         return self._issuer.issue(decision, request, now_s)
 
     def _note_refusal(self, refused: ServerRefusal, caller: Caller, now_s: int) -> None:
+        if not caller.authenticated and not isinstance(refused, CodeReplayed):
+            return  # anybody can say that they are a public client, as often as they like
         event = "token-refused" if isinstance(refused, OAuthError) else "issuance-failed"
         self.store.audit(now_s, event, client_id=caller.client_id, reason=str(refused))
         if isinstance(refused, CodeReplayed):
@@ -120,16 +132,19 @@ class AuthorizationServer:
     def revoke(self, params: dict[str, Any], caller: Caller, now_s: int) -> None:
         """Revoke a token of the calling client and everything derived from it (RFC 7009).  params: token.
 
-        A token that is unknown or another client's changes nothing and is no error (RFC 7009 section 2.2).
+        A token that is unknown is no error (RFC 7009 section 2.2); another client's is refused (section 2.1).
         """
-        if not caller.authenticated or caller.client_id is None:
+        if caller.client_id is None or not (caller.authenticated or caller.public):
             raise InvalidClient
         token = params.get("token")
         if not isinstance(token, bytes) or not token:
             raise OAuthError(L.ERR_INVALID_REQUEST, "token is missing")
         record = self.store.token(token)
-        if record is not None and record.client_id == caller.client_id:
-            self.revoke_token_id(record.token_id, now_s, "by-client")
+        if record is None:
+            return
+        if record.client_id != caller.client_id:
+            raise OAuthError(L.ERR_INVALID_GRANT, "token was issued to another client")
+        self.revoke_token_id(record.token_id, now_s, "by-client")
 
     def revoke_token_id(self, token_id: int, now_s: int, reason: str = "by-operator") -> int:
         """Revoke a token by its row and everything derived from it; returns how many were still live."""
@@ -144,10 +159,15 @@ class AuthorizationServer:
 
     # --- authorization endpoint ---
 
-    def authorize(self, params: dict[str, str], now_s: int) -> AuthorizationRequest:
-        """Validate a request to the authorization endpoint; raises AuthorizeError."""
+    def authorize(
+        self, params: dict[str, str], now_s: int, repeated: Collection[str] = frozenset()
+    ) -> AuthorizationRequest:
+        """Validate a request to the authorization endpoint; raises AuthorizeError.
+
+        repeated: the names of the parameters that came more than once.
+        """
         self._check_clock(now_s)
-        return authorization.validate(params, self.store)
+        return authorization.validate(params, repeated, self.store)
 
     def approvable_scope(self, request: AuthorizationRequest, user_id: str) -> list[str]:
         """Return the names of the requested scope that this user may give; an empty list: nothing to consent to."""

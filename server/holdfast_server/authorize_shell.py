@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from holdfast_server.authorization import PARAMETERS
 from holdfast_server.authorization_server import AuthorizationRequest, AuthorizationServer
 from holdfast_server.browser_session import BrowserSession
 from holdfast_server.errors import AuthorizeError, ServerRefusal
@@ -84,28 +85,30 @@ class AuthorizePages:
     async def logout(self, request: Request) -> Response:
         """POST: forget who it was and show the login page again."""
         try:
-            post, _ = await self._opened(request, "logout")
+            post = await self._post(request, "logout")
         except _Answered as done:
             return done.answer
         answer = RedirectResponse("/authorize?" + post.about, 303)
-        self._door.forget(answer)
+        self._door.log_out(post.session, answer)
         return answer
 
     async def _opened(self, request: Request, step: str) -> tuple[Post, AuthorizationRequest]:
         """The form of this step and the request that it is about. Raises _Answered."""
+        post = await self._post(request, step)
+        return post, self._validated(post.about)
+
+    async def _post(self, request: Request, step: str) -> Post:
         try:
-            post = await self._door.opened(request, step, repeats="scope")
+            return await self._door.opened(request, step, repeats="scope")
         except BadPost as bad:
             # Starting over is a plain GET of a request that was not trusted before either.
             again = "/authorize?" + bad.about if bad.about else ""
             raise _Answered(self._door.problem(bad.heading, bad.explanation, bad.status, again=again)) from None
-        return post, self._validated(post.about)
 
     def _validated(self, query: str) -> AuthorizationRequest:
         try:
-            params = read_form(query, MAX_QUERY_LEN)
-            # A parameter without a value is as one that is not there (RFC 6749 section 3.1).
-            return self._authz.authorize({name: value for name, value in params.items() if value}, self._clock())
+            params, repeated = read_form(query, PARAMETERS, MAX_QUERY_LEN)
+            return self._authz.authorize(params, self._clock(), repeated)
         except BadForm:
             answer = self._door.problem("The app's request cannot be read", "The app must be mended.", 400)
         except AuthorizeError as refused:

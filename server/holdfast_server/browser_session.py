@@ -2,6 +2,7 @@
 
 A session is stateless: `user|issued|credential|nonce|MAC`, so nothing grows with
 visitors. Before login the user part is empty; login makes a new nonce (no fixation).
+Only the nonces of those who have logged out are remembered, up to MAX_ENDED; then everybody is asked to log in again.
 It is tied to what the login was checked against, so that a new password ends it. A form's
 token is a MAC over the session and what the form is about, so it fits no other
 browser, step or request. The server makes the key anew at each start: nothing on
@@ -21,9 +22,13 @@ from holdfast_core.secret import Secret
 LOGIN_LIFETIME_S = 30 * 60
 """A shared ward computer is left unattended: half an hour, then log in again."""
 
+MAX_ENDED = 65_536
+"""A hospital's logouts of months; a login for each of them takes hours at the rate at which logins may be tried."""
+
 _NONCE_LEN = 16
 _CREDENTIAL_LEN = 16
 _MAC_LEN = 32
+_KEY_LEN = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +47,24 @@ class BrowserSession:
 
 
 class BrowserSessions:
-    """Makes and reads session cookies and form tokens with one server key."""
+    """Makes and reads session cookies and form tokens with one server key, which is made by rng."""
 
-    def __init__(self, key: Secret, rng: Callable[[int], bytes]) -> None:
-        self._key = key
+    def __init__(self, rng: Callable[[int], bytes]) -> None:
         self._rng = rng
+        self._key = Secret(rng(_KEY_LEN))
+        self._ended: set[bytes] = set()
 
     def start(self, user_id: str, now_s: int, credential: str = "") -> BrowserSession:
         """A fresh session for this user ("" for a visitor); credential: the hash that the login was checked by."""
         return BrowserSession(user_id, now_s, self._credential(credential), self._rng(_NONCE_LEN))
+
+    def end(self, session: BrowserSession) -> None:
+        """Take this session back: its cookie and its forms are worth nothing from now on, wherever they are kept."""
+        if len(self._ended) >= MAX_ENDED:
+            # No clock is asked which of them are over: one that jumps would bring some of them back.
+            self._key = Secret(self._rng(_KEY_LEN))
+            self._ended.clear()
+        self._ended.add(session.nonce)
 
     def is_by(self, session: BrowserSession, credential: str) -> bool:
         """Whether the login was checked by this credential."""
@@ -63,7 +77,7 @@ class BrowserSessions:
         return base64.urlsafe_b64encode(body + self._mac(b"session", body)).rstrip(b"=").decode()
 
     def read(self, cookie: str | None, now_s: int) -> BrowserSession | None:
-        """The session of a cookie value, or None: absent, forged, or older than LOGIN_LIFETIME_S."""
+        """The session of a cookie value, or None: absent, forged, ended, or older than LOGIN_LIFETIME_S."""
         try:
             signed = base64.urlsafe_b64decode((cookie or "").encode() + b"===")
         except (binascii.Error, UnicodeEncodeError):
@@ -73,7 +87,7 @@ class BrowserSessions:
             return None
         user, issued, *octets = body.rsplit(b"|", 3)
         session = BrowserSession(user.decode(), int(issued), *(bytes.fromhex(part.decode()) for part in octets))
-        if not 0 <= now_s - session.issued_s < LOGIN_LIFETIME_S:
+        if session.nonce in self._ended or not 0 <= now_s - session.issued_s < LOGIN_LIFETIME_S:
             return None
         return session
 

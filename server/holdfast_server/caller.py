@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated party, which may be a client, a resource server or both (the EKG is both)."""
+    """A party, which may be a client, a resource server or both (the EKG is both).
+
+    public: a client that has nothing to authenticate with (RFC 6749 section 2.1), by its own word.
+    """
 
     client_id: str | None = None
     rs_id: str | None = None
     authenticated: bool = False
+    public: bool = False
 
 
 NOBODY = Caller()

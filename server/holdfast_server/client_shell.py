@@ -52,29 +52,61 @@ def client() -> None:
     "--redirect-uri",
     "redirect_uris",
     multiple=True,
-    help="Exactly as the app will send it: https, http on loopback, or a scheme like com.example.app.",
+    help="As the app will send it, but for the port on 127.0.0.1 or [::1]: https, http on loopback, or a scheme like "
+    "com.example.app.",
 )
 @allow_option
-@click.option("--secret/--no-secret", default=True, help="Make a secret for HTTPS.")
+@click.option(
+    "--secret/--no-secret",
+    default=True,
+    help="Make a secret for HTTPS. An app that can keep none is a public client: it redeems codes by PKCE alone.",
+)
 @click.option("--oscore", type=click.Path(path_type=Path), help="Also write an OSCORE context for CoAP to this file.")
+@click.option(
+    "--narrow-scope/--whole-scope",
+    "narrows",
+    default=False,
+    help="When it asks for more than it may have: give the part that it may have and say so, or refuse.  [default: "
+    "whole-scope]",
+)
+@click.option(
+    "--lenient/--strict",
+    "lenient",
+    default=False,
+    help="Whether its CoAP requests may lack Content-Format, as those of ace-java do.  [default: strict]",
+)
+@click.option(
+    "--token-type/--no-token-type",
+    "token_type",
+    default=True,
+    help="Whether HTTPS answers name token_type PoP, which strict OAuth libraries refuse.  [default: token-type]",
+)
 @state_option
 @json_option
-def client_add(
+def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     client_id: str,
     grants: tuple[str, ...],
     redirect_uris: tuple[str, ...],
     allowed: tuple[str, ...],
     secret: bool,
     oscore: Path | None,
+    narrows: bool,
+    lenient: bool,
+    token_type: bool,
     state: Path,
     as_json: bool,
 ) -> None:
     """Register a client, and print its secret once."""
+    is_public = not secret and oscore is None and set(grants) == {"authorization_code"}
     record = Client(
         client_id,
         tuple(GRANT_WORDS[grant] for grant in grants),
         allowances(allowed),
         redirect_uris=redirect_uris,
+        public=is_public,
+        narrows=narrows,
+        lenient=lenient,
+        tells_token_type=token_type,
     )
     with opened(state) as admin, admin.store.transaction():
         if admin.store.client(client_id) is not None:
@@ -90,6 +122,8 @@ def client_add(
             exported = admin.exports.for_client(client_id, admin.now_s)
             write_private(oscore, encode_provisioning(exported), force=False)
     _show_secret(client_id, made, as_json=as_json)
+    if is_public:
+        click.echo(f"{client_id} is a public client: it has no secret, and redeems its codes by PKCE.", err=True)
 
 
 @client.command("new-secret")

@@ -51,7 +51,7 @@ class CoapSite:
             return _error(L.CODE_UNAUTHORIZED, L.ERR_INVALID_CLIENT)
         if request.code != L.CODE_POST:
             return response(L.CODE_METHOD_NOT_ALLOWED)
-        if request.content_format != L.CF_ACE_CBOR:
+        if request.content_format != L.CF_ACE_CBOR and not self._is_excused(request, context):
             return response(L.CODE_UNSUPPORTED_CONTENT_FORMAT)
         if request.uint(L.OPT_ACCEPT) not in (None, L.CF_ACE_CBOR):
             return response(L.CODE_NOT_ACCEPTABLE)
@@ -63,6 +63,13 @@ class CoapSite:
             return _error(refused.coap_code, refused.ace_error, refused.description)
         except ServerRefusal as refused:
             return unavailable() if refused.coap_code == L.CODE_SERVICE_UNAVAILABLE else response(refused.coap_code)
+
+    def _is_excused(self, request: Message, context: SecurityContext) -> bool:
+        """Whether a Content-Format that is not there may be guessed: RFC 9200 section 5.8.1 says what it must be."""
+        if request.content_format is not None:
+            return False
+        client = self._authz.store.client(_caller(context).client_id or "")
+        return client is not None and client.lenient
 
     def _token(self, payload: bytes, caller: Caller, now_s: int) -> Message:
         answer = self._authz.token(decode_token_request(payload), caller, now_s)

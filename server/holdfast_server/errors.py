@@ -2,6 +2,7 @@
 
     PeerError (holdfast_core.errors)
       |- OAuthError                 an answer with an `error` parameter (RFC 9200 section 5.8.3, RFC 6749 section 5.2)
+      |  |- InvalidTarget           invalid_target over HTTPS (RFC 8693 section 2.2.2); CBOR has no number for it
       |  |- InvalidClient           4.01 / 401; every other OAuthError is 4.00 / 400
       |  `- CodeReplayed            invalid_grant; its tokens are revoked by whoever catches it
       |- IntrospectionForbidden     4.03 / 403 without a payload (RFC 9200 section 5.9.3)
@@ -43,6 +44,7 @@ class OAuthError(ServerRefusal):
     def __init__(self, error: int, description: str) -> None:
         super().__init__(f"{ERROR_NAMES[error]}: {description}")
         self.ace_error = error
+        self.error_name = ERROR_NAMES[error]
         self.description = description
 
 
@@ -54,6 +56,17 @@ class InvalidClient(OAuthError):
 
     def __init__(self, description: str = "client authentication failed") -> None:
         super().__init__(L.ERR_INVALID_CLIENT, description)
+
+
+class InvalidTarget(OAuthError):
+    """The audience is unknown, not for this client, not the grant's, or more than one.
+
+    error: what it is in CBOR, where RFC 9200 section 5.8.3 has no invalid_target.
+    """
+
+    def __init__(self, description: str, error: int = L.ERR_INVALID_REQUEST) -> None:
+        super().__init__(error, description)
+        self.error_name = "invalid_target"
 
 
 class CodeReplayed(OAuthError):

@@ -7,6 +7,7 @@ only); RFC 8693 (the subject token is one of ours, the actor is the authenticate
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +24,7 @@ from holdfast_server.token_request import TokenRequest
 
 Grant = Callable[[TokenRequest, Client, Caller, Store, int], Authority]
 
-# RFC 7636 section 4.1: 43 to 128 unreserved characters.
-MIN_VERIFIER_LEN = 43
-MAX_VERIFIER_LEN = 128
+VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 section 4.1
 # The reader of tokens allows no longer chain (holdfast_core.claims).
 MAX_ACTORS = 4
 
@@ -67,6 +66,7 @@ def authorization_code(request: TokenRequest, client: Client, _: Caller, store: 
 def token_exchange(request: TokenRequest, client: Client, caller: Caller, store: Store, now_s: int) -> Authority:
     """Act for the subject of a token that was presented to the caller as RS (RFC 8693).
 
+    Whatever is wrong with that token is invalid_request (RFC 8693 section 2.2.2).
     The new token has no more scopes and no longer life than the subject token, keeps its sub, and names the caller
     as the actor with earlier actors nested inside.
     """
@@ -74,18 +74,19 @@ def token_exchange(request: TokenRequest, client: Client, caller: Caller, store:
         raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is missing")
     original = store.token(request.subject_token)
     if original is None or not _is_for(original, caller, store) or not is_live(original, store, now_s):
-        raise OAuthError(L.ERR_INVALID_GRANT, "subject_token is not valid")
+        raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is not valid")
     if isinstance(original.scope, bytes):
-        raise OAuthError(L.ERR_INVALID_GRANT, "paths of one audience say nothing about another's")
+        raise OAuthError(L.ERR_INVALID_REQUEST, "paths of one audience say nothing about another's")
     claims = cbor2.loads(original.claims)
     return Authority(
         sub=claims[L.CLAIM_SUB],
-        user=None if original.user_id is None else _user(store, original.user_id),
+        user=None if original.user_id is None else _user(store, original.user_id, L.ERR_INVALID_REQUEST),
         scope_limit=frozenset(original.scope.split(" ")),
         default_scope=original.scope,
         exp_limit=original.expires_at,
         act=_actor(client.client_id, claims.get(L.PRIV_ACT)),
         parent_id=original.token_id,
+        refusal=L.ERR_INVALID_REQUEST,
     )
 
 
@@ -106,15 +107,15 @@ def _belongs(code: CodeRecord, request: TokenRequest, client: Client) -> bool:
     return (
         code.client_id == client.client_id
         and code.redirect_uri == request.redirect_uri
-        and MIN_VERIFIER_LEN <= len(verifier) <= MAX_VERIFIER_LEN
+        and VERIFIER.fullmatch(verifier) is not None
         and hmac.compare_digest(code_challenge_of(verifier), code.code_challenge)
     )
 
 
-def _user(store: Store, user_id: str) -> User:
+def _user(store: Store, user_id: str, refusal: int = L.ERR_INVALID_GRANT) -> User:
     user = store.user(user_id)
     if user is None:
-        raise OAuthError(L.ERR_INVALID_GRANT, "user is unknown")
+        raise OAuthError(refusal, "user is unknown")
     return user
 
 
@@ -128,7 +129,7 @@ def _actor(client_id: str, earlier: Any) -> dict[int, Any]:
     while inner is not None:
         depth, inner = depth + 1, inner.get(L.PRIV_ACT)
     if depth > MAX_ACTORS:
-        raise OAuthError(L.ERR_INVALID_GRANT, "chain of actors is too long")
+        raise OAuthError(L.ERR_INVALID_REQUEST, "chain of actors is too long")
     if earlier is not None:
         actor[L.PRIV_ACT] = earlier
     return actor

@@ -6,10 +6,12 @@ what all of them share. It reads at most a form's worth of body, in bounded time
 gives every answer the headers that keep it out of frames, caches and referrers.
 """
 
+import re
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
+from urllib.parse import unquote
 
 import anyio
 from starlette.applications import Starlette
@@ -156,6 +158,9 @@ def _is_browser(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")  # RFC 3986 section 3.2.2
+_ABSOLUTE_FORM = re.compile(rb"(?i:https?)://[^/@]+(/.*)?")
+
 REFUSALS = {
     400: ("This cannot be read", "Go back to the app and start again."),
     404: (
@@ -169,7 +174,9 @@ REFUSALS = {
 
 
 class _Guard:
-    """ASGI wrapper: bounds the request body and its time, and adds the headers that every answer has."""
+    """ASGI wrapper: refuses what two readers of HTTP could take for two things, bounds the request body and its time,
+    and adds the headers that every answer has.
+    """  # noqa: D205 - three things
 
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         self._app = app
@@ -178,6 +185,10 @@ class _Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if _is_ambiguous(scope):
+            refusal = JSONResponse({"error": "invalid_request"}, 400, headers={"connection": "close"})
+            await refusal(scope, receive, self._with_headers(send))
             return
         received = 0
         whole = False
@@ -197,6 +208,14 @@ class _Guard:
                 raise HTTPException(413, headers={"connection": "close"})
             return message
 
+        try:
+            await self._app(_to_this_server(scope), bounded, self._with_headers(send))
+        except ClientDisconnect:
+            return  # it went away in the middle of its form
+        except Exception as error:  # noqa: BLE001 - answered with 500 by now; what is left is to say so
+            log_bug(error)
+
+    def _with_headers(self, send: Send) -> Send:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
@@ -210,9 +229,26 @@ class _Guard:
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
-        try:
-            await self._app(scope, bounded, with_headers)
-        except ClientDisconnect:
-            return  # it went away in the middle of its form
-        except Exception as error:  # noqa: BLE001 - answered with 500 by now; what is left is to say so
-            log_bug(error)
+        return with_headers
+
+
+def _is_ambiguous(scope: Scope) -> bool:
+    """Whether a proxy before us may have seen another request in these octets (RFC 9112 sections 3.2 and 6.1).
+
+    Two lengths of one body, chunks in HTTP/1.0, another HTTP than 1, and a Host that is none. h11 itself refuses two
+    Hosts and two Content-Lengths.
+    """
+    names = [name for name, _ in scope["headers"]]
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if b"transfer-encoding" in names and (b"content-length" in names or scope["http_version"] == "1.0"):
+        return True
+    return not scope["http_version"].startswith("1.") or not all(_HOST.fullmatch(host) for host in hosts)
+
+
+def _to_this_server(scope: Scope) -> Scope:
+    """The request with its target in origin-form; a server takes absolute-form too (RFC 9112 section 3.2.2)."""
+    absolute = _ABSOLUTE_FORM.fullmatch(scope.get("raw_path", b""))
+    if absolute is None:
+        return scope
+    path = absolute[1] or b"/"
+    return {**scope, "raw_path": path, "path": unquote(path.decode("ascii"))}

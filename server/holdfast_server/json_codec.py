@@ -13,6 +13,7 @@ from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES, TOKEN_TYPE_NAMES
+from holdfast_server.token_request import GRANT_TYPES
 
 GRANTS = {name: label for label, name in GRANT_NAMES.items()}
 PROFILES = {name: label for label, name in PROFILE_NAMES.items()}
@@ -56,10 +57,13 @@ def unb64(text: object) -> bytes:
 def decode_token_request(form: Mapping[str, str]) -> dict[str, Any]:
     """Form fields of a token request to neutral parameters. Raises BadJson.
 
-    A grant type or a profile that has no label stays as text: the server refuses it by its own rules. A parameter
-    without a value is as one that is not there (RFC 6749 section 3.2), but for ace_profile (RFC 9200 section 5.8.1).
+    A grant type or a profile that has no label stays as text: the server refuses it by its own rules. What else comes
+    with a grant that is not served here has shapes of its own, so it is left alone.
     """
-    params: dict[str, Any] = {name: value for name, value in form.items() if value or name == "ace_profile"}
+    params: dict[str, Any] = dict(form)
+    asked = form.get("grant_type")
+    if asked is not None and GRANTS.get(asked) not in GRANT_TYPES:
+        return {"grant_type": GRANTS.get(asked, asked)}
     for name, decode in _DECODERS.items():
         if name in params:
             params[name] = decode(params[name])
@@ -126,15 +130,14 @@ def _decode_key(jwk: dict[str, Any]) -> dict[int, Any]:
         return {L.KEY_KTY: L.KTY_OKP}
     if jwk.get("kty") != "EC" or not isinstance(jwk.get("crv"), str):
         raise BadJson
-    key = {
+    if not isinstance(jwk.get("kid", ""), str):  # any text (RFC 7517 section 4.5); the point is what names the key here
+        raise BadJson
+    return {
         L.KEY_KTY: L.KTY_EC2,
         L.KEY_CRV: CURVES.get(jwk["crv"], NO_CURVE),
         L.KEY_X: unb64(jwk.get("x")),
         L.KEY_Y: unb64(jwk.get("y")),
     }
-    if "kid" in jwk:
-        key[L.KEY_KID] = unb64(jwk["kid"])
-    return key
 
 
 def _encode_key(key: Mapping[int, Any]) -> dict[str, Any]:
@@ -149,7 +152,7 @@ def _plain(value: object) -> object:
 
 
 _DECODERS: dict[str, Callable[[str], Any]] = {
-    "grant_type": lambda text: GRANTS.get(text, text),
+    "grant_type": GRANTS.__getitem__,
     "ace_profile": lambda text: PROFILES.get(text, text) if text else None,
     "cnonce": unb64,
     "req_cnf": decode_cnf,

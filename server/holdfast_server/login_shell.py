@@ -176,8 +176,9 @@ class Door:
         self._store.audit(self._clock(), "login", user_id=user_id)
         self._remember(answer, self._sessions.start(user_id, self._clock(), user.password_hash if user else ""))
 
-    def forget(self, answer: Response) -> None:
-        """Let the browser forget its session."""
+    def log_out(self, session: BrowserSession, answer: Response) -> None:
+        """End a session here, and let the browser forget it."""
+        self._sessions.end(session)
         answer.delete_cookie(self._cookie_name, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def page(self, html: str, status: int, redirects_to: str = "") -> Response:

@@ -1,7 +1,7 @@
 """The JSON endpoints for clients over HTTPS: /token, /introspect, /revoke, metadata and keys.
 
 Forms in, JSON out (RFC 6749 section 5, RFC 7662, RFC 7009, RFC 8414). A client
-shows its secret in HTTP Basic or in the form, never both, never in the query.
+shows its secret in HTTP Basic or in the form, never both, never in the query; a public one has none to show.
 Translates and authenticates; authorization_server.py decides.
 """
 
@@ -13,15 +13,37 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from holdfast_core import labels as L
-from holdfast_core.names import ERROR_NAMES
+from holdfast_server.authorization import TARGETS
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
-from holdfast_server.errors import InvalidClient, OAuthError, ServerRefusal
+from holdfast_server.errors import InvalidClient, InvalidTarget, OAuthError, ServerRefusal
 from holdfast_server.forms import BadForm, read_basic, read_form
 from holdfast_server.json_codec import BadJson, decode_token, decode_token_request, encode_answer
 from holdfast_server.metadata import authorization_server_metadata, jwks
 
 Endpoint = Callable[[dict[str, str], Caller], Response]
+TOKEN_PARAMETERS = frozenset(
+    (
+        "grant_type",
+        "client_id",
+        "client_secret",
+        "audience",
+        "resource",
+        "scope",
+        "req_cnf",
+        "ace_profile",
+        "cnonce",
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "subject_token",
+        "subject_token_type",
+        "actor_token",
+        "actor_token_type",
+        "requested_token_type",
+    )
+)
+TOKEN_ABOUT = frozenset(("token", "client_id", "client_secret"))
 FORM = "application/x-www-form-urlencoded"
 CACHED = {"cache-control": "public, max-age=300"}
 
@@ -48,9 +70,9 @@ class OAuthEndpoints:
 
         def issue(form: dict[str, str], caller: Caller) -> Response:
             answer = self._authz.token(decode_token_request(form), caller, self._clock())
-            return JSONResponse(encode_answer({"token_type": L.TOKEN_TYPE_POP, **answer}))
+            return JSONResponse(encode_answer({**self._token_type(caller), **answer}))
 
-        return await self._answer(request, issue)
+        return await self._answer(request, issue, TOKEN_PARAMETERS)
 
     async def introspect(self, request: Request) -> Response:
         """RFC 7662 section 2 with the members of RFC 9200 section 5.9.2."""
@@ -59,7 +81,7 @@ class OAuthEndpoints:
             params = {"token": decode_token(form["token"])} if "token" in form else {}
             return JSONResponse(encode_answer(self._authz.introspect(params, caller, self._clock())))
 
-        return await self._answer(request, look)
+        return await self._answer(request, look, TOKEN_ABOUT)
 
     async def revoke(self, request: Request) -> Response:
         """RFC 7009 section 2: 200 and nothing to see, whether or not there was such a token."""
@@ -69,7 +91,7 @@ class OAuthEndpoints:
             self._authz.revoke(params, caller, self._clock())
             return Response(status_code=200)
 
-        return await self._answer(request, withdraw)
+        return await self._answer(request, withdraw, TOKEN_ABOUT)
 
     async def metadata(self, _request: Request) -> Response:
         """RFC 8414 section 3."""
@@ -79,9 +101,14 @@ class OAuthEndpoints:
         """RFC 7517 section 5: the public keys that verify the tokens this server signs."""
         return JSONResponse(jwks(self._authz.keyring), headers=CACHED)
 
-    async def _answer(self, request: Request, endpoint: Endpoint) -> Response:
+    def _token_type(self, caller: Caller) -> dict[str, Any]:
+        """RFC 6749 section 5.1 wants it; RFC 9200 section 5.8.2 has PoP for a default, which some libraries need."""
+        client = self._authz.store.client(caller.client_id or "")
+        return {"token_type": L.TOKEN_TYPE_POP} if client is None or client.tells_token_type else {}
+
+    async def _answer(self, request: Request, endpoint: Endpoint, known: frozenset[str]) -> Response:
         try:
-            form = await _form(request)
+            form = await _form(request, known)
             caller = self._authenticate(request, form)
             return endpoint(form, caller)
         except (BadForm, BadJson):
@@ -94,21 +121,28 @@ class OAuthEndpoints:
     def _authenticate(self, request: Request, form: dict[str, str]) -> Caller:
         """The caller of this request; takes client_secret out of the form. Raises InvalidClient, BadForm."""
         client_id, secret = _credentials(request.headers.getlist("authorization"), form)
+        if secret is None:
+            return self._authz.identify_public_client(client_id)
         return self._authz.authenticate_client(client_id, secret)
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def _form(request: Request, known: frozenset[str]) -> dict[str, str]:
     # A parameter in the URL would be in somebody's log (RFC 6749 section 2.3.1), so there is none.
     if request.url.query or request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise BadForm
-    return read_form(await request.body())
+    form, repeated = read_form(await request.body(), known)
+    if repeated and repeated <= TARGETS:
+        raise InvalidTarget("a token is for one audience")
+    if repeated:
+        raise BadForm
+    return form
 
 
-def _credentials(headers: list[str], form: dict[str, str]) -> tuple[str, str]:
-    """Client id and secret, from the Authorization headers (at most one) or the form, never from both."""
+def _credentials(headers: list[str], form: dict[str, str]) -> tuple[str, str | None]:
+    """Client id and secret, from the Authorization headers (at most one) or the form, never from both; or no secret."""
     in_form = form.pop("client_secret", None)
     if not headers:
-        return form.get("client_id", ""), in_form or ""
+        return form.get("client_id", ""), in_form
     if in_form is not None or len(headers) > 1:
         raise BadForm
     try:
@@ -121,9 +155,8 @@ def _credentials(headers: list[str], form: dict[str, str]) -> tuple[str, str]:
 
 
 def _oauth_error(refused: OAuthError) -> Response:
-    assert refused.ace_error is not None  # noqa: S101 - an OAuthError always has one
     headers = {"www-authenticate": 'Basic realm="holdfast"'} if refused.http_status == 401 else None
-    return _error(ERROR_NAMES[refused.ace_error], refused.http_status, refused.description, headers)
+    return _error(refused.error_name, refused.http_status, refused.description, headers)
 
 
 def _error(name: str, status: int, description: str = "", headers: Mapping[str, str] | None = None) -> Response:

@@ -14,8 +14,8 @@ from holdfast_core import labels as L
 from holdfast_core.confirmation import CoseKey
 from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import MalformedScope
-from holdfast_core.scope import decode_aif, split_scope
-from holdfast_server.errors import InvalidClient, OAuthError
+from holdfast_core.scope import decode_aif, encode_aif, split_scope
+from holdfast_server.errors import InvalidClient, InvalidTarget, OAuthError
 from holdfast_server.registry import FORMAT_REFERENCE, FORMAT_SIGNED, Client, ResourceServer, User
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import TokenRecord
@@ -33,6 +33,7 @@ class Authority:
     sub: for whom.  user: who must still be in good standing.  audience: what it is bound to, None for the request's.
     scope_limit: names it allows, None for all the client may have.  default_scope: when the request names none.
     asked_scope: what the client asked for at the authorization endpoint.  exp_limit: unix seconds.
+    refusal: the error when what has proven it turns out not to be good.
     """
 
     sub: str
@@ -45,6 +46,7 @@ class Authority:
     act: dict[int, Any] | None = None
     parent_id: int | None = None
     code_hash: bytes | None = None
+    refusal: int = L.ERR_INVALID_GRANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def decide(request: TokenRequest, client: Client, authority: Authority, store: S
     if client.disabled:
         raise InvalidClient("client is unknown or locked")
     if authority.user is not None and authority.user.disabled:
-        raise OAuthError(L.ERR_INVALID_GRANT, "user is locked")
+        raise OAuthError(authority.refusal, "user is locked")
     audience = _audience(request, client, authority)
     members = _members(audience, client, store)
     scope = _scope(request, audience, client, authority, members)
@@ -127,7 +129,7 @@ def decide(request: TokenRequest, client: Client, authority: Authority, store: S
 def _audience(request: TokenRequest, client: Client, authority: Authority) -> str:
     if authority.audience is not None:
         if request.audience not in (None, authority.audience):
-            raise OAuthError(L.ERR_INVALID_GRANT, "grant is for another audience")
+            raise InvalidTarget("grant is for another audience", L.ERR_INVALID_GRANT)
         return authority.audience
     if request.audience is not None:
         return request.audience
@@ -140,7 +142,7 @@ def _members(audience: str, client: Client, store: Store) -> tuple[ResourceServe
     """Return the RSs behind an audience; the same refusal whether it is unknown, locked or not this client's."""
     members = tuple(store.members_of(audience))
     if audience not in client.scopes or not members or any(rs.disabled for rs in members):
-        raise OAuthError(L.ERR_INVALID_REQUEST, "audience is unknown or not for this client")
+        raise InvalidTarget("audience is unknown or not for this client")
     return members
 
 
@@ -172,39 +174,50 @@ def _scope(
             raise OAuthError(L.ERR_INVALID_SCOPE, "scope is missing and there is no default")
         return " ".join(names)
     if isinstance(request.scope, str):
-        return _text_scope(request.scope, allowed)
-    return _aif_scope(request.scope, allowed, authority, members)
+        return _text_scope(request.scope, allowed, client)
+    return _aif_scope(request.scope, allowed, authority, members, client)
 
 
-def _text_scope(scope: str, allowed: frozenset[str]) -> str:
-    """Return the scope with repeated names left out; all of it must be allowed, a part is never picked silently."""
+def _text_scope(scope: str, allowed: frozenset[str], client: Client) -> str:
+    """Return the scope with repeated names left out; all of it must be allowed, unless the client is one that narrows.
+
+    A part is never picked silently: the answer then names the scope (RFC 6749 section 3.3).
+    """
     try:
         names = list(dict.fromkeys(split_scope(scope)))
     except MalformedScope:
         raise OAuthError(L.ERR_INVALID_SCOPE, "scope is malformed") from None
-    if not set(names) <= allowed:
+    if client.narrows:
+        names = [name for name in names if name in allowed]
+    if not names or not set(names) <= allowed:
         raise OAuthError(L.ERR_INVALID_SCOPE, "scope exceeds what is granted")
     return " ".join(names)
 
 
 def _aif_scope(
-    scope: bytes, allowed: frozenset[str], authority: Authority, members: tuple[ResourceServer, ...]
+    scope: bytes, allowed: frozenset[str], authority: Authority, members: tuple[ResourceServer, ...], client: Client
 ) -> bytes:
-    """Return an AIF scope (RFC 9237) when each path's methods are within those of the allowed names."""
+    """Return an AIF scope (RFC 9237) when each path's methods are within those of the allowed names, or that part."""
     if authority.parent_id is not None:
         raise OAuthError(L.ERR_INVALID_SCOPE, "paths of one audience say nothing about another's")
     try:
         asked = decode_aif(scope)
     except MalformedScope:
         raise OAuthError(L.ERR_INVALID_SCOPE, "scope is malformed") from None
+    granted = asked
     for rs in members:
         methods: dict[str, int] = {}
         for name in allowed:
             for path, mask in rs.scope_map[name]:
                 methods[path] = methods.get(path, 0) | mask
-        if not asked or any(not mask or mask & ~methods.get(path, 0) for path, mask in asked):
-            raise OAuthError(L.ERR_INVALID_SCOPE, "scope exceeds what is granted")
-    return scope
+        granted = [(path, mask & methods.get(path, 0)) for path, mask in granted]
+    if client.narrows:
+        granted = [(path, mask) for path, mask in granted if mask]
+    elif granted != asked:
+        raise OAuthError(L.ERR_INVALID_SCOPE, "scope exceeds what is granted")
+    if not granted or not all(mask for _, mask in granted):
+        raise OAuthError(L.ERR_INVALID_SCOPE, "scope exceeds what is granted")
+    return encode_aif(granted)
 
 
 # --- format, profile and key ---
@@ -277,7 +290,7 @@ def _lifetime(members: tuple[ResourceServer, ...], authority: Authority, now_s: 
     if authority.exp_limit is not None:
         lifetime_s = min(lifetime_s, authority.exp_limit - now_s)
     if lifetime_s <= 0:
-        raise OAuthError(L.ERR_INVALID_GRANT, "grant is over")
+        raise OAuthError(authority.refusal, "grant is over")
     single = len(members) == 1 and members[0].token_format != FORMAT_REFERENCE
     exi = min(members[0].exi_lifetime_s, lifetime_s) if single else 0
     return now_s + lifetime_s, exi

@@ -32,6 +32,10 @@ def client_words(record: Client) -> dict[str, Any]:
         "allowed": _lists(record.scopes),
         "redirect_uris": list(record.redirect_uris),
         "secret": record.secret_hash is not None,
+        "public": record.public,
+        "narrow_scope": record.narrows,
+        "lenient": record.lenient,
+        "token_type": record.tells_token_type,
         "disabled": record.disabled,
     }
 

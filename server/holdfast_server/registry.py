@@ -51,6 +51,9 @@ class Client:
     """A registered client.  scopes: what it may ever get, by audience; default_scopes: what it gets when it names none.
 
     public_keys: encoded COSE_Keys that were proven to be the client's at registration (RFC 9201 section 3.1).
+    public: it has no secret and redeems codes by PKCE alone (RFC 6749 section 2.1).  narrows: a scope that is allowed
+    in part is issued in part (RFC 6749 section 3.3), not refused.  lenient: its CoAP requests may lack Content-Format.
+    tells_token_type: its answers over HTTPS name PoP, which some OAuth libraries refuse.
     """
 
     client_id: str
@@ -60,6 +63,10 @@ class Client:
     redirect_uris: tuple[str, ...] = ()
     profiles: tuple[int, ...] = (L.PROFILE_COAP_OSCORE,)
     public_keys: tuple[bytes, ...] = ()
+    public: bool = False
+    narrows: bool = False
+    lenient: bool = False
+    tells_token_type: bool = True
     secret_hash: bytes | None = field(default=None, repr=False)
     disabled: bool = False
 
@@ -148,7 +155,7 @@ class Registry:
             client = self._store.client(client_id)
             if client is None:
                 raise RegistryError("no such client")
-            self._store.put_client(replace(client, secret_hash=_hash_of(secret)), now_s)
+            self._store.put_client(replace(client, secret_hash=_hash_of(secret), public=False), now_s)
             self._store.audit(now_s, "client-secret-replaced", client_id=client_id)
         return secret
 
@@ -240,6 +247,9 @@ class Registry:
                 rs_id=rs_id,
             )
             self._store.add_oscore_party(party, now_s)
+            client = None if client_id is None else self._store.client(client_id)
+            if client is not None and client.public:  # it has something to authenticate with now
+                self._store.put_client(replace(client, public=False), now_s)
             self._store.audit(now_s, "oscore-context-made", client_id=client_id, rs_id=rs_id)
         return party
 
@@ -275,6 +285,8 @@ def check_client(client: Client) -> None:
     _check_printable("redirect_uri", *client.redirect_uris)
     for uri in client.redirect_uris:
         _check_redirect_uri(uri)
+    if client.public and (client.grant_types != (L.GRANT_AUTHORIZATION_CODE,) or client.secret_hash is not None):
+        raise RegistryError("a public client has no secret and may only redeem codes: authorization_code")
     for encoded in client.public_keys:
         _check_public_key(encoded)
 

@@ -20,7 +20,6 @@ from collections.abc import AsyncIterator, Callable
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_stack import CoapStack
-from holdfast_core.secret import Secret
 from holdfast_core.trace import tracer
 from holdfast_server.admin_shell import Admin, Failed, Problem
 from holdfast_server.authenticator import PasswordAuthenticator
@@ -44,7 +43,6 @@ WATCH_EVERY_S = 2
 """Until the clock is looked at again, and what the operator says of it."""
 SWEEP_ROWS = 500
 """Rows deleted at a time, between which others are served."""
-COOKIE_KEY_LEN = 32
 DAY_S = 24 * 3600
 
 
@@ -113,7 +111,7 @@ def _web_server(
     app = build_app(
         authz_server,
         PasswordAuthenticator(admin.store.password_hash_of),
-        BrowserSessions(Secret(secrets.token_bytes(COOKIE_KEY_LEN)), secrets.token_bytes),
+        BrowserSessions(secrets.token_bytes),
         clock,
         monotonic_ms=_monotonic_ms,
         server_name=admin.config.name,

@@ -163,6 +163,10 @@ def _client_record(client: Client) -> str:
             "redirect_uris": client.redirect_uris,
             "profiles": client.profiles,
             "public_keys": [key.hex() for key in client.public_keys],
+            "public": client.public,
+            "narrows": client.narrows,
+            "lenient": client.lenient,
+            "tells_token_type": client.tells_token_type,
         }
     )
 
@@ -177,6 +181,10 @@ def _client(row: sqlite3.Row) -> Client:
         redirect_uris=tuple(record["redirect_uris"]),
         profiles=tuple(record["profiles"]),
         public_keys=tuple(bytes.fromhex(key) for key in record["public_keys"]),
+        public=record["public"],
+        narrows=record["narrows"],
+        lenient=record["lenient"],
+        tells_token_type=record["tells_token_type"],
         secret_hash=row["secret_hash"],
         disabled=bool(row["disabled"]),
     )

@@ -12,13 +12,15 @@ from holdfast_core.cnf import decode_cnf
 from holdfast_core.confirmation import Cnf
 from holdfast_core.errors import Malformed
 from holdfast_core.names import ACCESS_TOKEN_URN
-from holdfast_server.errors import OAuthError
+from holdfast_server.errors import InvalidTarget, OAuthError
 
 # A client-nonce is copied into the token, so its size is the token's (RFC 9200 section 5.3.1 leaves it open).
 MAX_CNONCE_LEN = 64
 MAX_SCOPE_LEN = 512
 MAX_TEXT_LEN = 2048
 MAX_BYTES_LEN = 1024  # the longest token this server issues
+GRANT_TYPES = (L.GRANT_CLIENT_CREDENTIALS, L.GRANT_AUTHORIZATION_CODE, L.PRIV_GRANT_TOKEN_EXCHANGE)
+"""Those that are served here (grants.py); the first is what a request without grant_type asks for (RFC 9200 5.8.1)."""
 UNKNOWN_GRANT = -1  # registered grant types are unsigned, private ones below -65536 (RFC 9200 section 8.5)
 
 
@@ -42,14 +44,15 @@ class TokenRequest:
 
 def parse_token_request(params: dict[str, Any]) -> TokenRequest:
     """Check the types; raises OAuthError invalid_request, unsupported_pop_key for a public key of an unknown kind."""
-    _refuse_unsupported(params)
+    grant_type = grant_type_of(params)
+    _refuse_unsupported(params, grant_type)
     profile = params.get("ace_profile")
     if profile is not None and (isinstance(profile, bool) or not isinstance(profile, int)):
         raise OAuthError(L.ERR_INVALID_REQUEST, "ace_profile is neither an integer nor null")
     return TokenRequest(
-        grant_type=_grant_type(params.get("grant_type", L.GRANT_CLIENT_CREDENTIALS)),
+        grant_type=grant_type,
         client_id=_text(params, "client_id"),
-        audience=_text(params, "audience"),
+        audience=_audience(params),
         scope=_scope(params),
         req_cnf=_req_cnf(params["req_cnf"]) if "req_cnf" in params else None,
         names_profile="ace_profile" in params,
@@ -62,16 +65,20 @@ def parse_token_request(params: dict[str, Any]) -> TokenRequest:
     )
 
 
-def _refuse_unsupported(params: dict[str, Any]) -> None:
+def _refuse_unsupported(params: dict[str, Any], grant_type: int) -> None:
     """Token exchange takes access tokens, and the actor is whoever authenticated (RFC 8693 section 2.1)."""
-    if "actor_token" in params:
+    if "actor_token" in params or "actor_token_type" in params:
         raise OAuthError(L.ERR_INVALID_REQUEST, "actor_token is not supported")
+    if grant_type == L.PRIV_GRANT_TOKEN_EXCHANGE and "subject_token_type" not in params:
+        raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token_type is missing")
     for name in ("subject_token_type", "requested_token_type"):
         if params.get(name, ACCESS_TOKEN_URN) != ACCESS_TOKEN_URN:
             raise OAuthError(L.ERR_INVALID_REQUEST, "token type is not supported")
 
 
-def _grant_type(value: object) -> int:
+def grant_type_of(params: dict[str, Any]) -> int:
+    """Return the grant type, UNKNOWN_GRANT for one without a number; raises OAuthError when it is none at all."""
+    value = params.get("grant_type", GRANT_TYPES[0])
     if isinstance(value, str):  # a codec of a text shape found no number for it
         return UNKNOWN_GRANT
     if isinstance(value, bool) or not isinstance(value, int):
@@ -84,6 +91,14 @@ def _text(params: dict[str, Any], name: str) -> str | None:
     if name in params and (not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT_LEN):
         raise OAuthError(L.ERR_INVALID_REQUEST, "a text parameter is not text")
     return value
+
+
+def _audience(params: dict[str, Any]) -> str | None:
+    """Return the one target, an audience or a resource by its URI (RFC 8707 section 2), or None."""
+    named = [params[name] for name in ("audience", "resource") if name in params]
+    if named[1:] and named[0] != named[1]:
+        raise InvalidTarget("a token is for one audience")
+    return _text({"audience": named[0]}, "audience") if named else None
 
 
 def _octets(params: dict[str, Any], name: str, max_len: int = MAX_BYTES_LEN) -> bytes | None:

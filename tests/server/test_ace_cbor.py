@@ -17,6 +17,7 @@ from holdfast_server.ace_cbor import (
     encode_introspection_answer,
     encode_token_answer,
 )
+from holdfast_server.token_request import GRANT_TYPES
 
 EXAMPLES = {str: "text", bytes: b"octets", int: 7, dict: {1: 2}, type(None): None}
 
@@ -87,4 +88,6 @@ def test_any_map_is_a_request_of_known_names_and_types_or_malformed(fields):
             label in ACE_NAMES and type(fields[label]) not in TOKEN_REQUEST_TYPES.get(label, ()) for label in fields
         )
     else:
+        if params.get("grant_type", GRANT_TYPES[0]) not in GRANT_TYPES:
+            fields = {L.ACE_GRANT_TYPE: fields[L.ACE_GRANT_TYPE]}  # the rest is the affair of a grant that is not ours
         assert params == {ACE_NAMES[label]: value for label, value in fields.items() if label in ACE_NAMES}

@@ -1,6 +1,7 @@
 """The authorization endpoint's rules: what may be shown to a user, and the URLs clients are sent to (RFC 6749 4.1)."""
 
 import dataclasses
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -23,6 +24,7 @@ from testkit.authz import (
     change_rs,
     code_of,
     code_params,
+    refused,
 )
 
 
@@ -69,7 +71,12 @@ def test_a_name_that_comes_twice_is_one(story):
         {"redirect_uri": REDIRECT_URI + "?x=1"},
         {"redirect_uri": REDIRECT_URI + "#f"},
         {"redirect_uri": REDIRECT_URI + "/../callback"},
-        {"redirect_uri": REDIRECT_URI.replace("8765", "8766")},
+        {"redirect_uri": REDIRECT_URI.replace("8765", "65536")},
+        {"redirect_uri": REDIRECT_URI.replace("8765", "080")},
+        {"redirect_uri": REDIRECT_URI.replace("8765", "")},
+        {"redirect_uri": REDIRECT_URI.replace("8765", "1@evil.example")},
+        {"redirect_uri": REDIRECT_URI.replace("127.0.0.1", "localhost")},
+        {"redirect_uri": REDIRECT_URI.replace("127.0.0.1", "[::1]")},
         {"redirect_uri": REDIRECT_URI.replace("127.0.0.1", "user@127.0.0.1")},
         {"redirect_uri": REDIRECT_URI.replace("127.0.0.1", "127.0.0.1.evil.example")},
         {"redirect_uri": REDIRECT_URI.replace("/callback", "\\callback")},
@@ -98,7 +105,9 @@ def test_a_locked_client_is_not_redirected_to(story):
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"response_type": None}, "unsupported_response_type"),
+        ({"response_type": None}, "invalid_request"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_mode": "form_post"}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "code token"}, "unsupported_response_type"),
         ({"code_challenge": None}, "invalid_request"),
@@ -106,8 +115,11 @@ def test_a_locked_client_is_not_redirected_to(story):
         ({"code_challenge": "=" * 43}, "invalid_request"),
         ({"code_challenge_method": None}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
-        ({"audience": TUBE}, "invalid_request"),
-        ({"audience": "nowhere"}, "invalid_request"),
+        ({"audience": TUBE}, "invalid_target"),
+        ({"audience": "nowhere"}, "invalid_target"),
+        ({"resource": TUBE}, "invalid_target"),
+        ({"resource": "https://rs.example/"}, "invalid_target"),
+        ({"audience": None, "resource": "https://rs.example/"}, "invalid_target"),
         ({"scope": None}, "invalid_scope"),
         ({"scope": "read_ekg  read_result"}, "invalid_scope"),
         ({"scope": "read_ekg calibrate"}, "invalid_scope"),
@@ -127,7 +139,67 @@ def test_a_client_without_the_grant_is_told(story):
 
 def test_a_locked_rs_is_not_offered(story):
     change_rs(story, EKG, disabled=True)
-    assert refusal(story).error == "invalid_request"
+    assert refusal(story).error == "invalid_target"
+
+
+def test_a_resource_is_an_audience_by_another_name(story):
+    for changes in ({"audience": None, "resource": EKG}, {"resource": EKG}):
+        assert story.server.authorize(authorize_params(**changes), NOW_S).audience == EKG
+
+
+@pytest.mark.parametrize(
+    "registered", ["http://127.0.0.1:8765/cb", "http://127.0.0.1/cb", "http://[::1]:8765/cb?x=1", "http://[::1]:1"]
+)
+def test_an_app_on_loopback_may_have_any_port(story, registered):
+    """RFC 8252 section 7.3; the code is bound to the port that was asked for."""
+    change_client(story, DOCTOR_APP, redirect_uris=(registered,))
+    host, rest = re.fullmatch(r"(http://[0-9.]+|http://\[::1\])(?::[0-9]+)?(.*)", registered).groups()
+    asked = f"{host}:53219{rest}"
+    request = story.server.authorize(authorize_params(redirect_uri=asked), NOW_S)
+    code = code_of(story.server.grant_code(request, DOCTOR, EKG_SCOPE, NOW_S))
+    other = code_params(code, redirect_uri=f"{host}:53220{rest}")
+    assert refused(story, other) == L.ERR_INVALID_GRANT
+    assert story.server.token(code_params(code, redirect_uri=asked), story.doctor_app, NOW_S)
+    for wrong in (asked + "x", asked.replace(host, "http://localhost"), asked.replace("http", "https", 1)):
+        assert refusal(story, redirect_uri=wrong).redirect_uri is None
+
+
+def test_only_loopback_addresses_have_that_freedom(story):
+    for registered in ("http://localhost:8765/cb", "https://app.example:8765/cb", "com.example.app:8765/cb"):
+        change_client(story, DOCTOR_APP, redirect_uris=(registered,))
+        assert refusal(story, redirect_uri=registered.replace("8765", "8766")).redirect_uri is None
+
+
+@pytest.mark.parametrize("name", ["scope", "state", "response_type", "code_challenge", "code_challenge_method"])
+def test_a_parameter_that_comes_twice_is_told_to_the_client(story, name):
+    with pytest.raises(AuthorizeError) as caught:
+        story.server.authorize(authorize_params(), NOW_S, {name})
+    assert (caught.value.error, caught.value.redirect_uri) == ("invalid_request", REDIRECT_URI)
+    assert caught.value.state == (None if name == "state" else "s1")
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_a_client_or_a_uri_that_comes_twice_is_nobodys(story, name):
+    with pytest.raises(AuthorizeError) as caught:
+        story.server.authorize(authorize_params(), NOW_S, {name})
+    assert caught.value.redirect_uri is None
+
+
+def test_a_client_that_narrows_gets_the_part_that_it_may_have_and_is_told(story):
+    change_client(story, DOCTOR_APP, narrows=True)
+    request = story.server.authorize(authorize_params(scope="calibrate read_ekg fly"), NOW_S)
+    assert request.scope == "read_ekg"
+    code = code_of(story.server.grant_code(request, DOCTOR, "read_ekg", NOW_S))
+    assert story.server.token(code_params(code), story.doctor_app, NOW_S)["scope"] == "read_ekg"
+    assert refusal(story, scope="calibrate fly").error == "invalid_scope"
+    assert refusal(story, scope="read_ekg  fly").error == "invalid_scope"
+
+
+def test_who_asked_for_no_scope_is_told_which_one_it_is(story):
+    change_client(story, DOCTOR_APP, default_scopes={EKG: "read_ekg"})
+    request = story.server.authorize(authorize_params(scope=None), NOW_S)
+    code = code_of(story.server.grant_code(request, DOCTOR, "read_ekg", NOW_S))
+    assert story.server.token(code_params(code), story.doctor_app, NOW_S)["scope"] == "read_ekg"
 
 
 def test_no_page_before_the_clock_is_set(story):

@@ -250,6 +250,10 @@ def test_a_client_from_its_secret_to_its_end(run):
         "allowed": {"ekg": ["read_ekg"]},
         "redirect_uris": ["https://app.example/cb"],
         "secret": True,
+        "public": False,
+        "narrow_scope": False,
+        "lenient": False,
+        "token_type": True,
         "disabled": False,
     }
     assert tell(run("client", "list", "--json")) == [shown]

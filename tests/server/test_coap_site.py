@@ -5,11 +5,12 @@ import pytest
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, request
+from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_core.oscore import SecurityContext
 from holdfast_server.caller import NOBODY, Caller
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.errors import IssuanceFailed, ServiceUnavailable
-from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, VERIFIER
+from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, VERIFIER, change_client
 
 KEY = {L.KEY_KTY: L.KTY_SYMMETRIC, L.KEY_K: b"k" * 16}
 
@@ -75,6 +76,7 @@ def test_the_ekg_exchanges_the_doctors_token_for_one_for_the_tube(story, site):
         L.ACE_AUDIENCE: TUBE,
         L.ACE_SCOPE: "read_result",
         L.PRIV_SUBJECT_TOKEN: story.doctor_token()["access_token"],
+        L.PRIV_SUBJECT_TOKEN_TYPE: ACCESS_TOKEN_URN,
     }
     answer = site.answer(post("/token", fields), context_of(story.ekg), NOW_S)
     assert answer.code == L.CODE_CREATED
@@ -88,6 +90,7 @@ def test_an_answer_that_lives_shorter_than_a_caches_minute_says_so(story, site):
         L.ACE_AUDIENCE: TUBE,
         L.ACE_SCOPE: "read_result",
         L.PRIV_SUBJECT_TOKEN: ends_soon,
+        L.PRIV_SUBJECT_TOKEN_TYPE: ACCESS_TOKEN_URN,
     }
     answer = site.answer(post("/token", fields), context_of(story.ekg), NOW_S)
     assert answer.uint(L.OPT_MAX_AGE) == 30
@@ -181,9 +184,10 @@ NO_MAPS = [
     b"\xf6",
     b"\xa1\x18\x21",
     b"\xa0\x00",
-    b"\xbf\xff",
+    b"\xbf\xff\x00",
+    b"\xbf\x18\x21\xff",
+    b"\xbf\x18\x21\x02\x19\x00\x21\x02\xff",
     b"\xa2\x18\x21\x02\x18\x21\x02",
-    b"\xa1\x19\x00\x21\x02",
     b"\xd8\x3d\xa0",
     b"\xa1\xf5\x02",
     b"\x9b" + b"\xff" * 8,
@@ -194,7 +198,7 @@ NO_MAPS = [
 
 @pytest.mark.parametrize("payload", NO_MAPS, ids=lambda payload: payload[:12].hex() or "empty")
 @pytest.mark.parametrize("path", ["/token", "/introspect"])
-def test_what_is_not_one_strict_map_is_invalid_request(story, site, path, payload):
+def test_what_is_not_one_map_with_integer_keys_is_invalid_request(story, site, path, payload):
     answer = site.answer(post(path, payload), context_of(story.ekg), NOW_S)
     assert answer.code == L.CODE_BAD_REQUEST
     assert error_of(answer) == L.ERR_INVALID_REQUEST
@@ -327,3 +331,30 @@ def test_before_the_clock_is_set_it_is_5_03_and_a_failed_lint_5_00_both_empty(st
     monkeypatch.setattr(story.server, "token", failed)
     answer = site.answer(asked, context_of(story.doctor_app), NOW_S)
     assert (answer.code, answer.payload) == (L.CODE_INTERNAL_SERVER_ERROR, b"")
+
+
+# --- requests that are not as ours ---
+
+
+def test_a_request_in_any_valid_encoding_is_taken(story, site):
+    fields = code_fields(story)
+    loose = b"\xbf" + b"".join(
+        b"\x19" + label.to_bytes(2, "big") + cbor.encode(value) if label >= 0 else cbor.encode({label: value})[1:]
+        for label, value in fields.items()
+    )
+    answer = site.answer(post("/token", loose + b"\xff"), context_of(story.doctor_app), NOW_S)
+    assert answer.code == L.CODE_CREATED
+    token = cbor.decode(answer.payload)[L.ACE_ACCESS_TOKEN]
+    asked = b"\xbf\x18\x0b\x5f" + cbor.encode(token[:8]) + cbor.encode(token[8:]) + b"\xff\xff"
+    answer = site.answer(post("/introspect", asked), context_of(story.ekg), NOW_S)
+    assert cbor.decode(answer.payload)[L.INTRO_ACTIVE] is True
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_request_without_content_format_is_taken_from_a_client_that_is_known_for_it(story, site, lenient):
+    change_client(story, DOCTOR_APP, lenient=lenient)
+    for content_format, code in ((None, L.CODE_CREATED), (L.CF_CBOR, None), (L.CF_TEXT_PLAIN, None)):
+        message = request(L.CODE_POST, "/token", cbor.encode(code_fields(story)), content_format)
+        answer = site.answer(message, context_of(story.doctor_app), NOW_S)
+        expected = code if lenient and code else L.CODE_UNSUPPORTED_CONTENT_FORMAT
+        assert answer.code == expected

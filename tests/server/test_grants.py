@@ -77,11 +77,17 @@ def test_the_decision_refuses_a_client_that_was_locked_after_it_was_admitted(sto
         policy.decide(TokenRequest(), client, policy.Authority(sub=DOCTOR), story.store, NOW_S)
 
 
-@pytest.mark.parametrize("grant_type", [L.GRANT_AUTHORIZATION_CODE, L.PRIV_GRANT_TOKEN_EXCHANGE])
-def test_no_grant_helps_a_locked_user(story, grant_type):
+@pytest.mark.parametrize(
+    ("grant_type", "error"),
+    [
+        (L.GRANT_AUTHORIZATION_CODE, L.ERR_INVALID_GRANT),
+        (L.PRIV_GRANT_TOKEN_EXCHANGE, L.ERR_INVALID_REQUEST),  # RFC 8693 section 2.2.2
+    ],
+)
+def test_no_grant_helps_a_locked_user(story, grant_type, error):
     params, caller = good_request(story, grant_type)
     story.store.put_user(dataclasses.replace(story.store.user(DOCTOR), disabled=True), NOW_S)
-    assert refused(story, params, caller) == L.ERR_INVALID_GRANT
+    assert refused(story, params, caller) == error
 
 
 @pytest.mark.parametrize("grant_type", grants.GRANTS)
@@ -258,7 +264,7 @@ def test_an_exchanged_token_never_outlives_the_original(story, late_s):
     original = story.doctor_token()["access_token"]
     assert story.tube_token(original, now_s=NOW_S + late_s)["expires_in"] == 3600 - late_s
     assert story.store.tokens()[0].expires_at == NOW_S + 3600
-    assert refused(story, exchange_params(original), story.ekg, NOW_S + 3600) == L.ERR_INVALID_GRANT
+    assert refused(story, exchange_params(original), story.ekg, NOW_S + 3600) == L.ERR_INVALID_REQUEST
 
 
 def test_only_the_rs_the_original_was_made_for_may_exchange_it(story, sensor):
@@ -267,21 +273,21 @@ def test_only_the_rs_the_original_was_made_for_may_exchange_it(story, sensor):
     story.registry.add_client(Client("gateway", grant_types, {TUBE: ("read_result",)}), NOW_S)
     for rs_id in (None, TUBE, "sensor"):
         caller = Caller("gateway", rs_id, authenticated=True)
-        assert refused(story, exchange_params(original), caller) == L.ERR_INVALID_GRANT
+        assert refused(story, exchange_params(original), caller) == L.ERR_INVALID_REQUEST
     assert story.server.token(exchange_params(original), Caller("gateway", EKG, authenticated=True), NOW_S)
 
 
 def test_a_locked_rs_exchanges_nothing(story):
     original = story.doctor_token()["access_token"]
     change_rs(story, EKG, disabled=True)
-    assert refused(story, exchange_params(original), story.ekg) == L.ERR_INVALID_GRANT
+    assert refused(story, exchange_params(original), story.ekg) == L.ERR_INVALID_REQUEST
     change_rs(story, EKG, disabled=False)
     assert story.tube_token(original)["access_token"]
 
 
 @pytest.mark.parametrize("token", [b"unknown", bytes(16)])
 def test_only_a_known_token_is_exchanged(story, token):
-    assert refused(story, exchange_params(token), story.ekg) == L.ERR_INVALID_GRANT
+    assert refused(story, exchange_params(token), story.ekg) == L.ERR_INVALID_REQUEST
     assert refused(story, {"grant_type": L.PRIV_GRANT_TOKEN_EXCHANGE, "audience": TUBE}, story.ekg) == 1
 
 
@@ -299,7 +305,7 @@ def test_a_token_whose_scope_is_paths_is_not_exchanged(story):
     change_client(story, EKG, grant_types=(L.GRANT_CLIENT_CREDENTIALS, L.PRIV_GRANT_TOKEN_EXCHANGE))
     asked = {"grant_type": L.GRANT_CLIENT_CREDENTIALS, "audience": TUBE, "scope": READ_RESULT}
     subject = story.server.token(asked, story.ekg, NOW_S)["access_token"]
-    assert refused(story, exchange_params(subject), Caller(EKG, TUBE, authenticated=True)) == L.ERR_INVALID_GRANT
+    assert refused(story, exchange_params(subject), Caller(EKG, TUBE, authenticated=True)) == L.ERR_INVALID_REQUEST
 
 
 def test_revoking_the_original_revokes_what_was_exchanged_for_it(story):
@@ -307,7 +313,7 @@ def test_revoking_the_original_revokes_what_was_exchanged_for_it(story):
     story.tube_token(original)
     story.server.revoke({"token": original}, story.doctor_app, NOW_S + 5)
     assert [record.revoked_at for record in story.store.tokens()] == [NOW_S + 5, NOW_S + 5]
-    assert refused(story, exchange_params(original), story.ekg, NOW_S + 5) == L.ERR_INVALID_GRANT
+    assert refused(story, exchange_params(original), story.ekg, NOW_S + 5) == L.ERR_INVALID_REQUEST
 
 
 def test_a_chain_of_actors_is_nested_and_bounded(story):
@@ -324,7 +330,7 @@ def test_a_chain_of_actors_is_nested_and_bounded(story):
         caller = Caller("walker", at, authenticated=True)
         params = exchange_params(token, audience=name)
         if depth > grants.MAX_ACTORS:
-            assert refused(story, params, caller) == L.ERR_INVALID_GRANT
+            assert refused(story, params, caller) == L.ERR_INVALID_REQUEST
             return
         token, at = story.server.token(params, caller, NOW_S)["access_token"], name
         act = story.server.introspect({"token": token}, Caller(rs_id=name, authenticated=True), NOW_S)["act"]

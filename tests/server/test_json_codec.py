@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_server.forms import read_form
 from holdfast_server.json_codec import BadJson, b64, decode_cnf, decode_token_request, encode_answer, unb64
+from holdfast_server.oauth_shell import TOKEN_PARAMETERS
 
 X, Y = b"\x01" * 32, b"\x02" * 32
 
@@ -30,8 +32,13 @@ def test_a_token_request_gets_its_labels_and_octets() -> None:
 
 
 def test_a_parameter_without_a_value_is_as_one_that_is_not_there() -> None:
-    params = decode_token_request({"grant_type": "", "scope": "", "req_cnf": "", "cnonce": "", "ace_profile": ""})
-    assert params == {"ace_profile": None}
+    form, _ = read_form(b"grant_type=&scope=&req_cnf=&cnonce&ace_profile=", TOKEN_PARAMETERS)
+    assert decode_token_request(form) == {"ace_profile": None}
+
+
+def test_a_grant_that_is_not_served_has_parameters_of_its_own() -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": "x", "req_cnf": "{", "cnonce": "!"}
+    assert decode_token_request(form) == {"grant_type": L.GRANT_REFRESH_TOKEN}
 
 
 def test_an_unknown_grant_type_stays_text_for_the_server_to_refuse() -> None:

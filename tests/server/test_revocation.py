@@ -11,9 +11,11 @@ from testkit.authz import DOCTOR_APP, EKG, NOW_S, refused
 # --- revocation ---
 
 
-def test_only_the_client_that_holds_a_token_revokes_it_and_others_learn_nothing(story):
+def test_only_the_client_that_holds_a_token_revokes_it(story):
     token = story.doctor_token()["access_token"]
-    assert story.server.revoke({"token": token}, story.ekg, NOW_S) is None
+    with pytest.raises(OAuthError) as caught:  # RFC 7009 section 2.1
+        story.server.revoke({"token": token}, story.ekg, NOW_S)
+    assert caught.value.ace_error == L.ERR_INVALID_GRANT
     assert story.server.revoke({"token": b"unknown"}, story.doctor_app, NOW_S) is None
     assert story.server.introspect({"token": token}, story.ekg, NOW_S)["active"]
     assert story.server.revoke({"token": token}, story.doctor_app, NOW_S) is None

@@ -5,6 +5,7 @@ import hashlib
 import os
 import sqlite3
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -192,9 +193,8 @@ def test_sender_sequence_reservations_never_go_back(story):
 
 
 def test_records_come_back_as_they_went_in(tmp_path):
-    client = Client(
-        "c", (1, 2), {"a": ("x", "y")}, {"a": "x"}, ("http://x/",), (1, 2), (b"\1\2",), b"h" * 32, disabled=True
-    )
+    client = Client("c", (1, 2), {"a": ("x", "y")}, {"a": "x"}, ("http://x/",), (1, 2), (b"\1\2",), disabled=True)
+    client = replace(client, public=True, narrows=True, lenient=True, tells_token_type=False, secret_hash=b"h" * 32)
     rs = ResourceServer("r", ("a", "b"), {"x": (("/x", 1),)}, "cwt-nested", (1,), 5, 6, False, True, b"k", True)
     with Store(tmp_path) as store:
         store.put_client(client, NOW_S)

@@ -3,6 +3,7 @@
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_server.caller import NOBODY, Caller
 from holdfast_server.errors import InvalidClient, OAuthError
 from holdfast_server.token_request import TokenRequest
@@ -92,6 +93,9 @@ def test_other_grant_types_are_unsupported(story, sensor, grant_type):
         {"req_cnf": b"k"},
         {"req_cnf": {L.CNF_KID: "text"}},
         {"actor_token": b"t"},
+        {"actor_token_type": ACCESS_TOKEN_URN},
+        {"resource": "https://rs.example/"},
+        {"resource": "https://rs.example/", "audience": "sensor"},
         {"subject_token_type": "urn:ietf:params:oauth:token-type:jwt"},
         {"requested_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
     ],
@@ -101,7 +105,7 @@ def test_ill_typed_and_impossible_parameters_are_invalid_requests(story, sensor,
 
 
 def test_unknown_parameters_are_ignored(story, sensor):
-    assert story.server.token({"ui_locales": "de", "resource": 5}, sensor, NOW_S)["access_token"]
+    assert story.server.token({"ui_locales": "de", "refresh_token": 5}, sensor, NOW_S)["access_token"]
 
 
 def test_refusals_never_carry_what_the_peer_sent(story, sensor):

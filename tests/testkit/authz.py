@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_core.secret import Secret
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
@@ -161,6 +162,7 @@ def exchange_params(subject_token: bytes, **changes) -> dict:
     return {
         "grant_type": L.PRIV_GRANT_TOKEN_EXCHANGE,
         "subject_token": subject_token,
+        "subject_token_type": ACCESS_TOKEN_URN,
         "audience": TUBE,
         "scope": "read_result",
         **changes,

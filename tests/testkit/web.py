@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import argon2
 import httpx
 
-from holdfast_core.secret import Secret
 from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.authenticator import PasswordAuthenticator
 from holdfast_server.browser_session import BrowserSessions
@@ -40,7 +39,7 @@ class Web:
         self.app = build_app(
             self.story.server,
             authenticator or PasswordAuthenticator(self.story.store.password_hash_of, HASHER),
-            BrowserSessions(Secret(b"c" * 32), CountingRng(b"cookies")),
+            BrowserSessions(CountingRng(b"cookies")),
             lambda: self.now_s,
             monotonic_ms=lambda: self.now_ms,
             server_name="Ward 7",
