@@ -2,7 +2,9 @@
 
 Unprotected: {access_token, nonce1, ace_client_recipientid}; a verified token makes a PENDING session.  Inside OSCORE:
 {access_token}; a verified token for the key of this very session replaces its rights.  Stores nothing of a token that
-fails, and looks at the allowance of posts before any cryptography.
+fails, and looks at the allowances of posts before any token's cryptography: a small one for posts from addresses that
+may be false, and one for those that have answered an Echo challenge, so that a flood from false addresses leaves the
+second alone.
 """
 
 from holdfast_core import errors
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 PATH = "/authz-info"
 # Updates of one session: one a second, and four at once; as many posts as an address is allowed.
 UPDATE_MS, UPDATES_MS = 1000, 4000
+# Posts without Echo, from all addresses together: one in two seconds, and four at once.  Others are challenged.
+UNPROVEN_MS, ALL_UNPROVEN_MS = 2000, 8000
 _CWT_HEAD = b"\xd8\x3d"  # tag 61 in its shortest form; no reference begins so
 
 
@@ -48,10 +52,10 @@ class AuthzInfo:
     """Answers for one RS.
 
     rs: whose sessions; rules: of the verifier; times: clock, floor and exi countdowns; posts: allowance of
-    posts, asked before any cryptography; introspector: or None.
+    posts from addresses that are proven; introspector: or None.
     """
 
-    __slots__ = ("_cnonces", "_introspector", "_issuer", "_posts", "_rs", "_rules", "_times")
+    __slots__ = ("_cnonces", "_introspector", "_issuer", "_next_unproven_ms", "_posts", "_rs", "_rules", "_times")
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class AuthzInfo:
         self._times = times
         self._cnonces = cnonces
         self._posts = posts
+        self._next_unproven_ms = 0
         self._issuer = issuer
         self._introspector = introspector
 
@@ -82,10 +87,12 @@ class AuthzInfo:
             self._rs.answer_with(incoming, self._post(incoming, session))
 
     def _post(self, incoming: "Incoming", session: Session | None) -> "Steps":
-        """Task: return the answer; raises PeerError."""
+        """Task: return the answer, None when it was a challenge; raises PeerError."""
         try:
             body = decode_authz_info(incoming.message.payload, update=session is not None)
-            self._admit(incoming, session)
+            if not self._admits(incoming, session):
+                self._rs.answer_plain(incoming, None)
+                return None
             grant = yield self.verify(body.access_token)
             self._times.prove(grant)
             return self._accept(body, grant) if session is None else self._update(session, body, grant)
@@ -96,21 +103,28 @@ class AuthzInfo:
                 refused.coap_code = L.CODE_UNAUTHORIZED
             raise
 
-    def _admit(self, incoming: "Incoming", session: Session | None) -> None:
-        """Count a post against the allowance of its address and of all, an update against its session's alone.
+    def _admits(self, incoming: "Incoming", session: Session | None) -> bool:
+        """Count a post; return False when its address has to be proven first.
 
-        So a flood of posts stops no update.  Raises Overloaded.
+        An update counts against its session alone, so a flood of posts stops none.  Raises Overloaded.
         """
         now_ms = self._times.now_ms
-        if session is None:
-            admitted = self._posts.admit(incoming.peer, now_ms, len(incoming.message.payload))
-        else:
+        if session is not None:
             next_ms = max(session.next_update_ms, now_ms)
             admitted = next_ms < now_ms + UPDATES_MS
             if admitted:
                 session.next_update_ms = next_ms + UPDATE_MS
+        elif self._rs.is_reachable(incoming):
+            admitted = self._posts.admit(incoming.peer, now_ms, len(incoming.message.payload))
+        else:
+            next_ms = max(self._next_unproven_ms, now_ms)
+            if next_ms >= now_ms + ALL_UNPROVEN_MS:
+                return False
+            self._next_unproven_ms = next_ms + UNPROVEN_MS
+            return True
         if not admitted:
             raise errors.Overloaded("posts")
+        return True
 
     def verify(self, token: bytes, is_fresh: "Callable[[bytes], bool] | None" = None) -> "Steps":
         """Task: return the Grant of a token, by value or by reference; raises Malformed* or TokenRejected.

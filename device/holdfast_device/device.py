@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from holdfast_device.slots import Flash
     from holdfast_device.tasks import Steps, Task
 
-# Posts to authz-info a second and at once, by one address and by all: a verification may take a Cortex-M0 a second,
-# and an honest client posts once per token and once per restart.
+# Posts to authz-info a second and at once, by one proven address and by all: a verification may take a Cortex-M0 a
+# second, and an honest client posts once per token and once per restart.
 POST_RATE, POST_BURST = 1, 4
 ALL_POSTS_RATE, ALL_POSTS_BURST = 2, 16
 # Unprotected messages of any kind: a body of a few blocks from several clients at once passes.

@@ -177,7 +177,7 @@ class ResourceServer:
         resource = self._resources.get(path)
         if resource is None or not resource.public:
             if session is None:
-                self._answer_plain(incoming, response(L.CODE_UNAUTHORIZED, self._hints(), L.CF_ACE_CBOR))
+                self.answer_plain(incoming, response(L.CODE_UNAUTHORIZED, self._hints(), L.CF_ACE_CBOR))
                 return
             if self._is_unchecked(session):
                 self.answer_with(incoming, self._serve_checked(incoming, session, path))
@@ -190,13 +190,13 @@ class ResourceServer:
         request = Request(incoming, session)
         result: Any = None
         # Who may have lied about his address is challenged before anything is done for him, or twice, or later.
-        known = session is not None or self._is_reachable(incoming)
+        known = session is not None or self.is_reachable(incoming)
         if known or incoming.message.code == L.CODE_GET:
             result = self._call(handler, request)
         if known and hasattr(result, "send"):
             self.answer_with(incoming, result)
         elif session is None:
-            self._answer_plain(incoming, result)
+            self.answer_plain(incoming, result)
         else:
             self._answer_observable(request, resource, result)
 
@@ -222,12 +222,12 @@ class ResourceServer:
         else:
             self.answer(request.incoming, message)
 
-    def _answer_plain(self, incoming: "Incoming", message: "Any") -> None:
+    def answer_plain(self, incoming: "Incoming", message: "Any") -> None:
         """Answer somebody unknown, with a challenge where that is no Message yet, or more than a stranger gets."""
         asked, answer = incoming.message, message if isinstance(message, Message) else None
         self.answer(incoming, self._echo.bounded(asked, answer, _binding(incoming), self._times.now_ms))
 
-    def _is_reachable(self, incoming: "Incoming") -> bool:
+    def is_reachable(self, incoming: "Incoming") -> bool:
         """Whether a request has the Echo that was sent to its address."""
         return self._echo.accepts(incoming.message.get(L.OPT_ECHO), _binding(incoming), self._times.now_ms)
 
