@@ -87,7 +87,7 @@ def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
         config = load(state)
         if not (state / DATABASE_NAME).exists():
             raise Problem(f"There is no {state / DATABASE_NAME}: bring it back from a backup.")
-        with Store(state, wall_s(), serving=serving) as store:
+        with Store(state, wall_s(), serving=serving, create=False) as store:
             store.operator = "" if serving else operator_name()
             guard = guard_of(store.kept_clock(), config.settings)
             now_s = guard.read(wall_s(), counting_ms())

@@ -145,6 +145,24 @@ class StoreLocked(StoreError):
     reason = "another holdfast server uses this state directory"
 
 
+class NotAtHome(StoreError):
+    """The database was last served from another directory, or this directory is a copy; see store_home.py."""
+
+    reason = "this state directory is a copy, or its database was brought here from elsewhere"
+
+    def __init__(self, directory: object) -> None:
+        super().__init__(
+            f"if the server that it was copied from will never serve again, run `holdfast server restored --state "
+            f"{directory}`; otherwise make this one anew with `holdfast server init`"
+        )
+
+
+class DatabaseDamaged(StoreError):
+    """What lies in the state directory is no whole database of a server; detail: the first thing that is wrong."""
+
+    reason = "the database is damaged, so bring back a backup with `holdfast server restore FILE --force`"
+
+
 class MigrationChanged(StoreError):
     """A migration that was applied differs from the file shipped, or the database is newer than this program."""
 

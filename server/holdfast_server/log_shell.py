@@ -2,7 +2,8 @@
 
 What a stranger or a full disk can cause again and again is said once a minute, with the number of times.
 
-Events: listening, stopped, bug, fault, sweep-failed, database-unavailable, login-refused, clock-doubted, clock-agrees.
+Events: listening, stopped, backup-put-back, not-stopped-cleanly, bug, fault, sweep-failed, database-unavailable,
+login-refused, clock-doubted, clock-agrees.
 """
 
 import logging

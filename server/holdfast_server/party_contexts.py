@@ -3,9 +3,10 @@
 A context is made from its registry row when its party first speaks, and the row is
 looked up again for each request: a party that another process registers is known
 without a restart, and one that was removed, or registered again, is not taken for
-the old one. The replay window starts unknown: the first request of a party after a
-start proves itself fresh by Echo (RFC 8613 appendix B.1.2). Sender sequence numbers
-are reserved in the store before use and go on at the reservation.
+the old one. A context that was never used has an empty replay window, and a clean
+stop keeps the windows; each is believed once. Where none is kept, as after a crash,
+the first request proves itself fresh by Echo (RFC 8613 appendix B.1.2). Sender
+sequence numbers are reserved in the store before use and go on at the reservation.
 Never evicts and never writes keys.
 """
 
@@ -34,6 +35,9 @@ class PartyStore(Protocol):
     def reserve_sender_sequence(self, recipient_id: bytes, limit: int) -> None:
         """Make "numbers below limit may be used" durable with the transaction around it."""
 
+    def take_window(self, recipient_id: bytes) -> None:
+        """Make "the window of this row is in use" durable with the transaction around it."""
+
 
 class PartyContexts(ContextTable):
     """The table that CoapStack asks, filled from the store as parties speak."""
@@ -48,6 +52,11 @@ class PartyContexts(ContextTable):
         if kid is not None:
             self._look_up(kid)
         return super().find(kid, kid_context)
+
+    def windows(self) -> list[tuple[bytes, int, int]]:
+        """Recipient ID, highest number and mask of every replay window that is known."""
+        contexts = [context for context in self.contexts() if context.replay.initialised]
+        return [(context.recipient_id, *context.replay.export()) for context in contexts]
 
     def _look_up(self, kid: bytes) -> None:
         """Let the table hold of this kid what the registry has now."""
@@ -64,6 +73,10 @@ class PartyContexts(ContextTable):
 
     def _open(self, party: OscoreParty) -> SecurityContext:
         kid = party.recipient_id
+        replay = ReplayWindow(initialised=party.window is not None)
+        if party.window is not None:
+            replay.resume(*party.window)
+            self._store.take_window(kid)
         return SecurityContext(
             party.master_secret,
             party.master_salt,
@@ -75,5 +88,5 @@ class PartyContexts(ContextTable):
                 lambda limit: self._store.reserve_sender_sequence(kid, limit),
                 chunk=RESERVE,
             ),
-            replay=ReplayWindow(initialised=False),
+            replay=replay,
         )

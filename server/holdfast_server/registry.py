@@ -113,6 +113,7 @@ class OscoreParty:
     rs_id: str | None = None
     sender_id: bytes = AS_SENDER_ID
     sequence_reserved: int = 0  # no Partial IV below this may be used again by the AS
+    window: tuple[int, int] | None = (-1, 0)  # the replay window, as ReplayWindow.export(); None: not known
 
     def caller(self) -> Caller:
         """Return who speaks when this context opens a request."""

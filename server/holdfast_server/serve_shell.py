@@ -31,10 +31,12 @@ from holdfast_server.clock_watch_shell import wall_s as _wall_s
 from holdfast_server.coap_shell import CoapShell
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.config import check_tls
+from holdfast_server.errors import DatabaseDamaged
 from holdfast_server.http_shell import build_app
 from holdfast_server.log_shell import log, log_bug, start_logging
 from holdfast_server.party_contexts import PartyContexts
 from holdfast_server.readiness_shell import Readiness
+from holdfast_server.store_home import CLEAN, RESTORED
 from holdfast_server.store_sqlite import Store
 from holdfast_server.web_shell import WebServer, listening, make_web_server
 
@@ -55,6 +57,7 @@ def serve(admin: Admin, *, trace: bool) -> None:
 async def _serve(admin: Admin, *, trace: bool) -> None:
     config, store = admin.config, admin.store
     check_tls(config)
+    begin(admin)
     clock = WatchedClock(store, config.settings, _wall_s)
     readiness = Readiness(store, clock, _monotonic_ms)
     authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes, clock.guard)
@@ -67,9 +70,10 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
         log_bug(fault, "fault")
         web.stop()
 
+    contexts = PartyContexts(store)
     stack = CoapStack(
         secrets.token_bytes,
-        PartyContexts(store),
+        contexts,
         SERVER_LIMITS,
         trace=tracer("AS", _write_line) if trace else None,
         admission=TokenBucket().admit,
@@ -92,9 +96,21 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
                 await web.serve([bound])
         finally:
             coap.stop()
+    if not faults:  # otherwise what is remembered may be ahead of what is stored
+        store.end(contexts.windows())
     log.info("event=stopped")
     if faults:
         raise Failed(f"The CoAP side stopped: {type(faults[0]).__name__}.")
+
+
+def begin(admin: Admin) -> None:
+    """Check the database and take it into use, and log when it was put back. Raises DatabaseDamaged, NotAtHome."""
+    damaged = admin.store.damage(whole=False)
+    if damaged is not None:
+        raise DatabaseDamaged(damaged)
+    how = admin.store.begin(admin.now_s)
+    if how != CLEAN:
+        log.warning("event=%s", "backup-put-back" if how == RESTORED else "not-stopped-cleanly")
 
 
 def _start(coap: CoapShell, admin: Admin) -> tuple[str, int]:

@@ -63,6 +63,10 @@ class KeyRows(Rows):
         rows = self._all("SELECT * FROM keys WHERE role = ? AND rs_id IS ? ORDER BY created_at, kid", (role, rs_id))
         return [_key(row) for row in rows]
 
+    def all_keys(self) -> list[KeyRecord]:
+        """Return every key, oldest first."""
+        return [_key(row) for row in self._all("SELECT * FROM keys ORDER BY created_at, kid")]
+
     def set_key_state(self, kid: bytes, state: str, retired_until: int | None = None) -> None:
         """Move a key along next -> current -> retired."""
         self._execute("UPDATE keys SET state = ?, retired_until = ? WHERE kid = ?", (state, retired_until, kid))
@@ -78,7 +82,7 @@ class KeyRows(Rows):
         """Insert a context; sqlite3.IntegrityError when its recipient_id, client or RS has one."""
         self._execute(
             "INSERT INTO oscore_parties (recipient_id, sender_id, master_secret, master_salt, client_id, rs_id, "
-            "sequence_reserved, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "sequence_reserved, replay_highest, replay_seen, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 party.recipient_id,
                 party.sender_id,
@@ -87,6 +91,7 @@ class KeyRows(Rows):
                 party.client_id,
                 party.rs_id,
                 party.sequence_reserved,
+                *(party.window or (None, None)),
                 now_s,
             ),
         )
@@ -111,9 +116,17 @@ class KeyRows(Rows):
 
     def reserve_sender_sequence(self, recipient_id: bytes, limit: int) -> None:
         """Record, before they are used, that the Partial IVs below `limit` may have been used; never goes back."""
+        self._keep_limits(oscore=limit)
         self._execute(
             "UPDATE oscore_parties SET sequence_reserved = max(sequence_reserved, ?) WHERE recipient_id = ?",
             (limit, recipient_id),
+        )
+
+    def take_window(self, recipient_id: bytes) -> None:
+        """Record that the replay window of this row is being used, so that nobody believes it after a crash."""
+        self._execute(
+            "UPDATE oscore_parties SET replay_highest = NULL, replay_seen = NULL WHERE recipient_id = ?",
+            (recipient_id,),
         )
 
 
@@ -130,4 +143,5 @@ def _party(row: sqlite3.Row) -> OscoreParty:
         client_id=row["client_id"],
         rs_id=row["rs_id"],
         sequence_reserved=row["sequence_reserved"],
+        window=None if row["replay_highest"] is None else (row["replay_highest"], row["replay_seen"]),
     )

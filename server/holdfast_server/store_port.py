@@ -18,6 +18,13 @@ class Rows:
     def _one(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Row | None:
         raise NotImplementedError
 
+    def _many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
+        raise NotImplementedError
+
+    def _keep_limits(self, *, oscore: int = 0, exi: int = 0) -> None:
+        """See store_home.HomeRows."""
+        raise NotImplementedError
+
     def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         raise NotImplementedError
 

@@ -97,6 +97,7 @@ class RegistryRows(Rows):
         )
         assert row is not None, "the caller has just read this RS"  # noqa: S101
         sequence: int = row["exi_sequence"]
+        self._keep_limits(exi=sequence + 1)
         return sequence
 
     # --- users ---

@@ -1,9 +1,9 @@
 """The store: one SQLite database in one directory that belongs to one process.
 
 This file opens it (permissions, lock, migrations) and runs transactions; the statements are in store_registry.py,
-store_tokens.py, store_keys.py, store_audit.py and store_clock.py.  One connection, used by one thread: SQLite has one
-writer anyway, and a shell that batches requests into one outer transaction gets one fsync for all of them.  Never makes
-a decision and never reads a clock.
+store_tokens.py, store_keys.py, store_audit.py and store_clock.py; store_home.py and store_damage.py look at what was
+found.  One connection, used by one thread: SQLite has one writer anyway, and a shell that batches requests into one
+outer transaction gets one fsync for all of them.  Never makes a decision and never reads a clock.
 """
 
 import contextlib
@@ -16,33 +16,34 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from holdfast_server.errors import MigrationChanged, StoreLocked
-from holdfast_server.store_audit import AuditRows
+from holdfast_server.errors import DatabaseDamaged, MigrationChanged, StoreLocked
 from holdfast_server.store_clock import ClockRows
-from holdfast_server.store_keys import KeyRows
-from holdfast_server.store_registry import RegistryRows
-from holdfast_server.store_tokens import TokenRows
+from holdfast_server.store_damage import DamageRows, Schema, schema_of
+from holdfast_server.store_home import HomeRows
 
 DATABASE_NAME = "holdfast.db"
 LOCK_NAME = "lock"
+MIGRATIONS_TABLE = (
+    "CREATE TABLE IF NOT EXISTS migrations "
+    "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL, applied_at INTEGER NOT NULL) STRICT"
+)
 BUSY_TIMEOUT_MS = 5000  # an operator's command or a backup tool may be in the way for moments
 IMPATIENT_MS = 50
 """After having waited in vain, until it is free again: the server answers others meanwhile."""
 PROBE_MS = 500
-# After a restore from backup, counters jump by this: more than any server uses between two backups.
-EPOCH_JUMP = 1 << 24
 
 
-class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
+class Store(DamageRows, HomeRows, ClockRows):
     """The database of one authorization server.
 
     path: the state directory; made 0700 when absent, and everything in it 0600.  now_s: for the migration log.
     serving: only one server at a time, since OSCORE contexts live in its memory; an operator's command that changes a
-    row beside a running server says False.
-    Raises StoreLocked when another server has it open, MigrationChanged when the schema is not the one shipped.
+    row beside a running server says False.  create: make what is not there.
+    Raises StoreLocked when another server has it open, MigrationChanged when the schema is not the one shipped,
+    DatabaseDamaged when a database was to be there and is not.
     """
 
-    def __init__(self, path: Path | str, now_s: int = 0, serving: bool = True) -> None:
+    def __init__(self, path: Path | str, now_s: int = 0, serving: bool = True, create: bool = True) -> None:
         self.path = Path(path)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
@@ -51,7 +52,7 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
         self._waits_ms = BUSY_TIMEOUT_MS
         try:
             self._connection = _connect(self.path / DATABASE_NAME)
-            self._migrate(now_s)
+            self._migrate(now_s, create)
         except BaseException:
             self._unlock()
             raise
@@ -130,20 +131,11 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
         with self.transaction():
             return self._sweep_tokens(now_s, limit) + self._sweep_keys(now_s, limit)
 
-    def after_restore(self, now_s: int) -> None:
-        """Call once when the database came from a backup: no counter may repeat, no old code may come back to life.
-
-        Tokens revoked since the backup are unknown here; whoever restores must revoke what the backup cannot know.
-        """
-        with self.transaction():
-            self._void_codes(now_s)
-            self._execute("UPDATE resource_servers SET exi_sequence = exi_sequence + ?", (EPOCH_JUMP,))
-            self._execute("UPDATE sequences SET last = last + ?", (EPOCH_JUMP,))
-            self._execute("UPDATE oscore_parties SET sequence_reserved = sequence_reserved + ?", (EPOCH_JUMP,))
-            self.audit(now_s, "restored")
-
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
+
+    def _many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
+        self._connection.executemany(statement, values)
 
     def _one(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._execute(statement, values).fetchone()
@@ -154,11 +146,11 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
 
     # --- migrations ---
 
-    def _migrate(self, now_s: int) -> None:
-        self._execute(
-            "CREATE TABLE IF NOT EXISTS migrations "
-            "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL, applied_at INTEGER NOT NULL) STRICT"
-        )
+    def _migrate(self, now_s: int, create: bool) -> None:
+        made = self._one("SELECT 1 FROM sqlite_schema") is None
+        if made and not create:
+            raise DatabaseDamaged("it is empty")
+        self._execute(MIGRATIONS_TABLE)
         applied = {row["number"]: row["sha256"] for row in self._all("SELECT number, sha256 FROM migrations")}
         shipped = _shipped_migrations()
         if set(applied) - set(shipped):
@@ -169,6 +161,16 @@ class Store(RegistryRows, TokenRows, KeyRows, AuditRows, ClockRows):
                 self._apply(number, name, script, checksum, now_s)
             elif applied[number] != checksum:
                 raise MigrationChanged(name)
+        if made:
+            with self.transaction():
+                self._make_home()
+
+    def _shipped_schema(self) -> Schema:
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+            model.execute(MIGRATIONS_TABLE)
+            for _, script in sorted(_shipped_migrations().values()):
+                model.executescript(script)
+            return schema_of(lambda query: model.execute(query).fetchall())
 
     def _apply(self, number: int, name: str, script: str, checksum: bytes, now_s: int) -> None:
         with self.transaction():

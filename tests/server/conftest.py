@@ -7,6 +7,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_server.caller import Caller
 from holdfast_server.registry import Client, ResourceServer
+from holdfast_server.store_sqlite import Store
 from testkit.authz import NOW_S, build_story_as
 from testkit.serve import holdfast, init
 
@@ -40,7 +41,11 @@ def new_state(tmp_path_factory):
 @pytest.fixture
 def state(tmp_path, new_state):
     """A directory as init has just made it."""
-    return shutil.copytree(new_state, tmp_path / "state")
+    copy = shutil.copytree(new_state, tmp_path / "state")
+    with Store(copy, create=False) as store, store.transaction():
+        store._settle(clean=True)  # as if it had been made here
+        store._forget_other_files()
+    return copy
 
 
 @pytest.fixture

@@ -32,11 +32,8 @@ def test_init_makes_everything_private_and_says_what_to_do_next(tmp_path):
     done = holdfast("init", "--state", state)
     assert done.returncode == 0
     assert mode_of(state) == 0o700
-    assert {path.name: mode_of(path) for path in state.iterdir()} == {
-        "server.toml": 0o600,
-        "holdfast.db": 0o600,
-        "lock": 0o600,
-    }
+    modes = {path.name.partition("-")[0]: mode_of(path) for path in state.iterdir()}
+    assert modes == {"server.toml": 0o600, "holdfast.db": 0o600, "lock": 0o600, "start": 0o600}
     commands = [line.strip() for line in done.stdout.splitlines() if line.startswith("  holdfast server ")]
     assert len(commands) == 3
     assert commands[-1] == f"holdfast server serve --state {state}"

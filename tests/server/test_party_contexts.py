@@ -25,7 +25,7 @@ def test_a_party_is_found_by_its_kid_and_is_who_the_registry_says(story, context
     context = contexts.find(kid_of(story))
     assert context.owner == story.ekg
     assert contexts.find(kid_of(story)) is context
-    assert not context.replay.initialised
+    assert context.replay.initialised  # nobody has used it yet
     assert contexts.find(kid_of(story, DOCTOR_APP)).owner == story.doctor_app
     assert len(contexts) == 2
 
