@@ -64,9 +64,22 @@ class SessionLost(PeerError):
 
 
 class AceClient:
-    """endpoint: sends; rng: nonces; as_uri: the configured AS; as_peer, as_context: how to reach it, or None."""
+    """endpoint: sends; rng: nonces; as_uri: the configured AS; as_peer, as_context: how to reach it, or None.
 
-    __slots__ = ("_as_context", "_as_peer", "_as_uri", "_endpoint", "_rng", "_sessions")
+    default_lifetime_s: of a token whose answer has no expires_in, 0 to refuse that (RFC 9200 section 5.10.4).
+    profile_agreed: this AS issues for coap_oscore only, is not asked for the profile and need not name it.
+    """
+
+    __slots__ = (
+        "_as_context",
+        "_as_peer",
+        "_as_uri",
+        "_endpoint",
+        "_rng",
+        "_sessions",
+        "default_lifetime_s",
+        "profile_agreed",
+    )
 
     def __init__(
         self,
@@ -82,6 +95,8 @@ class AceClient:
         self._as_peer = as_peer
         self._as_context = as_context
         self._sessions: list[ClientSession] = []
+        self.default_lifetime_s = 0
+        self.profile_agreed = False
 
     def get_token(self, params: "dict[int, Any]", session: "ClientSession | None" = None) -> "Steps":
         """Task: ask the AS; return a TokenResponse.
@@ -92,13 +107,14 @@ class AceClient:
         if self._as_context is None:
             raise LocalError("no-as")
         asked = dict(params)
-        asked[L.ACE_PROFILE] = None  # the AS must name the profile in its answer (RFC 9200 section 5.8.2)
+        if not self.profile_agreed:
+            asked[L.ACE_PROFILE] = None  # the AS must name the profile in its answer (RFC 9200 section 5.8.2)
         if session is not None:
             asked[L.ACE_REQ_CNF] = {L.CNF_KID: session.osc.id}
         asked_ms = self._endpoint.now_ms
         message = request(L.CODE_POST, TOKEN_PATH, cbor.encode(asked), L.CF_ACE_CBOR)
         answer = yield self._endpoint.call(self._as_peer, message, self._as_context)
-        return read_token_response(answer, asked_ms, session is not None)
+        return read_token_response(answer, asked_ms, session is not None, self.default_lifetime_s, self.profile_agreed)
 
     def ask_hints(self, peer: "Hashable", path: str) -> "Steps":
         """Task: ask an RS without rights; return its Hints.  Raises WrongAs, MalformedRequest, RequestFailed."""

@@ -1,6 +1,7 @@
 """What the AS answers at its token endpoint, checked before anything is done with it (RFC 9200 5.8.2, RFC 9203 3.2).
 
-A client that cannot learn a token's lifetime must not use it (RFC 9200 section 5.10.4), so expires_in is required.
+A client that cannot learn a token's lifetime must not use it (RFC 9200 section 5.10.4), so expires_in is required
+unless a default is configured.
 Integers only: a text key or a text profile is a malformed answer (RFC 9200 section 5.8.4.3).  Never reads the token.
 """
 
@@ -52,10 +53,13 @@ class TokenResponse:
         return f"TokenResponse({self.access_token!r}, scope={self.scope!r})"
 
 
-def read_token_response(answer: "Message", asked_ms: int, update: bool = False) -> TokenResponse:
+def read_token_response(
+    answer: "Message", asked_ms: int, update: bool = False, default_lifetime_s: int = 0, profile_agreed: bool = False
+) -> TokenResponse:
     """Check an answer of the token endpoint.
 
     asked_ms: monotonic time of the request.  update: rights for a session were asked for, so cnf must be absent.
+    default_lifetime_s, profile_agreed: what holds when expires_in or ace_profile are absent, as in AceClient.
     Raises TokenRefused; MalformedRequest with detail: content-format, cbor, map, text-key, or the parameter's name.
     """
     if answer.content_format != L.CF_ACE_CBOR:
@@ -66,20 +70,26 @@ def read_token_response(answer: "Message", asked_ms: int, update: bool = False) 
     if answer.code != L.CODE_CREATED:
         error = members.get(L.ACE_ERROR)
         raise TokenRefused(answer.code, error if _is_uint(error) else None)
-    return token_response_from(members, asked_ms, update)
+    return token_response_from(members, asked_ms, update, default_lifetime_s, profile_agreed)
 
 
-def token_response_from(members: "dict[int, Any]", asked_ms: int, update: bool = False) -> TokenResponse:
+def token_response_from(
+    members: "dict[int, Any]",
+    asked_ms: int,
+    update: bool = False,
+    default_lifetime_s: int = 0,
+    profile_agreed: bool = False,
+) -> TokenResponse:
     """Check the parameters of a token response by CBOR label, as read_token_response does."""
     token = members.get(L.ACE_ACCESS_TOKEN)
     if not isinstance(token, bytes) or not token:
         raise errors.MalformedRequest("access_token")
-    expires_in = members.get(L.ACE_EXPIRES_IN)
-    if expires_in is None or not _is_uint(expires_in) or not 0 < expires_in <= MAX_EXPIRES_IN_S:
+    expires_in = members.get(L.ACE_EXPIRES_IN, default_lifetime_s)
+    if not _is_uint(expires_in) or not 0 < expires_in <= MAX_EXPIRES_IN_S:
         raise errors.MalformedRequest("expires_in")
     if members.get(L.ACE_TOKEN_TYPE, L.TOKEN_TYPE_POP) != L.TOKEN_TYPE_POP:
         raise errors.MalformedRequest("token_type")
-    profile = members.get(L.ACE_PROFILE)
+    profile = members.get(L.ACE_PROFILE, L.PROFILE_COAP_OSCORE if profile_agreed else None)
     if not _is_uint(profile) or profile != L.PROFILE_COAP_OSCORE:
         raise errors.MalformedRequest("ace_profile")
     scope = members.get(L.ACE_SCOPE)

@@ -69,6 +69,20 @@ class TokenResponses(TestCase):
             with self.subTest(f"{label} {value!r}"), self.assertRaises((Malformed, KeyUnsuitable)):
                 read_token_response(answer(members), 0)
 
+    def test_what_an_as_leaves_out_may_be_configured(self):
+        terse = good()
+        del terse[L.ACE_EXPIRES_IN], terse[L.ACE_PROFILE]
+        self.assertEqual(read_token_response(answer(terse), 1000, False, 30, True).ends_ms, 31000)
+        self.assertEqual(read_token_response(answer(good()), 1000, False, 30, True).ends_ms, 61000)
+        for default_lifetime_s, profile_agreed in ((0, True), (30, False), (-1, True), (10**12, True)):
+            with self.assertRaises(MalformedRequest):
+                read_token_response(answer(terse), 0, False, default_lifetime_s, profile_agreed)
+        for label, value in ((L.ACE_EXPIRES_IN, 0), (L.ACE_EXPIRES_IN, None), (L.ACE_PROFILE, None)):
+            wrong = good()
+            wrong[label] = value
+            with self.assertRaises(MalformedRequest):
+                read_token_response(answer(wrong), 0, False, 30, True)
+
     def test_shapes(self):
         for bad in (
             answer(good(), content_format=L.CF_CBOR),
@@ -219,6 +233,27 @@ class AtTheAs(TestCase):
         asked = dict(params)
         asked[L.ACE_PROFILE] = None
         self.assertEqual(self.fake.asked, [("/token", asked)])
+
+    def test_an_as_that_names_neither_lifetime_nor_profile_serves_a_client_that_is_told_both(self):
+        def terse(*told):
+            code, given = self.give(*told)
+            del given[L.ACE_EXPIRES_IN], given[L.ACE_PROFILE]
+            return code, given
+
+        self.fake.answer_token = terse
+        client = self.ekg.client
+        params = {L.ACE_AUDIENCE: TUBE, L.ACE_SCOPE: "read_result"}
+        with self.assertRaises(MalformedRequest):
+            self.world.run(client.get_token(dict(params)), "ekg")
+        client.default_lifetime_s = 20
+        client.profile_agreed = True
+        token = self.world.run(client.get_token(dict(params)), "ekg")
+        self.assertEqual(self.fake.asked[-1], ("/token", params))
+        session = self.world.run(client.open_session("tube", token), "ekg")
+        self.assertEqual(self.world.run(session.request(get("/result")), "ekg").code, L.CODE_CONTENT)
+        self.world.wait(20)
+        with self.assertRaises(SessionLost):
+            self.world.run(session.request(get("/result")), "ekg")
 
     def test_new_rights_for_a_session(self):
         from holdfast_core.coap_message import request
