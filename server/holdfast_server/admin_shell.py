@@ -32,6 +32,11 @@ from holdfast_server.store_sqlite import DATABASE_NAME, Store
 STATE_ENV = "HOLDFAST_STATE"
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
+DATABASE_HINTS = {
+    "disk I/O": " (is there room on the disk?)",
+    "unable to open": f" ({DATABASE_NAME}, -wal and -shm are to be files that this user may read and write)",
+    "readonly": " (the file system is mounted read-only, or the files belong to another user)",
+}
 KIND_WORDS = {"client": "client", "rs": "resource server", "user": "user"}
 
 
@@ -119,10 +124,19 @@ def problems() -> Iterator[None]:
     except (ConfigError, HoldfastError) as error:
         raise Problem(sentence_of(str(error))) from None
     except sqlite3.Error as error:
-        hint = " (is there room on the disk?)" if "disk I/O" in str(error) else ""
-        raise Problem(sentence_of(f"The database cannot be used: {error}{hint}")) from None
+        raise Problem(sentence_of(f"The database cannot be used: {error}{_hint_of(error)}")) from None
     except OSError as error:
         raise Problem(sentence_of(f"{error.filename or 'the state directory'}: {error.strerror}")) from None
+
+
+def _hint_of(error: sqlite3.Error) -> str:
+    """What an operator may do about it."""
+    for said, hint in DATABASE_HINTS.items():
+        if said in str(error):
+            return hint
+    if isinstance(error, sqlite3.OperationalError):
+        return ""
+    return "; stop the server and bring back a backup with `holdfast server restore FILE --force`"
 
 
 def lock(state: Path, kind: str, party_id: str, *, disabled: bool) -> None:

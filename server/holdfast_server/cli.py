@@ -164,7 +164,10 @@ def _findings(admin: "Admin") -> list[tuple[str, bool, str]]:
         ("clock", not admin.clock_doubt, admin.clock_doubt or "agrees with what was last seen"),
         ("signing keys", signing >= 2, f"{signing}, of which one is current and one is next"),
     ]
-    findings.append(("database", *_database(admin)))
+    database = _database(admin)
+    findings.append(("database", *database))
+    if not database[0]:
+        return findings
     for path, wanted in ((config.state, 0o700), (config.state / DATABASE_NAME, 0o600)):
         mode = path.stat().st_mode & 0o777
         findings.append((f"mode of {path.name}", mode == wanted, f"{mode:o}, to be {wanted:o}"))
@@ -173,11 +176,14 @@ def _findings(admin: "Admin") -> list[tuple[str, bool, str]]:
 
 
 def _database(admin: "Admin") -> tuple[bool, str]:
+    damaged = admin.store.damage()
+    if damaged is not None:
+        return False, f"is damaged: {damaged}"
     try:
         admin.store.check_writable()
     except sqlite3.Error as error:
         return False, f"cannot be written: {error}"
-    return True, "can be written"
+    return True, "is whole and can be written"
 
 
 def _certificate(config: configuration.Config) -> tuple[bool, str]:

@@ -6,6 +6,7 @@ A flipped bit inside a value that still reads, a name or a secret, cannot be see
 import sqlite3
 from collections.abc import Callable
 
+from holdfast_server.errors import DatabaseDamaged
 from holdfast_server.store_keys import KeyRows
 from holdfast_server.store_registry import RegistryRows
 
@@ -60,6 +61,8 @@ class DamageRows(RegistryRows, KeyRows):
         for kind in (self.clients, self.resource_servers, self.users, self.oscore_parties, self.all_keys):
             try:
                 kind()
+            except DatabaseDamaged as error:
+                return error.detail
             except (ValueError, KeyError, TypeError, AttributeError):
                 return f"a record of {kind.__name__} does not read"
         return None

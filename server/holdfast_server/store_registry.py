@@ -5,10 +5,14 @@ Never decides who may have what; see policy.py.
 
 import json
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from holdfast_server.errors import DatabaseDamaged
 from holdfast_server.registry import Client, ResourceServer, User
 from holdfast_server.store_port import Rows
+
+T = TypeVar("T")
 
 
 class RegistryRows(Rows):
@@ -155,6 +159,18 @@ class RegistryRows(Rows):
         return None if row is None else row["scope"]
 
 
+def _or_damaged(read: Callable[[sqlite3.Row], T]) -> Callable[[sqlite3.Row], T]:
+    """Make what a damaged row can raise one error, which an operator is told and a peer is not."""
+
+    def sound(row: sqlite3.Row) -> T:
+        try:
+            return read(row)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise DatabaseDamaged(f"the record of {row[0]!r} does not read") from None
+
+    return sound
+
+
 def _client_record(client: Client) -> str:
     return json.dumps(
         {
@@ -172,6 +188,7 @@ def _client_record(client: Client) -> str:
     )
 
 
+@_or_damaged
 def _client(row: sqlite3.Row) -> Client:
     record = json.loads(row["record"])
     return Client(
@@ -207,6 +224,7 @@ def _rs_record(rs: ResourceServer) -> str:
     )
 
 
+@_or_damaged
 def _rs(row: sqlite3.Row) -> ResourceServer:
     record = json.loads(row["record"])
     public_key = record["public_key"]
@@ -227,6 +245,7 @@ def _rs(row: sqlite3.Row) -> ResourceServer:
     )
 
 
+@_or_damaged
 def _user(row: sqlite3.Row) -> User:
     scopes = _tuples(json.loads(row["scopes"]))
     return User(row["user_id"], row["password_hash"], scopes, bool(row["disabled"]))
