@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from holdfast_core.coap_message import Message
     from holdfast_core.confirmation import OscInput
-    from holdfast_core.oscore import SecurityContext
+    from holdfast_core.oscore import RequestContext, SecurityContext
     from holdfast_device.endpoint import Endpoint, Watch
     from holdfast_device.tasks import Steps
     from holdfast_device.token_response import TokenResponse
@@ -87,7 +87,7 @@ class AceClient:
         rng: "Callable[[int], bytes]",
         as_uri: str,
         as_peer: "Hashable | None" = None,
-        as_context: "SecurityContext | None" = None,
+        as_context: "RequestContext | None" = None,
     ) -> None:
         self._endpoint = endpoint
         self._rng = rng

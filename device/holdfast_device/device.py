@@ -9,7 +9,6 @@ from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits import DEVICE_LIMITS
 from holdfast_core.crypto import Es256Key, hmac_sha256
 from holdfast_core.drbg import HmacDrbg
-from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_contexts import ContextTable
 from holdfast_core.rules import REFERENCE, Rules
 from holdfast_core.scope import ScopeMap
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from holdfast_core.coap_limits import Limits
     from holdfast_core.provisioning import Provisioning, RsProvisioning
+    from holdfast_core.rederive import RederivedContext
     from holdfast_device.client import AceClient
     from holdfast_device.hibernation import Frozen
     from holdfast_device.introspection import Introspector
@@ -56,6 +56,7 @@ class Device:
     rs: ResourceServer, None when provisioning has none.  client: AceClient, None when it has no
     OSCORE context with an AS; a tube does not even load it.
     frozen: what it was before a sleep (hibernation.py); woke: whether that is what it goes on from.
+    copied: the flash is a copy of another one, as far as the shell can tell.
     """
 
     __slots__ = (
@@ -82,8 +83,15 @@ class Device:
         limits: "Limits" = DEVICE_LIMITS,
         trace: "Callable[..., None] | None" = None,
         frozen: "Frozen | None" = None,
+        copied: bool = False,
     ) -> None:
-        self.state = state = State(flash, provisioning.time_floor_s, None if frozen is None else frozen.mark)
+        self.state = state = State(
+            flash,
+            provisioning.time_floor_s,
+            None if frozen is None else frozen.mark,
+            -1 if provisioning.rs is None else provisioning.rs.exi_floor,
+            copied,
+        )
         self.woke = state.woke
         if not state.woke:
             frozen = None
@@ -99,7 +107,7 @@ class Device:
         self.as_sequence = SenderSequence(
             state.as_sequence if frozen is None else frozen.as_next, state.as_sequence, state.reserve_as_sequence
         )
-        as_context = _as_context(provisioning, self.as_sequence)
+        as_context = self._as_context(provisioning)
         self.client = None if as_context is None else self._client(provisioning, peer, as_context)
         self._every: list[list[Any]] = []
         self.rs: ResourceServer | None = None
@@ -111,14 +119,23 @@ class Device:
             self.endpoint.site = self.rs
             self.endpoint.before = self.rs.expire
 
+    def _as_context(self, provisioning: "Provisioning") -> "RederivedContext | None":
+        """Go on in the context that the flash remembers, if it does; a first start makes another key than any other."""
+        if provisioning.as_context is None:
+            return None
+        from holdfast_core.rederive import RederivedContext
+
+        state = self.state
+        return RederivedContext(provisioning.as_context, self.rng, state.as_id_context, self.as_sequence, state.renew)
+
     def _client(
-        self, provisioning: "Provisioning", peer: "Hashable | None", as_context: SecurityContext
+        self, provisioning: "Provisioning", peer: "Hashable | None", as_context: "RederivedContext"
     ) -> "AceClient":
         from holdfast_device.client import AceClient
 
         return AceClient(self.endpoint, self.rng, provisioning.as_uri, peer, as_context)
 
-    def _introspector(self, peer: "Hashable", as_context: SecurityContext) -> "Introspector":
+    def _introspector(self, peer: "Hashable", as_context: "RederivedContext") -> "Introspector":
         from holdfast_device.introspection import Introspector
 
         return Introspector(self.endpoint, peer, as_context)
@@ -214,13 +231,6 @@ def _generator(
     if frozen is not None:  # the boot is the same, so what the last life drew for this one, and its number
         nonce += frozen.wakes.to_bytes(4, "big") + frozen.carried
     return HmacDrbg(entropy, nonce, b"holdfast device").generate
-
-
-def _as_context(provisioning: "Provisioning", sequence: SenderSequence) -> "SecurityContext | None":
-    told = provisioning.as_context
-    if told is None:
-        return None
-    return SecurityContext(told.master_secret, told.master_salt, told.sender_id, told.recipient_id, sequence=sequence)
 
 
 def _rules(provisioning: "Provisioning", told: "RsProvisioning", introspects: bool) -> Rules:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast_core.coap_events import Event, Incoming
     from holdfast_core.coap_limits import Limits
     from holdfast_core.coap_message import Message
-    from holdfast_core.oscore import SecurityContext
+    from holdfast_core.oscore import RequestContext
     from holdfast_core.oscore_contexts import ContextTable
     from holdfast_device.tasks import Steps, Task
 
@@ -166,13 +166,13 @@ class Endpoint:
         """Run a task; guarded: a bug in it is its failure and no more.  Raises Overloaded when too many run."""
         return self._tasks.spawn(steps, guarded)
 
-    def call(self, peer: "Hashable", message: "Message", context: "SecurityContext | None" = None) -> Call:
+    def call(self, peer: "Hashable", message: "Message", context: "RequestContext | None" = None) -> Call:
         """Send a request; the Call ends with the response message or RequestFailed."""
         call = Call()
         self.whole(self._request, call, peer, message, context, False)
         return call
 
-    def watch(self, peer: "Hashable", message: "Message", context: "SecurityContext | None" = None) -> Watch:
+    def watch(self, peer: "Hashable", message: "Message", context: "RequestContext | None" = None) -> Watch:
         """Send a GET that registers as an observer; a response that is no notification ends the Watch after it."""
         watch = Watch()
         watch.request_id = self.whole(self._request, watch, peer, message, context, True)
@@ -197,7 +197,7 @@ class Endpoint:
         waiting: "Call | Watch",
         peer: "Hashable",
         message: "Message",
-        context: "SecurityContext | None",
+        context: "RequestContext | None",
         observe: bool,
     ) -> int:
         request_id = self.stack.request(peer, message, self.now_ms, context, observe)

@@ -8,12 +8,12 @@ has ended too.
 
 from holdfast_core import errors
 from holdfast_device.slots import StorageFailed
+from holdfast_device.state import CHARGE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from holdfast_device.state import State
 
-CHARGE_S = 60  # 1440 writes a day while an exi token runs, none otherwise
 RETRY_MS = 1000
 MAX_COUNTDOWNS = 16  # beyond, the lowest sequence number is given up: later tokens count more than earlier ones
 
@@ -66,7 +66,7 @@ class ExiTable:
                 return
         self._ends_ms[sequence] = ends_ms
         try:
-            self._charge(now_ms)
+            self._charge(now_ms, started=True)
         except (StorageFailed, MemoryError):
             del self._ends_ms[sequence]  # what is not durable has not begun
             raise
@@ -112,10 +112,13 @@ class ExiTable:
             if running <= sequence:
                 del self._ends_ms[running]
 
-    def _charge(self, now_ms: int) -> None:
+    def _charge(self, now_ms: int, started: bool = False) -> None:
         due_ms = now_ms + CHARGE_S * 1000
         self._state.exi = [
             [sequence, max(0, (self._ends_ms[sequence] - due_ms) // 1000)] for sequence in sorted(self._ends_ms)
         ]
-        self._state.save()
+        if started:
+            self._state.save_both()
+        else:
+            self._state.save()
         self._charge_due_ms = due_ms  # only now: what could not be charged stays due

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Any
 
-    from holdfast_core.oscore import SecurityContext
+    from holdfast_core.oscore import RequestContext
     from holdfast_device.endpoint import Endpoint
     from holdfast_device.tasks import Steps
 
@@ -40,7 +40,7 @@ class Introspector:
 
     __slots__ = ("_asking", "_context", "_endpoint", "_peer", "_refused")
 
-    def __init__(self, endpoint: "Endpoint", as_peer: "Hashable", context: "SecurityContext") -> None:
+    def __init__(self, endpoint: "Endpoint", as_peer: "Hashable", context: "RequestContext") -> None:
         self._endpoint = endpoint
         self._peer = as_peer
         self._context = context

@@ -6,6 +6,10 @@ the checksum finds accidents, it is no defence against somebody who can write th
 
     slot = magic(2) generation(8, big-endian) length(4, big-endian) record sha256-of-all-before(16)
 
+Two slots whose generations do not follow each other are no outcome of saves that all went well: a write was torn, or a
+record has rotted since.  The two cannot be told apart, so whoever loads must count with a newer record that was in
+force and is lost (TwoSlots.is_damaged).
+
 Flash is a port: read(slot) -> bytes, b"" when never written; write(slot, encoded) -> None, durable when it returns.
 """
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
         """Two slots of bytes."""
 
         def read(self, slot: int) -> bytes:
-            """Return what the slot holds, b"" when it was never written."""
+            """Return what the slot holds, b"" when it was never written; StorageFailed when that cannot be told."""
 
         def write(self, slot: int, encoded: bytes) -> None:
             """Replace what the slot holds; StorageFailed when the flash refuses."""
@@ -32,6 +36,9 @@ CHECK_LEN = 16
 # The whole state of a device; a record beyond this is a bug, and a length beyond it is garbage.
 MAX_RECORD_LEN = 4096
 MAX_SLOT_LEN = HEAD_LEN + MAX_RECORD_LEN + CHECK_LEN
+BEGUN = MAGIC[:1]  # what a store returns of a slot that is there and empty: its writing had only begun
+_FIRST = MAGIC + b"\0\0\0\0\0\0\0\1"  # how the first record of all begins
+LOST = "both copies of the state are damaged; wipe the device and provision it anew"
 
 
 class StorageFailed(LocalError):
@@ -41,14 +48,18 @@ class StorageFailed(LocalError):
 
 
 class TwoSlots:
-    """Keeps one record.  load() first, then save() as often as needed.  StorageFailed when both slots are lost."""
+    """Keeps one record.  load() first, then save() as often as needed.  StorageFailed when both slots are lost.
 
-    __slots__ = ("_flash", "_generation", "_newest")
+    is_damaged: a record that was in force may be lost; it was one save newer than what load() returned.
+    """
+
+    __slots__ = ("_flash", "_generation", "_newest", "is_damaged")
 
     def __init__(self, flash: "Flash") -> None:
         self._flash = flash
         self._generation = 0
         self._newest = 1
+        self.is_damaged = False
 
     @property
     def generation(self) -> int:
@@ -58,22 +69,33 @@ class TwoSlots:
     def load(self) -> "bytes | None":
         """Return the newest whole record, None when the flash is blank.
 
-        A torn first save counts as blank: save_first had not returned, so nothing was built on it.  Two torn slots
-        cannot come from power cuts; starting afresh would repeat counters, so StorageFailed("lost") stops the device.
+        A torn first save counts as blank: save_both had not returned, so nothing was built on it.  Any other pair of
+        which neither is whole was a device's: starting afresh would repeat counters, so StorageFailed stops it.
         """
-        slots = [self._flash.read(0), self._flash.read(1)]
+        slots = [self._read(0), self._read(1)]
+        generations = [0, 0]
         newest: bytes | None = None
         for slot in (0, 1):
             decoded = _decode(slots[slot])
-            if decoded is not None and decoded[0] > self._generation:
+            if decoded is None:
+                continue
+            generations[slot] = decoded[0]
+            if decoded[0] > self._generation:
                 self._generation, newest = decoded
                 self._newest = slot
-        if newest is None and slots[1]:
-            raise StorageFailed("lost")
+        if newest is None and (slots[1] or not _FIRST.startswith(slots[0].rstrip(b"\xff")[: len(_FIRST)])):
+            raise StorageFailed(LOST)
+        self.is_damaged = newest is not None and abs(generations[0] - generations[1]) != 1
         return newest
 
-    def save_first(self, record: bytes) -> None:
-        """Write the very first record into both slots, so that a single lost slot is never taken for a blank flash."""
+    def _read(self, slot: int) -> bytes:
+        try:
+            return self._flash.read(slot)
+        except StorageFailed:
+            return b"?"  # there is something
+
+    def save_both(self, record: bytes) -> None:
+        """Write the record into both slots, so that whichever of them is lost later, nothing goes back behind it."""
         self.save(record)
         self.save(record)
 

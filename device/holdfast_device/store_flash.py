@@ -6,7 +6,7 @@ wear is one file's.  Mode 0600 where the system has modes.  Never reads back wha
 
 import os
 
-from holdfast_device.slots import StorageFailed
+from holdfast_device.slots import BEGUN, StorageFailed
 
 NAMES = ("state.0", "state.1")
 PIECE_LEN = 256
@@ -22,10 +22,10 @@ class FileFlash:
         self._directory = directory
 
     def read(self, slot: int) -> bytes:
-        """Return the file's bytes, b"" when there is none."""
+        """Return the file's bytes, b"" when there is none, and BEGUN of one that is there and empty."""
         try:
             with open(self._path(slot), "rb") as file:
-                return _read(file)
+                return _read(file) or BEGUN
         except OSError as error:
             if error.args and error.args[0] == _ENOENT:
                 return b""

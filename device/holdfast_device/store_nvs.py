@@ -6,7 +6,7 @@ NVS writes a new value beside the old one, levels wear over its pages and answer
 holds a key, and nothing secret: what is erased here stays readable until NVS uses its page again.
 """
 
-from holdfast_device.slots import MAX_SLOT_LEN, StorageFailed
+from holdfast_device.slots import BEGUN, MAX_SLOT_LEN, StorageFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,11 +43,14 @@ class NvsFlash:
         self._nvs = nvs
 
     def read(self, slot: int) -> bytes:
-        """Return the blob, b"" when there is none.  StorageFailed: NVS fails, or what it holds is none of ours."""
+        """Return the blob, b"" when there is none, and BEGUN of one that is there and empty.
+
+        StorageFailed: NVS fails, or what it holds is none of ours.
+        """
         for length in (USUAL_LEN, MAX_SLOT_LEN):
             buffer = bytearray(length)
             try:
-                return bytes(buffer[: self._nvs.get_blob(KEYS[slot], buffer)])
+                return bytes(buffer[: self._nvs.get_blob(KEYS[slot], buffer)]) or BEGUN
             except OSError as error:
                 if error.args and error.args[0] == NOT_FOUND:
                     return b""

@@ -9,6 +9,8 @@ from holdfast_device.slots import StorageFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast_core.grant import Grant
     from holdfast_device.hibernation import Frozen
     from holdfast_device.sessions import Session
@@ -59,7 +61,7 @@ class Timekeeper:
         self._exi.tick(now_ms)
         if self.clock.floor_s(now_ms) >= self._save_at_s:
             try:
-                self._save_floor()
+                self._save_floor(self._state.save)
             except (StorageFailed, MemoryError):
                 return
 
@@ -68,7 +70,7 @@ class Timekeeper:
         if grant.iat is not None:
             self.clock.prove(grant.iat, self.now_ms)
             if grant.iat > self._state.floor_s:
-                self._save_floor()
+                self._save_floor(self._state.save_both)
 
     def countdown(self, grant: "Grant") -> int | None:
         """Start or find the exi countdown of an accepted token: monotonic ms of its end, None without exi.
@@ -106,12 +108,12 @@ class Timekeeper:
         """When tick has to save or end a countdown."""
         return self._exi.next_deadline_ms()
 
-    def _save_floor(self) -> None:
+    def _save_floor(self, save: "Callable[[], None]") -> None:
         before, floor_s = self._state.floor_s, self.clock.floor_s(self.now_ms)
         self._save_at_s = floor_s + FLOOR_SAVE_S
         self._state.floor_s = floor_s
         try:
-            self._state.save()
+            save()
         except (StorageFailed, MemoryError):
             self._state.floor_s = before  # so that the next token that proves it is saved, or refused
             raise

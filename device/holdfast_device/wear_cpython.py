@@ -5,8 +5,8 @@ measured with MicroPython's own over a RAM disk, which tests/device/test_wear.py
 """
 
 from holdfast_core.sender_sequence import CHUNK
-from holdfast_device.exi import CHARGE_S
 from holdfast_device.slots import CHECK_LEN, HEAD_LEN
+from holdfast_device.state import CHARGE_S
 from holdfast_device.store_partition import COPY_LEN
 from holdfast_device.timekeeper import FLOOR_SAVE_S
 
@@ -30,14 +30,15 @@ def saves_per_day(
 ) -> dict[str, float]:
     """Return saves a day, by cause.
 
-    boots: power cuts and resets; waking from deep sleep is none.  tokens: accepted ones, each may prove a later time.
+    boots: power cuts and resets; waking from deep sleep is none.  tokens: accepted ones, each may prove a later time
+    and both slots are told of it.
     exi_share: part of the day, 0..1, in which a countdown runs.  messages: to the AS.  sleep_period_s: from one waking
     to the next of a device that sleeps; it charges countdowns once in each.
     """
     charge_s = CHARGE_S if sleep_period_s is None else max(CHARGE_S, sleep_period_s)
     return {
         "boot": boots,
-        "token": tokens,
+        "token": 2 * tokens,
         "floor": DAY_S / FLOOR_SAVE_S,
         "exi charge": exi_share * DAY_S / charge_s,
         "sequence chunk": messages / CHUNK,

@@ -31,7 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from holdfast_core.oscore import SecurityContext
+    from holdfast_core.oscore import RequestContext
 
 _PROTECTED_TOKEN_LEN = 4  # OSCORE binds the response; the token only has to be unlike the others
 _PLAIN_TOKEN_LEN = 8  # all that binds a plain response (RFC 7252 section 5.3.1)
@@ -69,7 +69,7 @@ class Client:
         peer: "Hashable",
         message: Message,
         now_ms: int,
-        context: "SecurityContext | None",
+        context: "RequestContext | None",
         observe: bool,
         confirmable: bool,
     ) -> int:
@@ -177,13 +177,33 @@ class Client:
             reason = NOT_AUTHENTIC
             try:
                 inner = request.context.unprotect_response(message, leg.state)  # type: ignore[union-attr, arg-type]
+                if inner is None:
+                    self._again(leg, message, now_ms)
+                    return None
             except PeerError:
                 inner = None
+            except LocalError:  # a new context that cannot be made durable
+                reason = OVERLOADED
         self._messages.arrived(request.peer, message, inner, now_ms)
         if inner is None and leg is not request.registration and not request.cancelled:
             unverified = message if reason == UNPROTECTED else None
             self._fail(request, reason, now_ms, unverified)
         return inner
+
+    def _again(self, leg: Leg, message: Message, now_ms: int) -> None:
+        """Begin a request anew, once: its context has been derived anew (rederive.py)."""
+        request = leg.request
+        self._messages.arrived(request.peer, message, None, now_ms)
+        if request.restarts >= _MAX_RESTARTS or leg is request.registration:
+            self._fail(request, NOT_AUTHENTIC, now_ms)
+            return
+        request.restarts += 1
+        request.rewind()
+        self._drop(leg, now_ms)
+        try:
+            self._send_leg(request, request.next_message(), now_ms)
+        except LocalError:
+            self._fail(request, OVERLOADED, now_ms)
 
     def _advance(self, leg: Leg, response: Message, now_ms: int) -> None:
         """Decide what an authentic response to one leg means for the whole request."""
@@ -205,7 +225,7 @@ class Client:
                 self._collect(request, response, now_ms)
         except errors.MalformedCoap:
             self._fail(request, INCOMPLETE, now_ms)
-        except SequenceExhausted:
+        except LocalError:  # no number is left, or none can be reserved
             self._fail(request, OVERLOADED, now_ms)
 
     def _next_state(self, request: Request, leg: Leg, number: "int | None", now_ms: int) -> None:

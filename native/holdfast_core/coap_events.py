@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from holdfast_core.coap_message import Message
     from holdfast_core.coap_observe import Observation
     from holdfast_core.coap_reliability import Exchange
-    from holdfast_core.oscore import RequestState, SecurityContext
+    from holdfast_core.oscore import RequestContext, RequestState, SecurityContext
 
 # Reasons of FailureEvent
 TIMEOUT = "timeout"  # nobody answered in time
@@ -95,7 +95,7 @@ class ResponseEvent(Event):
 
     __slots__ = ("context", "message", "observing", "request_id")
 
-    def __init__(self, request_id: int, message: "Message", context: "SecurityContext | None", observing: bool) -> None:
+    def __init__(self, request_id: int, message: "Message", context: "RequestContext | None", observing: bool) -> None:
         self.request_id = request_id
         self.message = message
         self.context = context

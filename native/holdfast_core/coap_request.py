@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from holdfast_core.oscore import RequestState, SecurityContext
+    from holdfast_core.oscore import RequestContext, RequestState
 
 
 class Leg(Timed):
@@ -57,7 +57,7 @@ class Request:
         "tag",
     )
 
-    def __init__(self, id_: int, peer: "Hashable", message: Message, context: "SecurityContext | None") -> None:
+    def __init__(self, id_: int, peer: "Hashable", message: Message, context: "RequestContext | None") -> None:
         self.id = id_
         self.peer = peer
         self.message = message

@@ -109,7 +109,7 @@ class Server:
         outer = incoming.message
         context = None
         try:
-            context = self._context_of(outer)
+            context = self._context_of(outer, incoming.peer, now_ms)
             opened = context.unprotect_request(outer)
         except PeerError as error:
             self._messages.arrived(incoming.peer, outer, None, now_ms)
@@ -119,16 +119,16 @@ class Server:
             return False
         self._messages.arrived(incoming.peer, outer, opened.message, now_ms)
         incoming.message = opened.message
-        incoming.context = context
+        incoming.context = context = opened.state.context  # another one when it is derived anew (rederive_server.py)
         incoming.state = opened.state
         return opened.fresh or self._is_echoed(incoming, context, now_ms)
 
-    def _context_of(self, outer: Message) -> "SecurityContext":
+    def _context_of(self, outer: Message, peer: "Hashable", now_ms: int) -> "SecurityContext":
         """Find the context a request names. Raises MalformedOscore, UnknownContext, MalformedCoap (outer blocks)."""
         if self._contexts is None or block_of(outer, L.OPT_BLOCK1) or block_of(outer, L.OPT_BLOCK2):
             raise _UnsupportedOption("oscore")
         option = decode_option(outer.get(L.OPT_OSCORE) or b"")
-        return self._contexts.find(option.kid, option.kid_context)
+        return self._contexts.find_or_derive(option.kid, option.kid_context, self._admits, peer, now_ms)
 
     def _is_echoed(self, incoming: Incoming, context: "SecurityContext", now_ms: int) -> bool:
         """Recover a lost replay window (RFC 8613 appendix B.1.2): only a request with our Echo value goes on."""
@@ -271,10 +271,10 @@ class Server:
             incoming.answered = True  # RFC 7252 section 5.4.1: such a message is rejected, silently
             return
         answer = Message(code)
+        if max_age_s is None and code == L.CODE_TOO_MANY_REQUESTS:
+            max_age_s = _RETRY_AFTER_S
         if max_age_s is not None:
             answer.add(L.OPT_MAX_AGE, max_age_s)
-        elif code == L.CODE_TOO_MANY_REQUESTS:
-            answer.add(L.OPT_MAX_AGE, _RETRY_AFTER_S)
         self._answer(incoming, self._with_block1(incoming, answer), now_ms)
 
     def _answer(self, incoming: Incoming, message: Message, now_ms: int) -> None:

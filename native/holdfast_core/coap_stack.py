@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from holdfast_core.coap_client import Client
     from holdfast_core.coap_reliability import Trace
     from holdfast_core.coap_server import Admission
-    from holdfast_core.oscore import SecurityContext
+    from holdfast_core.oscore import RequestContext, SecurityContext
     from holdfast_core.oscore_contexts import ContextTable
 
 __all__ = (
@@ -142,7 +142,7 @@ class CoapStack:
         peer: "Hashable",
         message: Message,
         now_ms: int,
-        context: "SecurityContext | None" = None,
+        context: "RequestContext | None" = None,
         observe: bool = False,
         confirmable: bool = True,
     ) -> int:

@@ -23,9 +23,21 @@ from holdfast_core.sender_sequence import SenderSequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from holdfast_core.coap_echo import Challenge
 
     Options = list[tuple[int, bytes]]
+
+    class RequestContext(Protocol):
+        """What a client protects requests with: a SecurityContext, or one that makes another (rederive.py)."""
+
+        def protect_request(self, message: Message) -> "tuple[Message, RequestState]":
+            """As SecurityContext does."""
+
+        def unprotect_response(self, message: Message, state: "RequestState") -> Message | None:
+            """As SecurityContext does; None: send the request again."""
+
 
 OSCORE_VERSION = 1  # RFC 8613 section 5.4
 # RFC 8613 figure 5: Class U only, and no Class E.  Everything else, known or not, is Class E (section 4.1).

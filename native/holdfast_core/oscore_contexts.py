@@ -9,16 +9,22 @@ from holdfast_core.errors import LocalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from holdfast_core.oscore import SecurityContext
 
 
 class ContextTable:
-    """At most `limit` contexts, found by their Recipient ID."""
+    """At most `limit` contexts, found by their Recipient ID.
 
-    __slots__ = ("_by_kid", "_limit")
+    derive: makes a context for a kid and a kid context that find() does not know, or None (RFC 8613 appendix B.2).
+    """
+
+    __slots__ = ("_by_kid", "_limit", "derive")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.derive: Callable[[bytes | None, bytes], SecurityContext] | None = None
         self._by_kid: dict[bytes, SecurityContext] = {}
 
     def __len__(self) -> int:
@@ -55,3 +61,22 @@ class ContextTable:
         if context is None or (kid_context is not None and kid_context != context.id_context):
             raise errors.UnknownContext
         return context
+
+    def find_or_derive(
+        self,
+        kid: bytes | None,
+        kid_context: bytes | None,
+        admits: "Callable[[Hashable, int], bool]",
+        peer: "Hashable",
+        now_ms: int,
+    ) -> "SecurityContext":
+        """Return the context a request names, or derive one, which costs so much that admits(peer, now_ms) goes first.
+
+        Raises as find does.
+        """
+        try:
+            return self.find(kid, kid_context)
+        except errors.UnknownContext:
+            if kid_context is None or self.derive is None or not admits(peer, now_ms):
+                raise
+            return self.derive(kid, kid_context)

@@ -24,6 +24,7 @@ MAX_OSCORE_ID_LEN = 7  # RFC 8613 section 3.3 with the 13-byte nonce of AES-CCM-
 MAX_SESSIONS_LIMIT = 64  # a device preallocates this many slots; more than any board here holds
 DEFAULT_SESSIONS = 8
 MAX_TEXT_LEN = 255
+MAX_EXI_SEQUENCE = (1 << 64) - 1
 
 
 class ProvisionedKey:
@@ -55,9 +56,10 @@ class RsProvisioning:
 
     rs_id: the prefix of exi token ids; audiences: tuple of str; scopes: {text: [(path, method mask), ..]};
     formats: tuple of FORMATS; connected: it may introspect; freshness: tokens must carry a cnonce of its own.
+    exi_floor: for a device that remembers nothing: exi tokens up to this sequence number are over, -1 for none.
     """
 
-    __slots__ = ("audiences", "connected", "formats", "freshness", "rs_id", "scopes")
+    __slots__ = ("audiences", "connected", "exi_floor", "formats", "freshness", "rs_id", "scopes")
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class RsProvisioning:
         formats: "tuple[str, ...]",
         connected: bool = False,
         freshness: bool = False,
+        exi_floor: int = -1,
     ) -> None:
         self.rs_id = rs_id
         self.audiences = tuple(audiences)
@@ -74,6 +77,7 @@ class RsProvisioning:
         self.formats = tuple(formats)
         self.connected = connected
         self.freshness = freshness
+        self.exi_floor = exi_floor
 
     def __repr__(self) -> str:
         return "RsProvisioning(" + ",".join(self.audiences) + ")"
@@ -179,7 +183,7 @@ def _encode_key(key: ProvisionedKey) -> "list[Any]":
 
 
 def _encode_rs(rs: RsProvisioning) -> "dict[int, Any]":
-    return {
+    record = {
         L.PROV_RS_ID: rs.rs_id,
         L.PROV_RS_AUDIENCES: list(rs.audiences),
         L.PROV_RS_SCOPES: {text: [list(entry) for entry in entries] for text, entries in rs.scopes.items()},
@@ -187,6 +191,9 @@ def _encode_rs(rs: RsProvisioning) -> "dict[int, Any]":
         L.PROV_RS_CONNECTED: rs.connected,
         L.PROV_RS_FRESHNESS: rs.freshness,
     }
+    if rs.exi_floor >= 0:
+        record[L.PROV_RS_EXI_FLOOR] = rs.exi_floor
+    return record
 
 
 def _encode_context(context: AsContext) -> "dict[int, Any]":
@@ -274,7 +281,7 @@ def _decode_key(value: object) -> ProvisionedKey:
 
 
 def _decode_rs(value: object) -> RsProvisioning:
-    record = _members(value, "rs", _RS_REQUIRED, ())
+    record = _members(value, "rs", _RS_REQUIRED, (L.PROV_RS_EXI_FLOOR,))
     connected, freshness = record[L.PROV_RS_CONNECTED], record[L.PROV_RS_FRESHNESS]
     if not isinstance(connected, bool) or not isinstance(freshness, bool):
         raise errors.MalformedProvisioning("rs")
@@ -289,6 +296,7 @@ def _decode_rs(value: object) -> RsProvisioning:
         formats=formats,
         connected=connected,
         freshness=freshness,
+        exi_floor=_uint(record.get(L.PROV_RS_EXI_FLOOR, -1), "exi-floor", -1, MAX_EXI_SEQUENCE),
     )
 
 

@@ -65,7 +65,7 @@ class Exports:
             time_floor_s=now_s,
             as_peer=(self._settings.as_host, self._settings.as_port) if party is not None else None,
             keys=() if rs is None else self._provisioned_keys(rs, table_of),
-            rs=None if rs is None else _rs_provisioning(rs),
+            rs=None if rs is None else _rs_provisioning(rs, self._store.exi_sequence(rs.rs_id)),
             as_context=None if party is None else _context_of(party),
             client_id=None if party is None else party.client_id,
         )
@@ -85,7 +85,7 @@ class Exports:
         return tuple(keys)
 
 
-def _rs_provisioning(rs: ResourceServer) -> RsProvisioning:
+def _rs_provisioning(rs: ResourceServer, exi_floor: int) -> RsProvisioning:
     return RsProvisioning(
         rs_id=rs.rs_id.encode(),
         audiences=rs.audiences,
@@ -93,6 +93,7 @@ def _rs_provisioning(rs: ResourceServer) -> RsProvisioning:
         formats=(rs.token_format,),
         connected=rs.connected,
         freshness=rs.freshness,
+        exi_floor=exi_floor,
     )
 
 

@@ -104,7 +104,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class OscoreParty:
-    """The OSCORE context between the AS and one party.  recipient_id: the party's Sender ID, which it sends as kid."""
+    """The OSCORE context between the AS and one party.  recipient_id: the party's Sender ID, which it sends as kid.
+
+    rederives: the party makes a new context at each start that does not go on with an earlier one (RFC 8613 appendix
+    B.2); what it was provisioned with is none by itself.  id_context: of the context in force, None without.
+    """
 
     recipient_id: bytes
     master_secret: Secret
@@ -114,6 +118,8 @@ class OscoreParty:
     sender_id: bytes = AS_SENDER_ID
     sequence_reserved: int = 0  # no Partial IV below this may be used again by the AS
     window: tuple[int, int] | None = (-1, 0)  # the replay window, as ReplayWindow.export(); None: not known
+    rederives: bool = True
+    id_context: bytes | None = None
 
     def caller(self) -> Caller:
         """Return who speaks when this context opens a request."""

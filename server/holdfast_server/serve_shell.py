@@ -70,7 +70,7 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
         log_bug(fault, "fault")
         web.stop()
 
-    contexts = PartyContexts(store)
+    contexts = PartyContexts(store, secrets.token_bytes, _wall_s)
     stack = CoapStack(
         secrets.token_bytes,
         contexts,

@@ -82,7 +82,8 @@ class KeyRows(Rows):
         """Insert a context; sqlite3.IntegrityError when its recipient_id, client or RS has one."""
         self._execute(
             "INSERT INTO oscore_parties (recipient_id, sender_id, master_secret, master_salt, client_id, rs_id, "
-            "sequence_reserved, replay_highest, replay_seen, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "sequence_reserved, replay_highest, replay_seen, rederives, id_context, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 party.recipient_id,
                 party.sender_id,
@@ -92,6 +93,8 @@ class KeyRows(Rows):
                 party.rs_id,
                 party.sequence_reserved,
                 *(party.window or (None, None)),
+                party.rederives,
+                party.id_context,
                 now_s,
             ),
         )
@@ -129,6 +132,14 @@ class KeyRows(Rows):
             (recipient_id,),
         )
 
+    def renew_oscore_party(self, recipient_id: bytes, id_context: bytes) -> None:
+        """Put a context of this ID Context, of which no number was used, in place of the one before; it is in use."""
+        self._execute(
+            "UPDATE oscore_parties SET id_context = ?, sequence_reserved = 0, replay_highest = NULL, "
+            "replay_seen = NULL WHERE recipient_id = ?",
+            (id_context, recipient_id),
+        )
+
 
 def _key(row: sqlite3.Row) -> KeyRecord:
     return KeyRecord(**{**row, "secret": Secret(row["secret"])})
@@ -144,4 +155,6 @@ def _party(row: sqlite3.Row) -> OscoreParty:
         rs_id=row["rs_id"],
         sequence_reserved=row["sequence_reserved"],
         window=None if row["replay_highest"] is None else (row["replay_highest"], row["replay_seen"]),
+        rederives=bool(row["rederives"]),
+        id_context=row["id_context"],
     )

@@ -104,6 +104,13 @@ class RegistryRows(Rows):
         self._keep_limits(exi=sequence + 1)
         return sequence
 
+    def exi_sequence(self, rs_id: str) -> int:
+        """Return the sequence number of the last exi token for this RS, 0 for none; the RS exists."""
+        row = self._one("SELECT exi_sequence FROM resource_servers WHERE rs_id = ?", (rs_id,))
+        assert row is not None, "the caller has just read this RS"  # noqa: S101
+        sequence: int = row["exi_sequence"]
+        return sequence
+
     # --- users ---
 
     def put_user(self, user: User, now_s: int) -> None:

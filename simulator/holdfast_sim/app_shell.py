@@ -9,20 +9,22 @@ import select
 import socket
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast_core.coap_events import UNPROTECTED
 from holdfast_core.coap_limits import Limits, Transmission
 from holdfast_core.coap_message import Message, code_text
 from holdfast_core.errors import HoldfastError
-from holdfast_core.oscore import SecurityContext
 from holdfast_core.provisioning import Provisioning
-from holdfast_core.sender_sequence import SenderSequence
+from holdfast_core.rederive import RederivedContext
 from holdfast_core.trace import tracer
 from holdfast_device.client import AceClient
 from holdfast_device.endpoint import Endpoint, RequestFailed, Watch
 from holdfast_sim.process_shell import PartFailed
 from holdfast_sim.tap_shell import Address, Tap
+
+if TYPE_CHECKING:
+    from holdfast_core.oscore import RequestContext
 
 Steps = Generator[Any, Any, Any]
 MAX_DATAGRAM_LEN = 2048
@@ -56,7 +58,8 @@ class App:
         tap.name(self.address, who)
         self.endpoint = Endpoint(secrets.token_bytes, None, QUICK, tracer(who, self.trace.append))
         self.endpoint.now_ms = _now_ms()
-        context = None if provisioning is None else _as_context(provisioning)
+        told = None if provisioning is None else provisioning.as_context
+        context = None if told is None else RederivedContext(told, secrets.token_bytes)
         self.client = AceClient(self.endpoint, secrets.token_bytes, as_uri, as_address, context)
 
     def close(self) -> None:
@@ -79,7 +82,7 @@ class App:
             raise error
         return value
 
-    def call(self, peer: Address, message: Message, what: str, context: SecurityContext | None = None) -> Message:
+    def call(self, peer: Address, message: Message, what: str, context: "RequestContext | None" = None) -> Message:
         """Send one request, protected or not, and return what came back, protected or not. Raises RequestFailed."""
 
         def steps() -> Steps:
@@ -138,15 +141,6 @@ def reason_of(error: HoldfastError) -> str:
     if isinstance(code, int):
         return code_text(code)
     return str(error)
-
-
-def _as_context(provisioning: Provisioning) -> SecurityContext | None:
-    told = provisioning.as_context
-    if told is None:
-        return None
-    return SecurityContext(
-        told.master_secret, told.master_salt, told.sender_id, told.recipient_id, sequence=SenderSequence()
-    )
 
 
 def _now_ms() -> int:

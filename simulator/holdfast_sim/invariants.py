@@ -34,10 +34,14 @@ def oscore_option(message: Message) -> OscoreOption | None:
 
 
 class _Contexts:
-    """Which context a kid means at a receiver: each answer at authz-info begins a new one for the ID in it."""
+    """Which context a kid means at a receiver: each answer at authz-info begins a new one for the ID in it.
+
+    So does a kid context (RFC 8613 appendix B.2), until the sender names another.
+    """
 
     def __init__(self) -> None:
         self._generation: dict[tuple[str, bytes], int] = {}
+        self._named: dict[tuple[str, str, bytes], bytes] = {}
 
     def see(self, src: str, message: Message) -> None:
         if message.code != L.CODE_CREATED or message.content_format != L.CF_ACE_CBOR:
@@ -48,8 +52,11 @@ class _Contexts:
             return
         self._generation[(src, server_id)] = self._generation.get((src, server_id), 0) + 1
 
-    def of(self, receiver: str, kid: bytes) -> tuple[object, ...]:
-        return (receiver, kid, self._generation.get((receiver, kid), 0))
+    def of(self, sender: str, receiver: str, kid: bytes, kid_context: bytes | None) -> tuple[object, ...]:
+        if kid_context is not None:
+            self._named[(sender, receiver, kid)] = kid_context
+        named = self._named.get((sender, receiver, kid))
+        return (receiver, kid, self._generation.get((receiver, kid), 0), named)
 
 
 def repeated_nonces(datagrams: Iterable[Datagram]) -> tuple[list[str], int]:
@@ -86,13 +93,15 @@ def _nonce(
     if is_request(message.code):
         if option.kid is None:
             return None
-        context = contexts.of(datagram.dst, option.kid)
+        context = contexts.of(datagram.src, datagram.dst, option.kid, option.kid_context)
         asked[(datagram.src, datagram.dst, message.token)] = (*context, option.piv)
         return ("request", *context, option.piv)
     request = asked.get((datagram.dst, datagram.src, message.token))
     if request is None:
         return None
-    return ("response", *request[:-1], option.piv) if option.piv else ("answer", *request)
+    if not option.piv:
+        return ("answer", *request)
+    return ("response", *request[:-1], option.kid_context, option.piv)
 
 
 def shapes_of(secret: bytes) -> set[bytes]:

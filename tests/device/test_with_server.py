@@ -14,6 +14,7 @@ from holdfast_server.ace_cbor import encode_token_answer
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.party_contexts import PartyContexts
 from testkit.authz import EKG, NOW_S, TUBE, build_story_as, change_rs
+from testkit.link import Random
 from testkit.story import World, get
 
 
@@ -23,7 +24,7 @@ class RealAs:
     def __init__(self, story):
         self.story = story
         self.site = CoapSite(story.server)
-        self.stack = CoapStack(bytes, PartyContexts(story.store))
+        self.stack = CoapStack(bytes, PartyContexts(story.store, Random(5).octets, lambda: NOW_S))
 
     def feed(self, datagram, peer, now_ms):
         return self.answer(self.stack.feed(datagram, peer, now_ms), now_ms)

@@ -282,9 +282,9 @@ class AtTheAs(TestCase):
         for _ in range(5):
             for _ in range(3):
                 self.world.run(self.ekg.client.get_token({L.ACE_SCOPE: "read_result"}), "ekg")
-            used.append(self.ekg.client._as_context.sequence.next_value)
+            used.append(self.ekg.as_sequence.next_value)
             self.ekg = self.world.boot("ekg")
-            self.assertGreaterEqual(self.ekg.client._as_context.sequence.next_value, used[-1])
+            self.assertGreaterEqual(self.ekg.as_sequence.next_value, used[-1])
         self.assertEqual(used, sorted(set(used)))
 
     def test_configured_as_only(self):

@@ -125,6 +125,8 @@ class Storage(Faulty):
         self.world.link.add("as", fake)
         ekg = self.world.boot("ekg")
         ekg.rs.resource("/ekg", get=lambda asked: response(L.CODE_CONTENT))
+        message = request(L.CODE_POST, "/authz-info", post(b"first"), L.CF_ACE_CBOR)
+        self.world.run(self.doctor_asks("ekg", message))  # so that there is a context with the AS
         for error in (StorageFailed("write"), MemoryError()):
             flash = self.world.flash["ekg"]
 

@@ -17,7 +17,7 @@ def saved(*records):
     flash = FlashFake()
     slots = TwoSlots(flash)
     slots.load()
-    slots.save_first(records[0])
+    slots.save_both(records[0])
     for record in records[1:]:
         slots.save(record)
     return flash
@@ -53,7 +53,7 @@ class Slots(TestCase):
             slots = TwoSlots(flash)
             slots.load()
             with self.assertRaises(PowerCut):
-                slots.save_first(b"first")
+                slots.save_both(b"first")
             flash.power_on()
             self.assertEqual(load(flash), b"first" if cut >= 35 else None)
 

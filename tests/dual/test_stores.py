@@ -25,7 +25,7 @@ class Cuts:
     def fill(self, below, count):
         slots, record = loaded(self.store(below))
         if record is None:
-            slots.save_first(b"record 0")
+            slots.save_both(b"record 0")
         for number in range(1, count):
             slots.save(b"record " + str(number).encode())
         return slots
@@ -70,7 +70,7 @@ class Cuts:
             slots, _ = loaded(self.store(below))
             below.cut(step)
             try:
-                slots.save_first(b"first")
+                slots.save_both(b"first")
                 break
             except PowerCut:
                 below.power_on()

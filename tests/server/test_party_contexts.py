@@ -1,20 +1,37 @@
 """The OSCORE contexts of registered parties: found by kid, as the registry has them now."""
 
+import os
 from dataclasses import replace
 
 import pytest
 
+from holdfast_core import cbor
+from holdfast_core import labels as L
+from holdfast_core.coap_events import ResponseEvent
+from holdfast_core.coap_message import decode, encode, request, response
+from holdfast_core.coap_stack import CoapStack
 from holdfast_core.errors import MalformedOscore, UnknownContext
+from holdfast_core.oscore_option import encode_option
+from holdfast_core.rederive_server import Rederivation
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_server.caller import Caller
 from holdfast_server.party_contexts import RESERVE, PartyContexts
-from testkit.authz import DOCTOR_APP, EKG, NOW_S
+from testkit.as_peer import context_of
+from testkit.authz import DOCTOR_APP, EKG, NOW_S, plain
+from testkit.nonces import Nonces
 
 
 @pytest.fixture
 def contexts(story):
-    return PartyContexts(story.store)
+    """Of parties that do not rederive: the row itself is the context."""
+    for party in story.store.oscore_parties():
+        plain(story, party)
+    return contexts_of(story)
+
+
+def contexts_of(story):
+    return PartyContexts(story.store, os.urandom, lambda: NOW_S)
 
 
 def kid_of(story, client_id=EKG):
@@ -47,7 +64,7 @@ def test_a_request_without_kid_or_with_another_kid_context_names_no_context(stor
 def test_a_party_registered_while_running_is_known_at_once(story, contexts):
     contexts.find(kid_of(story))
     story.store.delete_oscore_party(kid_of(story, DOCTOR_APP))
-    party = story.registry.add_oscore_party(NOW_S, client_id=DOCTOR_APP)
+    party = plain(story, story.registry.add_oscore_party(NOW_S, client_id=DOCTOR_APP))
     assert contexts.find(party.recipient_id).owner == party.caller()
 
 
@@ -66,7 +83,7 @@ def test_who_is_registered_again_is_not_the_one_of_before(story, contexts):
     kid = kid_of(story)
     old = contexts.find(kid)
     story.store.delete_oscore_party(kid)
-    party = story.registry.add_oscore_party(NOW_S, client_id=EKG, rs_id=EKG)
+    party = plain(story, story.registry.add_oscore_party(NOW_S, client_id=EKG, rs_id=EKG))
     with pytest.raises(UnknownContext):
         contexts.find(kid)
     assert contexts.find(party.recipient_id) is not old
@@ -85,7 +102,7 @@ def test_numbers_are_reserved_before_they_are_used_and_go_on_after_a_restart(sto
     sequence = contexts.find(kid_of(story)).sequence
     used = [sequence.take() for _ in range(3)]
     assert story.store.oscore_party(client_id=EKG).sequence_reserved == RESERVE
-    again = PartyContexts(story.store).find(kid_of(story)).sequence
+    again = contexts_of(story).find(kid_of(story)).sequence
     assert min(again.take() for _ in range(3)) == RESERVE > max(used)
 
 
@@ -107,3 +124,134 @@ def test_the_last_number_is_the_last(story, contexts):
     story.store.reserve_sender_sequence(kid, 1 << 40)
     with pytest.raises(SequenceExhausted):
         contexts.find(kid).sequence.take()
+
+
+# --- parties that rederive (RFC 8613 appendix B.2) ---
+
+
+class Party:
+    """A party that starts from its provisioning, and a server on the story's store; both start again when told."""
+
+    def __init__(self, story):
+        self.story = story
+        self.now_ms = 0
+        self.acted = []
+        self.restart()
+        self.start()
+
+    def restart(self):
+        self.contexts = contexts_of(self.story)
+        self.stack = CoapStack(os.urandom, self.contexts)
+
+    def start(self):
+        self.context = context_of(self.story.store.oscore_party(client_id=EKG))
+        self.client = CoapStack(os.urandom)
+
+    def ask(self):
+        """Ask once, in as many messages as that takes; return the code, or the reason why there is none."""
+        self.now_ms += 300_000
+        self.client.tick(self.now_ms)
+        self.stack.tick(self.now_ms)
+        self.client.request("as", request(L.CODE_POST, "/introspect", b"?"), self.now_ms, self.context)
+        for _ in range(6):
+            for datagram, _ in self.client.take_datagrams():
+                self.last = datagram
+                for answer in self.serve(datagram):
+                    for event in self.client.feed(answer, "as", self.now_ms):
+                        return event.message.code if isinstance(event, ResponseEvent) else event.reason
+        raise AssertionError("no answer")
+
+    def serve(self, datagram):
+        with self.story.store.transaction():
+            for event in self.stack.feed(datagram, "ekg", self.now_ms):
+                self.acted.append(event.incoming.context.owner)
+                self.stack.respond(event.incoming, response(L.CODE_CREATED), self.now_ms)
+            return [sent for sent, _ in self.stack.take_datagrams()]
+
+    def row(self):
+        return self.story.store.oscore_party(client_id=EKG)
+
+    def renewals(self):
+        return [row.client_id for row in self.story.store.audit_rows() if row.event == "oscore-context-renewed"]
+
+
+def test_what_a_party_was_given_is_no_context_before_it_has_made_one(story):
+    contexts = contexts_of(story)
+    with pytest.raises(UnknownContext):
+        contexts.find(kid_of(story))
+    party = Party(story)
+    assert party.row().id_context is None
+    assert party.ask() == L.CODE_CREATED
+    assert party.acted == [story.ekg]
+    assert party.row().id_context is not None
+    assert party.renewals() == [EKG]
+    assert contexts.find(kid_of(story)).owner == story.ekg  # also in another process
+
+
+def test_each_start_of_a_party_is_another_key_and_shows_in_the_audit(story):
+    party, contexts = Party(story), set()
+    with Nonces():
+        for _ in range(3):
+            party.start()
+            assert [party.ask(), party.ask()] == [L.CODE_CREATED] * 2
+            contexts.add(party.row().id_context)
+    assert len(contexts) == 3
+    assert party.renewals() == [EKG] * 3
+
+
+def test_a_context_that_was_made_goes_on_over_restarts_of_the_server(story):
+    party = Party(story)
+    with Nonces():
+        party.start()
+        party.ask()
+        before = party.row().id_context
+        for _ in range(3):
+            party.restart()
+            assert [party.ask(), party.ask()] == [L.CODE_CREATED] * 2
+    assert party.row().id_context == before
+    assert party.renewals() == [EKG]
+
+
+def test_a_context_that_a_backup_does_not_know_is_made_anew_by_the_party_alone(story):
+    party = Party(story)
+    party.ask()
+    story.store._connection.execute("UPDATE oscore_parties SET id_context = x'0011223344556677', sequence_reserved = 0")
+    party.restart()
+    with Nonces():
+        assert [party.ask(), party.ask(), party.ask()] == ["unprotected", L.CODE_CREATED, L.CODE_CREATED]
+
+
+def test_a_context_is_not_taken_on_when_the_store_refuses(story, monkeypatch):
+    party = Party(story)
+    monkeypatch.setattr(story.store, "renew_oscore_party", failing)
+    with pytest.raises(OSError, match="disk full"):
+        party.ask()
+    monkeypatch.undo()
+    party.restart()
+    party.client = CoapStack(os.urandom)
+    assert party.row().id_context is None
+    assert party.acted == []
+    assert party.ask() == L.CODE_CREATED
+
+
+def failing(*_):
+    raise OSError("disk full")
+
+
+def test_strangers_with_a_known_kid_are_counted_before_a_key_is_derived(story, monkeypatch):
+    party, derived = Party(story), []
+    party.ask()
+    monkeypatch.setattr(Rederivation, "candidate", lambda *_: derived.append(1))
+    party.stack = CoapStack(os.urandom, party.contexts, admission=lambda *_: False)
+    message = decode(party.last)
+    message.set(L.OPT_OSCORE, encode_option(b"\x00", kid_of(story), cbor.encode(bytes(24))))
+    for mid in range(10):
+        message.mid = mid
+        assert party.serve(encode(message)) == []
+    assert derived == []
+
+
+def test_a_party_that_does_not_rederive_cannot_be_made_to(story, contexts):
+    for kid in (kid_of(story), b"nobody"):
+        with pytest.raises(UnknownContext):
+            contexts.derive(kid, cbor.encode(bytes(8)))

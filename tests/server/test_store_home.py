@@ -28,9 +28,15 @@ def home(tmp_path):
     story = build_story_as(path)
     for party in story.store.oscore_parties():
         story.store.delete_oscore_party(party.recipient_id)
-    story.store.add_oscore_party(OscoreParty(KID, Secret(b"s" * 16), b"salt", client_id="doctor_app"), NOW_S)
+    story.store.add_oscore_party(
+        OscoreParty(KID, Secret(b"s" * 16), b"salt", client_id="doctor_app", rederives=False), NOW_S
+    )
     story.store.close()
     return path
+
+
+def contexts_of(store):
+    return PartyContexts(store, os.urandom, lambda: NOW_S)
 
 
 class Life:
@@ -39,7 +45,7 @@ class Life:
     def __init__(self, path):
         self.store = Store(path, NOW_S, create=False)
         self.how = self.store.begin(NOW_S)
-        self.contexts = PartyContexts(self.store)
+        self.contexts = contexts_of(self.store)
         self.context = self.contexts.find(KID)
         self.fresh = self.context.replay.initialised
         self.numbers, self.exi = [], []
@@ -103,8 +109,8 @@ def test_a_clean_stop_keeps_numbers_and_windows_and_a_crash_neither_repeats_nor_
 def test_a_window_is_believed_once(home):
     Life(home).stop()
     with Store(home, NOW_S, create=False) as store:
-        assert PartyContexts(store).find(KID).replay.initialised
-        assert not PartyContexts(store).find(KID).replay.initialised
+        assert contexts_of(store).find(KID).replay.initialised
+        assert not contexts_of(store).find(KID).replay.initialised
 
 
 @pytest.mark.parametrize("when", ["stopped", "running", "just before the end"])

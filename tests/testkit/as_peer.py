@@ -14,16 +14,28 @@ from holdfast_core.coap_message import decode, request
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_option import decode_option
+from holdfast_core.provisioning import AsContext
+from holdfast_core.rederive import RederivedContext
 from holdfast_core.sender_sequence import SenderSequence
 from testkit.udp_pump import UdpPump
 
 
 def context_of(party, sequence=0):
-    """The party's side of its context with the AS. party: an OscoreParty or an AsContext of a provisioning record."""
-    sender_id = getattr(party, "recipient_id", b"") if hasattr(party, "sequence_reserved") else party.sender_id
-    recipient_id = party.sender_id if hasattr(party, "sequence_reserved") else party.recipient_id
+    """The party's side of its context with the AS. party: an AsContext of a provisioning record, or an OscoreParty.
+
+    sequence: where a party of the registry that does not rederive goes on.
+    """
+    if not hasattr(party, "sequence_reserved"):
+        return RederivedContext(party, os.urandom)
+    if party.rederives:
+        told = AsContext(party.master_secret, party.master_salt, party.recipient_id, party.sender_id)
+        return RederivedContext(told, os.urandom)
     return SecurityContext(
-        party.master_secret, party.master_salt, sender_id, recipient_id, sequence=SenderSequence(sequence)
+        party.master_secret,
+        party.master_salt,
+        party.recipient_id,
+        party.sender_id,
+        sequence=SenderSequence(sequence),
     )
 
 
@@ -73,12 +85,13 @@ async def until(condition):
 
 
 def partial_ivs(datagrams):
-    """The Partial IVs in OSCORE responses that carry their own."""
+    """The Partial IVs in OSCORE responses that carry their own, each with the R2 of its context where one is named."""
     ivs = []
     for datagram in datagrams:
         value = decode(datagram).get(L.OPT_OSCORE)
         if value:
-            ivs.append(decode_option(value).piv)
+            option = decode_option(value)
+            ivs.append((option.kid_context, option.piv))
     return ivs
 
 

@@ -8,10 +8,13 @@ from holdfast_core import labels as L
 from holdfast_core.coap_events import RequestEvent
 from holdfast_core.coap_message import request, response
 from holdfast_core.coap_stack import CoapStack
-from holdfast_core.oscore import SecurityContext
+from holdfast_core.errors import UnknownContext
 from holdfast_core.oscore_contexts import ContextTable
 from holdfast_core.provisioning import AsContext, ProvisionedKey, Provisioning, RsProvisioning
+from holdfast_core.rederive import kid_context_of
+from holdfast_core.rederive_server import Rederivation
 from holdfast_core.secret import Secret
+from holdfast_core.sender_sequence import SenderSequence
 from holdfast_device.client import AceClient
 from holdfast_device.device import Device
 from holdfast_device.endpoint import Endpoint
@@ -48,6 +51,34 @@ class Node:
         return self.inner.take_datagrams()
 
 
+class OneParty(ContextTable):
+    """The contexts of an AS that knows one party, which rederives (RFC 8613 appendix B.2). context: that in force."""
+
+    def __init__(self, rng, inputs):
+        ContextTable.__init__(self, 1)
+        self.rederivation = Rederivation(rng)
+        self.inputs = inputs
+        self.context = None
+        self.derive = self.candidate
+
+    def find(self, kid, kid_context=None):
+        if self.context is not None and kid_context == kid_context_of(self.context.id_context):
+            kid_context = None
+        return ContextTable.find(self, kid, kid_context)
+
+    def candidate(self, kid, kid_context):
+        if kid != self.inputs.recipient_id:
+            raise UnknownContext
+        in_force = b"" if self.context is None else self.context.id_context
+        return self.rederivation.candidate(self.inputs, in_force, kid_context, SenderSequence(), self.take_on)
+
+    def take_on(self, context):
+        if self.context is not None:
+            self.remove(self.context)
+        self.context = context
+        self.add(context)
+
+
 class FakeAs:
     """tokens: handle -> introspection answer; answer_token: params -> (code, map); silent: says nothing at all.
 
@@ -55,18 +86,13 @@ class FakeAs:
     """
 
     def __init__(self, seed=7):
-        self.context = SecurityContext(EKG_SECRET, EKG_SALT, b"\x00", b"\x01")
-        self.stack = CoapStack(Random(seed).octets, self._contexts())
+        self.contexts = OneParty(Random(seed + 1).octets, AsContext(Secret(EKG_SECRET), EKG_SALT, b"\x00", b"\x01"))
+        self.stack = CoapStack(Random(seed).octets, self.contexts)
         self.tokens = {}
         self.asked = []
         self.answer_token = None
         self.silent = False
         self.override = None
-
-    def _contexts(self):
-        contexts = ContextTable(4)
-        contexts.add(self.context)
-        return contexts
 
     def feed(self, datagram, peer, now_ms):
         if not self.silent:
@@ -91,7 +117,7 @@ class FakeAs:
                 self.stack.respond(event.incoming, self.override or message, now_ms)
 
     def _decide(self, incoming):
-        assert incoming.context is self.context
+        assert incoming.context is self.contexts.context
         path, params = incoming.message.path(), cbor.decode(incoming.message.payload)
         self.asked.append((path, params))
         if path == "/introspect":
