@@ -116,9 +116,9 @@ class AdminPages:
             request=PATH,
             logout_token=self._door.form_token(session, "logout", PATH),
             tables={
-                "Clients": [_told(client_words(record)) for record in store.clients()[:MAX_ROWS]],
-                "Resource servers": [_told(rs_words(record)) for record in store.resource_servers()[:MAX_ROWS]],
-                "Users": [_told(user_words(record)) for record in store.users()[:MAX_ROWS]],
+                "Clients": [_told(client_words(record)) for record in store.clients(MAX_ROWS)],
+                "Resource servers": [_told(rs_words(record)) for record in store.resource_servers(MAX_ROWS)],
+                "Users": [_told(user_words(record)) for record in store.users(MAX_ROWS)],
             },
             tokens=tokens,
             audit=[_told(audit_words(row)) for row in store.audit_rows(LATEST)],

@@ -83,8 +83,9 @@ class AuditRows(Rows):
     ) -> list[AuditRow]:
         """Return the newest rows that match all the criteria given, newest first.  events: any of these; (): all."""
         marks = ", ".join("?" * len(events))
+        # "+at": by number from the newest, which ends at the limit; by the index of times all rows would be sorted.
         rows = self._all(
-            "SELECT * FROM audit WHERE at >= ? AND ifnull(client_id = ?, ?) AND ifnull(rs_id = ?, ?) "  # noqa: S608
+            "SELECT * FROM audit WHERE +at >= ? AND ifnull(client_id = ?, ?) AND ifnull(rs_id = ?, ?) "  # noqa: S608
             f"AND ifnull(user_id = ?, ?) {f'AND event IN ({marks})' if events else ''} "
             "ORDER BY audit_id DESC LIMIT ?",
             (

@@ -42,9 +42,9 @@ class RegistryRows(Rows):
         row = self._one("SELECT * FROM clients WHERE client_id = ?", (client_id,))
         return None if row is None else _client(row)
 
-    def clients(self) -> list[Client]:
-        """Return all clients by id."""
-        return [_client(row) for row in self._all("SELECT * FROM clients ORDER BY client_id")]
+    def clients(self, limit: int = -1) -> list[Client]:
+        """Return the first clients by id, as many as limit says; -1: all."""
+        return [_client(row) for row in self._all("SELECT * FROM clients ORDER BY client_id LIMIT ?", (limit,))]
 
     def delete_client(self, client_id: str) -> bool:
         """Delete a client with its codes, tokens, consents and OSCORE context; False when there is none.
@@ -76,9 +76,9 @@ class RegistryRows(Rows):
         row = self._one("SELECT * FROM resource_servers WHERE rs_id = ?", (rs_id,))
         return None if row is None else _rs(row)
 
-    def resource_servers(self) -> list[ResourceServer]:
-        """Return all RSs by id."""
-        return [_rs(row) for row in self._all("SELECT * FROM resource_servers ORDER BY rs_id")]
+    def resource_servers(self, limit: int = -1) -> list[ResourceServer]:
+        """Return the first RSs by id, as many as limit says; -1: all."""
+        return [_rs(row) for row in self._all("SELECT * FROM resource_servers ORDER BY rs_id LIMIT ?", (limit,))]
 
     def members_of(self, audience: str) -> list[ResourceServer]:
         """Return the RSs that answer to an audience; more than one: a group audience (RFC 9200 section 6.9)."""
@@ -135,9 +135,9 @@ class RegistryRows(Rows):
         row = self._one("SELECT * FROM users WHERE user_id = ?", (user_id,))
         return None if row is None else _user(row)
 
-    def users(self) -> list[User]:
-        """Return all users by id."""
-        return [_user(row) for row in self._all("SELECT * FROM users ORDER BY user_id")]
+    def users(self, limit: int = -1) -> list[User]:
+        """Return the first users by id, as many as limit says; -1: all."""
+        return [_user(row) for row in self._all("SELECT * FROM users ORDER BY user_id LIMIT ?", (limit,))]
 
     def delete_user(self, user_id: str) -> bool:
         """Delete a user with their codes, tokens and consents; False when there is none."""

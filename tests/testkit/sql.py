@@ -1,0 +1,53 @@
+"""What a piece of work asks of SQLite: its statements, their plans, and the steps of SQLite's virtual machine."""
+
+import re
+from contextlib import contextmanager
+
+# "SCAN t" reads a whole table or index; "SEARCH t USING ..." goes where it wants to be.
+SCAN = re.compile(r"^SCAN (?!CONSTANT ROW)(\S+)")
+PLANNED = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|WITH|REPLACE)\b", re.IGNORECASE)
+
+
+@contextmanager
+def statements_of(store):
+    """Collect the statements that a store runs, with their values."""
+    found = []
+    store._connection.set_trace_callback(found.append)
+    try:
+        yield found
+    finally:
+        store._connection.set_trace_callback(None)
+
+
+@contextmanager
+def steps_of(store):
+    """Count steps of the virtual machine: a list whose only item is the number so far."""
+    steps = [0]
+
+    def step():
+        steps[0] += 1
+
+    store._connection.set_progress_handler(step, 1)
+    try:
+        yield steps
+    finally:
+        store._connection.set_progress_handler(None, 0)
+
+
+def scans_of(store, statements):
+    """{statement: tables it scans} of those that scan any.
+
+    A recursive query's own rows do not count, nor what stops at a LIMIT before it has to sort.
+    """
+    found = {}
+    for statement in dict.fromkeys(statements):
+        if not PLANNED.match(statement):
+            continue
+        own = re.findall(r"(?:RECURSIVE|,)\s*(\w+)\s*\(\w+\)\s*AS", statement)
+        details = [row["detail"] for row in store._connection.execute("EXPLAIN QUERY PLAN " + statement)]
+        if "LIMIT" in statement and not any("TEMP B-TREE" in detail for detail in details):
+            continue
+        scanned = [match[1] for match in map(SCAN.match, details) if match and match[1] not in own]
+        if scanned:
+            found[statement] = scanned
+    return found
