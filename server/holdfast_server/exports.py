@@ -9,15 +9,17 @@ from collections.abc import Callable
 from holdfast_core import labels as L
 from holdfast_core.provisioning import SEED_LEN, AsContext, ProvisionedKey, Provisioning, RsProvisioning
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
+from holdfast_core.trust import ROLE_SIGN
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import (
     FORMAT_ENCRYPTED,
+    FORMAT_MAC,
     FORMAT_NESTED,
     FORMAT_SIGNED,
     OscoreParty,
     RegistryError,
     ResourceServer,
+    shared_role,
 )
 from holdfast_server.settings import Settings
 from holdfast_server.store_sqlite import Store
@@ -77,10 +79,10 @@ class Exports:
             for signer in self._keyring.public_keys():
                 point = signer.x + signer.y
                 keys.append(ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(point), table_of(point)))
-        if rs.token_format in (FORMAT_NESTED, FORMAT_ENCRYPTED):
+        if rs.token_format in (FORMAT_NESTED, FORMAT_ENCRYPTED, FORMAT_MAC):
             keys += [
-                ProvisionedKey(ROLE_ENCRYPT, key.kid, key.alg, issuer, key.secret)
-                for key in self._keyring.held_keys(ROLE_ENCRYPT, rs.rs_id)
+                ProvisionedKey(key.role, key.kid, key.alg, issuer, key.secret)
+                for key in self._keyring.held_keys(shared_role(rs), rs.rs_id)
             ]
         return tuple(keys)
 

@@ -15,7 +15,7 @@ from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_server.keyring import Keyring
 from holdfast_server.lint import lint
 from holdfast_server.policy import KEY_OSC, KEY_PUBLIC, Decision
-from holdfast_server.registry import FORMAT_REFERENCE, FORMAT_SIGNED
+from holdfast_server.registry import FORMAT_REFERENCE, READABLE_FORMATS
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import TokenRecord, token_hash_of
 from holdfast_server.token_formats import encode_map, make_token
@@ -71,7 +71,7 @@ class Issuer:
             sequence = self._store.next_exi_sequence(decision.rs[0].rs_id)
             claims[L.CLAIM_EXI] = decision.exi
             claims[L.CLAIM_CTI] = decision.rs[0].rs_id.encode() + sequence.to_bytes(EXI_SEQUENCE_LEN, "big")
-        elif decision.token_format == FORMAT_SIGNED:  # nothing else in it is random, and no two tokens may be one
+        elif decision.token_format in READABLE_FORMATS:  # nothing else in it is random, and no two tokens may be one
             claims[L.CLAIM_CTI] = self._rng(CTI_LEN)
         if request.cnonce is not None:
             claims[L.CLAIM_CNONCE] = request.cnonce

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
+from holdfast_core.trust import ROLE_SIGN
 from holdfast_server.admin_shell import json_option, opened, show_all, state_option, unknown
 from holdfast_server.records_shell import key_words
 
 
 @click.group()
 def key() -> None:
-    """The keys that sign and encrypt tokens."""
+    """The keys that sign, encrypt and MAC tokens."""
 
 
 @key.command("list")
@@ -22,12 +22,12 @@ def key_list(state: Path, as_json: bool) -> None:
     with opened(state) as admin:
         records = admin.keyring.held_keys(ROLE_SIGN)
         for record in admin.store.resource_servers():
-            records += admin.keyring.held_keys(ROLE_ENCRYPT, record.rs_id)
+            records += admin.keyring.shared_keys(record.rs_id)
     show_all([key_words(record) for record in records], as_json=as_json, nothing="No keys yet.")
 
 
 @key.command("rotate")
-@click.option("--rs", "rs_id", help="The encryption key of this resource server; the signing key when not given.")
+@click.option("--rs", "rs_id", help="The key that this resource server shares; the signing key when not given.")
 @state_option
 def key_rotate(rs_id: str | None, state: Path) -> None:
     """Make the next key current. Devices hold it already; those that hold older ones need a new export."""
@@ -36,4 +36,4 @@ def key_rotate(rs_id: str | None, state: Path) -> None:
             raise unknown("rs", rs_id)
         admin.check_clock()
         admin.registry.rotate_key(admin.now_s, rs_id)
-    click.echo(f"Rotated the {'signing key' if rs_id is None else f'encryption key of {rs_id}'}.")
+    click.echo(f"Rotated the {'signing key' if rs_id is None else f'key of {rs_id}'}.")

@@ -1,4 +1,4 @@
-"""The AS's keys: the ES256 key that signs tokens, and one AES-CCM key per RS that encrypts them.
+"""The AS's keys: the ES256 key that signs tokens, and for each RS the AES-CCM key that encrypts them or the HMAC key.
 
 Every role has a current key and a next one; devices are provisioned with both, so that a rotation reaches no device too
 late.  A retired key is still given to devices until its tokens are gone.  Never lets a private signing key out: callers
@@ -15,13 +15,14 @@ from holdfast_core import crypto
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN, Trust, TrustedKey
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN, Trust, TrustedKey
 from holdfast_server.store_keys import STATE_CURRENT, STATE_NEXT, STATE_RETIRED, KeyRecord
 from holdfast_server.store_sqlite import Store
 
 KID_LEN = 4  # chosen at random and unique in the table; it travels in every token
 COORDINATE_LEN = 32
-AES_KEY_LEN = 16
+_SHARED_KEYS = {ROLE_ENCRYPT: (L.ALG_AES_CCM_16_64_128, 16), ROLE_MAC: (L.ALG_HMAC_256_256, 32)}
+"""Algorithm and key length of what an RS shares with the server."""
 _ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)  # RFC 6979: a weak RNG cannot leak the key
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # n of P-256
 
@@ -54,7 +55,7 @@ class Keyring:
         self._signers: dict[bytes, SigningKey] = {}
 
     def make_keys(self, role: str, rs_id: str | None, now_s: int) -> None:
-        """Make what is missing of a role's current and next key; rs_id: for ROLE_ENCRYPT."""
+        """Make what is missing of a role's current and next key; rs_id: for the roles that an RS shares."""
         with self._store.transaction():
             present = {key.state for key in self._store.keys(role, rs_id)}
             for state in (STATE_CURRENT, STATE_NEXT):
@@ -80,6 +81,14 @@ class Keyring:
         """Return the key that encrypts tokens for an RS now; LocalError when none was ever made."""
         return self._current(ROLE_ENCRYPT, rs_id)
 
+    def mac_key(self, rs_id: str) -> KeyRecord:
+        """Return the key that MACs tokens for an RS now; LocalError when none was ever made."""
+        return self._current(ROLE_MAC, rs_id)
+
+    def shared_keys(self, rs_id: str) -> list[KeyRecord]:
+        """Return the keys that an RS shares with this server, of every role."""
+        return [key for role in _SHARED_KEYS for key in self.held_keys(role, rs_id)]
+
     def held_keys(self, role: str, rs_id: str | None = None) -> list[KeyRecord]:
         """Return the keys of a role that devices hold: current, next, and retired ones until the sweep takes them."""
         return self._store.keys(role, rs_id)
@@ -89,15 +98,12 @@ class Keyring:
         return [self._signer(key) for key in self.held_keys(ROLE_SIGN)]
 
     def trust_for(self, rs_id: str, issuer: str) -> Trust:
-        """Return what an RS trusts: the AS's public keys and its own encryption keys."""
+        """Return what an RS trusts: the AS's public keys and the keys that it shares."""
         public = [
             TrustedKey(ROLE_SIGN, key.kid, L.ALG_ES256, issuer, crypto.Es256Key(key.x, key.y))
             for key in self.public_keys()
         ]
-        shared = [
-            TrustedKey(ROLE_ENCRYPT, key.kid, key.alg, issuer, key.secret)
-            for key in self.held_keys(ROLE_ENCRYPT, rs_id)
-        ]
+        shared = [TrustedKey(key.role, key.kid, key.alg, issuer, key.secret) for key in self.shared_keys(rs_id)]
         return Trust(public + shared)
 
     def _current(self, role: str, rs_id: str | None) -> KeyRecord:
@@ -112,8 +118,11 @@ class Keyring:
         return self._signers[key.kid]
 
     def _add(self, role: str, rs_id: str | None, state: str, now_s: int) -> None:
-        alg = L.ALG_ES256 if role == ROLE_SIGN else L.ALG_AES_CCM_16_64_128
-        secret = self._scalar() if role == ROLE_SIGN else Secret(self._rng(AES_KEY_LEN))
+        if role == ROLE_SIGN:
+            alg, secret = L.ALG_ES256, self._scalar()
+        else:
+            alg, length = _SHARED_KEYS[role]
+            secret = Secret(self._rng(length))
         self._store.add_key(KeyRecord(self._free_kid(), role, rs_id, alg, secret, state, now_s))
 
     def _scalar(self) -> Secret:

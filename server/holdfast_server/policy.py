@@ -16,7 +16,7 @@ from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import MalformedScope
 from holdfast_core.scope import decode_aif, encode_aif, split_scope
 from holdfast_server.errors import InvalidClient, InvalidTarget, OAuthError
-from holdfast_server.registry import FORMAT_REFERENCE, FORMAT_SIGNED, Client, ResourceServer, User
+from holdfast_server.registry import FORMAT_REFERENCE, FORMAT_SIGNED, READABLE_FORMATS, Client, ResourceServer, User
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import TokenRecord
 from holdfast_server.token_request import TokenRequest
@@ -253,7 +253,7 @@ def _key(
     cnf = request.req_cnf
     if cnf is not None and cnf.method == L.CNF_COSE_KEY:
         return _public_key(cnf.key, client, profiles)
-    if token_format == FORMAT_SIGNED or L.PROFILE_COAP_OSCORE not in profiles:
+    if token_format in READABLE_FORMATS or L.PROFILE_COAP_OSCORE not in profiles:
         raise OAuthError(L.ERR_UNSUPPORTED_POP_KEY, "this audience needs a public key in req_cnf")
     if cnf is None:
         return KEY_OSC, L.PROFILE_COAP_OSCORE

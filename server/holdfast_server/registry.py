@@ -20,7 +20,7 @@ from holdfast_core.errors import LocalError, Malformed
 from holdfast_core.names import GRANT_NAMES
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_SIGN
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
 from holdfast_server.caller import Caller
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ FORMAT_REFERENCE = "reference"
 FORMAT_ENCRYPTED = "cwt-encrypted"
 FORMAT_NESTED = "cwt-nested"
 FORMAT_SIGNED = "cwt-signed"
-FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_SIGNED)
-SECRET_FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED)  # those that may carry a symmetric key
+FORMAT_MAC = "cwt-mac"
+FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_SIGNED, FORMAT_MAC)
+READABLE_FORMATS = (FORMAT_SIGNED, FORMAT_MAC)
+"""Anybody on the way can read what is in them, so they carry a client's public key and never a secret one."""
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -173,7 +175,7 @@ class Registry:
             if self._store.resource_server(rs.rs_id) is not None:
                 raise RegistryError("a resource server of this id exists")
             self._store.put_resource_server(rs, now_s)
-            self._keyring.make_keys(ROLE_ENCRYPT, rs.rs_id, now_s)
+            self._keyring.make_keys(shared_role(rs), rs.rs_id, now_s)
             self._store.audit(now_s, "rs-added", rs_id=rs.rs_id)
 
     def add_user(self, user: User, now_s: int) -> None:
@@ -261,13 +263,14 @@ class Registry:
         return party
 
     def rotate_key(self, now_s: int, rs_id: str | None = None) -> None:
-        """Rotate the signing key, or an RS's encryption key.
+        """Rotate the signing key, or the key that an RS shares with this server.
 
         Devices are told the old one for settings.key_overlap_s, and as long as a token made with it may live.
         """
-        role = ROLE_SIGN if rs_id is None else ROLE_ENCRYPT
-        if rs_id is not None and self._store.resource_server(rs_id) is None:
+        rs = None if rs_id is None else self._store.resource_server(rs_id)
+        if rs_id is not None and rs is None:
             raise RegistryError("no such resource server")
+        role = ROLE_SIGN if rs is None else shared_role(rs)
         overlap_s = max([self._settings.key_overlap_s, *(rs.token_lifetime_s for rs in self._store.resource_servers())])
         self._keyring.rotate(role, rs_id, now_s, overlap_s)
 
@@ -280,6 +283,11 @@ class Registry:
             recipient_id = self._rng(RECIPIENT_ID_LEN)
             if recipient_id not in taken:
                 return recipient_id
+
+
+def shared_role(rs: ResourceServer) -> str:
+    """Return the role of the keys that this RS shares with the server."""
+    return ROLE_MAC if rs.token_format == FORMAT_MAC else ROLE_ENCRYPT
 
 
 def check_client(client: Client) -> None:
@@ -310,8 +318,11 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError("lifetimes must be positive")
     if rs.exi_lifetime_s and rs.token_format == FORMAT_REFERENCE:
         raise RegistryError("exi is for self-contained tokens only (RFC 9200 section 5.10.3)")
-    if rs.token_format == FORMAT_SIGNED and L.PROFILE_COAP_OSCORE in rs.profiles:
-        raise RegistryError("a signed token is readable by all and cannot carry the OSCORE secret")
+    if rs.token_format in READABLE_FORMATS and L.PROFILE_COAP_OSCORE in rs.profiles:
+        raise RegistryError(
+            f"{rs.token_format} can be read by anybody on its way, so it never carries the secret key of coap_oscore: "
+            "say --profile coap_dtls, whose tokens carry the client's public key (client add --public-key)"
+        )
     try:
         ScopeMap({name: list(allowed) for name, allowed in rs.scope_map.items()})
     except LocalError:

@@ -27,7 +27,7 @@ from holdfast_server.exports import TableOf, no_table
 from holdfast_server.records_shell import METHODS, rs_words
 from holdfast_server.registry import (
     FORMAT_REFERENCE,
-    SECRET_FORMATS,
+    FORMATS,
     RegistryError,
     ResourceServer,
 )
@@ -72,7 +72,7 @@ def rs() -> None:
 @click.option(
     "--format",
     "token_format",
-    type=click.Choice(SECRET_FORMATS),
+    type=click.Choice(FORMATS),
     default="cwt-nested",
     show_default=True,
     help="reference: it asks this server what a token means. The others it checks offline: encrypted to it, or signed "

@@ -1,4 +1,4 @@
-"""Making tokens: reference handles, and CWTs encrypted, nested or signed (RFC 8392 section 7.1, RFC 9052).
+"""Making tokens: reference handles, and CWTs encrypted, nested, signed or MACed (RFC 8392 section 7.1, RFC 9052).
 
 cbor2 and cryptography only; never the core's encoder, because the core's reader checks every token before it leaves
 (lint.py) and the two must not share a mistake.  Maps are written in RFC 8949's deterministic order by building them
@@ -13,11 +13,13 @@ from typing import Any
 
 import cbor2
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_server.keyring import Keyring, SigningKey
-from holdfast_server.registry import FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_REFERENCE, FORMAT_SIGNED
+from holdfast_server.registry import FORMAT_ENCRYPTED, FORMAT_MAC, FORMAT_NESTED, FORMAT_REFERENCE, FORMAT_SIGNED
 from holdfast_server.store_keys import KeyRecord
 
 HANDLE_LEN = 16  # 128 random bits (RFC 6749 section 10.10 asks for a guess below 2^-128)
@@ -46,6 +48,8 @@ def make_token(
     payload = encode_map(claims)
     if token_format == FORMAT_SIGNED:
         return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, sign1(payload, keyring.signing_key())))
+    if token_format == FORMAT_MAC:
+        return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, mac0(payload, keyring.mac_key(rs_id))))
     if token_format == FORMAT_NESTED:
         payload = cbor2.dumps(sign1(payload, keyring.signing_key()))
     elif token_format != FORMAT_ENCRYPTED:
@@ -71,6 +75,14 @@ def sign1(payload: bytes, key: SigningKey) -> cbor2.CBORTag:
     protected = encode_map({L.HDR_ALG: L.ALG_ES256, L.HDR_KID: key.kid})
     signature = key.sign(cbor2.dumps(["Signature1", protected, b"", payload]))
     return cbor2.CBORTag(L.TAG_COSE_SIGN1, [protected, {}, payload, signature])
+
+
+def mac0(payload: bytes, key: KeyRecord) -> cbor2.CBORTag:
+    """Return a COSE_Mac0 with HMAC-SHA-256, whole (RFC 9052 section 6.3)."""
+    protected = encode_map({L.HDR_ALG: key.alg, L.HDR_KID: key.kid})
+    hmac = HMAC(key.secret.reveal(), SHA256())
+    hmac.update(cbor2.dumps(["MAC0", protected, b"", payload]))
+    return cbor2.CBORTag(L.TAG_COSE_MAC0, [protected, {}, payload, hmac.finalize()])
 
 
 def encrypt0(payload: bytes, key: KeyRecord, iv: bytes) -> cbor2.CBORTag:

@@ -5,6 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from holdfast_core import labels as L
+from holdfast_core.errors import PeerError
 from holdfast_core.verifier import verify_token
 from holdfast_server.caller import Caller
 from holdfast_server.lint import rules_for
@@ -115,10 +116,47 @@ def test_other_confirmations_are_invalid_requests(story, door, cnf):
     assert refused(story, {"req_cnf": cnf}, door) == L.ERR_INVALID_REQUEST
 
 
+@pytest.fixture
+def gate(story, door):
+    """Register an RS that shares a MAC key with the server; the same client may use it."""
+    story.registry.add_resource_server(ResourceServer("gate", ("gate",), SCOPES, "cwt-mac", DTLS), NOW_S)
+    change_client(story, "key_fob", scopes={"gate": ("read",)}, default_scopes={"gate": "read"})
+    return door
+
+
+def test_a_registered_key_is_bound_in_a_maced_token(story, gate):
+    """The key that makes it is the RS's own, which rotates with overlap, and another implementation reads it."""
+    rs = story.store.resource_server("gate")
+    tokens = [story.server.token(req_cnf(OWN), gate, NOW_S)["access_token"] for _ in range(2)]
+    assert tokens[0] != tokens[1]
+    first = story.keyring.mac_key("gate")
+    story.registry.rotate_key(NOW_S, "gate")
+    tokens.append(story.server.token(req_cnf(OWN), gate, NOW_S)["access_token"])
+    for token, key in zip(tokens, (first, first, story.keyring.mac_key("gate")), strict=True):
+        assert token[:3] == b"\xd8\x3d\xd1"
+        grant = verify_token(token, rules_for(rs, story.keyring, ISSUER), NOW_S)
+        assert (grant.cnf.key.x, grant.cnf.key.y) == (OWN[L.KEY_X], OWN[L.KEY_Y])
+        _, payload = pycose_oracle.open_message(token, pycose_oracle.symmetric(key.secret.reveal()))
+        assert cbor2.loads(payload)[L.CLAIM_CNF] == {L.CNF_COSE_KEY: OWN}
+        other = story.store.resource_server("door")
+        with pytest.raises(PeerError):
+            verify_token(token, rules_for(other, story.keyring, ISSUER), NOW_S)
+    exported = story.exports.for_rs("gate", NOW_S)
+    assert {(key.role, key.alg, len(key.material)) for key in exported.keys} == {("mac", L.ALG_HMAC_256_256, 32)}
+    assert first.kid in {key.kid for key in exported.keys}
+
+
+@pytest.mark.parametrize("params", [{}, {"req_cnf": {L.CNF_KID: b"k"}}, req_cnf(OTHERS)])
+def test_a_maced_token_never_carries_a_secret(story, gate, params):
+    assert refused(story, params, gate) == L.ERR_UNSUPPORTED_POP_KEY
+    with pytest.raises(RegistryError, match="can be read by anybody"):
+        story.registry.add_resource_server(ResourceServer("bad", ("bad",), SCOPES, "cwt-mac"), NOW_S)
+
+
 def test_a_signed_format_never_carries_a_secret(story, door):
     assert refused(story, {}, door) == L.ERR_UNSUPPORTED_POP_KEY
     assert refused(story, {"req_cnf": {L.CNF_KID: b"k"}}, door) == L.ERR_UNSUPPORTED_POP_KEY
-    with pytest.raises(RegistryError, match="readable by all"):
+    with pytest.raises(RegistryError, match="can be read by anybody"):
         story.registry.add_resource_server(ResourceServer("bad", ("bad",), SCOPES, "cwt-signed"), NOW_S)
     rs = ResourceServer("bad", ("bad",), SCOPES, "cwt-signed", (L.PROFILE_COAP_OSCORE,))
     story.store.put_resource_server(rs, NOW_S)  # past the registry's check, as an old database might
@@ -185,13 +223,13 @@ def test_a_group_gets_no_symmetric_key(story, doors):
     assert refused(story, {}, doors) == L.ERR_UNSUPPORTED_POP_KEY
 
 
-@pytest.mark.parametrize("token_format", ["reference", "cwt-encrypted", "cwt-nested"])
+@pytest.mark.parametrize("token_format", ["reference", "cwt-encrypted", "cwt-nested", "cwt-mac"])
 def test_a_group_with_a_member_that_shares_keys_gets_nothing(story, doors, token_format):
     change_rs(story, "door2", token_format=token_format)
     assert refused(story, req_cnf(OWN), doors) == L.ERR_INVALID_REQUEST
 
 
-@pytest.mark.parametrize("token_format", ["reference", "cwt-encrypted", "cwt-nested"])
+@pytest.mark.parametrize("token_format", ["reference", "cwt-encrypted", "cwt-nested", "cwt-mac"])
 def test_a_group_that_has_one_format_gets_nothing_either_when_its_members_share_keys(story, doors, token_format):
     """One format for all is not enough: a member that shares a key with the server could mint for the others."""
     for rs_id in ("door", "door2"):
