@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -254,3 +255,9 @@ def test_kill_in_the_middle_of_a_transaction_leaves_the_state_before_it(tmp_path
     with Store(tmp_path) as store:
         assert [client.client_id for client in store.clients()] == ["before"]
         assert store._one("PRAGMA integrity_check")[0] == "ok"
+
+
+def test_each_migration_has_a_number_of_its_own():
+    """Two of one number: one of them would never run."""
+    names = sorted(path.name for path in (Path(store_sqlite.__file__).parent / "migrations").glob("*.sql"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
