@@ -1,4 +1,4 @@
-"""Token checks and OSCORE messages, ours beside other libraries': the races that run.py prints.
+"""Token checks and OSCORE messages, ours beside other libraries', and a full server beside an empty one.
 
 256 different tokens of each format are made by the server's own code; everybody checks the same ones. 256 different
 requests are protected, and what comes of that is opened by our Python core and must be what went in.
@@ -7,6 +7,7 @@ requests are protected, and what comes of that is opened by our Python core and 
 import secrets
 from typing import Any
 
+from full_contestants import EMPTY, FULL, ROW
 from oscore_contestants import CLIENT_ID, PROTECT, SERVER_ID, UNPROTECT
 from race import ROOT, ROUNDS, library, race, started, worker
 from token_party import FORMATS, Party
@@ -32,6 +33,7 @@ OSCORE_WORKERS = {
     "ours, Python": worker("oscore_contestants.py", "python"),
     "ours, C": worker("oscore_contestants.py", "native"),
 }
+FULL_WORKERS = {name: worker("full_contestants.py", name) for name in (EMPTY, FULL)}
 OSCORE_SOURCES = (
     "hf_oscore.c",
     "hf_oscore_message.c",
@@ -101,3 +103,9 @@ def oscore_race(rounds: int = ROUNDS, items: int = ITEMS) -> list[dict[str, Any]
     jobs = oscore_jobs(items)
     prove_outputs(jobs)
     return race((PROTECT, UNPROTECT), OSCORE_WORKERS, jobs, rounds)
+
+
+def full_race(rounds: int = ROUNDS, items: int = ITEMS) -> list[dict[str, Any]]:
+    """Rows of a request to a server that remembers nothing and to one that remembers all it can."""
+    job = {"keys": {}, "good": {ROW: ["01"] * items}, "bad": {ROW: ["00"]}, "prove": PROVED}
+    return race((ROW,), FULL_WORKERS, dict.fromkeys(FULL_WORKERS, job), rounds)

@@ -70,6 +70,14 @@ def test_who_opens_a_changed_request_is_out_of_the_race(name, oscore_jobs):
         rows_of(tokens.OSCORE_WORKERS[name], {**job, "good": good})
 
 
+@pytest.mark.parametrize("name", list(tokens.FULL_WORKERS))
+def test_a_server_that_does_not_answer_as_it_should_is_out_of_the_race(name):
+    job = {"keys": {}, "good": {tokens.ROW: ["01"] * 2}, "bad": {tokens.ROW: ["00"]}, "prove": 2}
+    assert rows_of(tokens.FULL_WORKERS[name], job) == [tokens.ROW]
+    with pytest.raises(SystemExit, match="ended with 1"):
+        rows_of(tokens.FULL_WORKERS[name], {**job, "good": job["bad"]})
+
+
 def test_instructions_are_those_of_the_work_and_the_same_every_time(oscore_jobs):
     job, command = oscore_jobs["ours, C"], tokens.OSCORE_WORKERS["ours, C"]
     first, second = race.instructions(command, job), race.instructions(command, job)
