@@ -12,10 +12,8 @@ from holdfast_core.secret import Secret
 from holdfast_core.trust import ROLE_SIGN
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import (
-    FORMAT_ENCRYPTED,
-    FORMAT_MAC,
-    FORMAT_NESTED,
-    FORMAT_SIGNED,
+    SHARED_FORMATS,
+    SIGNED_FORMATS,
     OscoreParty,
     RegistryError,
     ResourceServer,
@@ -75,11 +73,11 @@ class Exports:
     def _provisioned_keys(self, rs: ResourceServer, table_of: TableOf) -> tuple[ProvisionedKey, ...]:
         issuer = self._settings.issuer
         keys: list[ProvisionedKey] = []
-        if rs.token_format in (FORMAT_NESTED, FORMAT_SIGNED):
+        if rs.token_format in SIGNED_FORMATS:
             for signer in self._keyring.public_keys():
                 point = signer.x + signer.y
                 keys.append(ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(point), table_of(point)))
-        if rs.token_format in (FORMAT_NESTED, FORMAT_ENCRYPTED, FORMAT_MAC):
+        if rs.token_format in SHARED_FORMATS:
             keys += [
                 ProvisionedKey(key.role, key.kid, key.alg, issuer, key.secret)
                 for key in self._keyring.held_keys(shared_role(rs), rs.rs_id)

@@ -73,6 +73,10 @@ class Keyring:
             self._add(role, rs_id, STATE_NEXT, now_s)
             self._store.audit(now_s, "key-rotated", rs_id=rs_id, reason=role)
 
+    def next_kid(self, role: str, rs_id: str | None) -> bytes | None:
+        """Return the id of the key that a rotation makes current; None when it has yet to be made."""
+        return next((key.kid for key in self._store.keys(role, rs_id) if key.state == STATE_NEXT), None)
+
     def signing_key(self) -> SigningKey:
         """Return the key that signs tokens now; LocalError when none was ever made."""
         return self._signer(self._current(ROLE_SIGN, None))

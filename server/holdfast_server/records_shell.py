@@ -97,8 +97,8 @@ def audit_words(row: AuditRow) -> dict[str, Any]:
     }
 
 
-def key_words(record: KeyRecord) -> dict[str, Any]:
-    """A key, without the key."""
+def key_words(record: KeyRecord, held_by: list[str]) -> dict[str, Any]:
+    """A key, without the key. held_by: the resource servers whose last export carried it."""
     return {
         "kid": record.kid.hex(),
         "role": record.role,
@@ -106,6 +106,7 @@ def key_words(record: KeyRecord) -> dict[str, Any]:
         "state": record.state,
         "made": when(record.created_at),
         "kept until": None if record.retired_until is None else when(record.retired_until),
+        "held by": held_by,
     }
 
 

@@ -41,6 +41,10 @@ FORMAT_MAC = "cwt-mac"
 FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_SIGNED, FORMAT_MAC)
 READABLE_FORMATS = (FORMAT_SIGNED, FORMAT_MAC)
 """Anybody on the way can read what is in them, so they carry a client's public key and never a secret one."""
+SIGNED_FORMATS = (FORMAT_NESTED, FORMAT_SIGNED)
+SHARED_FORMATS = (FORMAT_NESTED, FORMAT_ENCRYPTED, FORMAT_MAC)
+"""Those that need a key which the RS shares with the server."""
+MAX_NAMED = 10
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -262,14 +266,33 @@ class Registry:
             self._store.audit(now_s, "oscore-context-made", client_id=client_id, rs_id=rs_id)
         return party
 
-    def rotate_key(self, now_s: int, rs_id: str | None = None) -> None:
+    def left_behind(self, rs_id: str | None = None) -> list[str]:
+        """Return the RSs whose devices will need the next signing key, or the next key of this RS, and lack it."""
+        rs = None if rs_id is None else self._store.resource_server(rs_id)
+        role, formats = (ROLE_SIGN, SIGNED_FORMATS) if rs is None else (shared_role(rs), SHARED_FORMATS)
+        without = set(self._store.devices_without(self._keyring.next_kid(role, rs_id)))
+        return [
+            one.rs_id
+            for one in (self._store.resource_servers() if rs is None else [rs])
+            if one.rs_id in without and one.token_format in formats
+        ]
+
+    def rotate_key(self, now_s: int, rs_id: str | None = None, force: bool = False) -> None:
         """Rotate the signing key, or the key that an RS shares with this server.
 
         Devices are told the old one for settings.key_overlap_s, and as long as a token made with it may live.
+        force: also when a device holds only older keys and will refuse every new token; otherwise RegistryError.
         """
         rs = None if rs_id is None else self._store.resource_server(rs_id)
         if rs_id is not None and rs is None:
             raise RegistryError("no such resource server")
+        behind = self.left_behind(rs_id)
+        if behind and not force:
+            named = ", ".join(behind[:MAX_NAMED]) + (f" and {len(behind) - MAX_NAMED} more" * (len(behind) > MAX_NAMED))
+            raise RegistryError(
+                f"{named} would refuse every new token, holding only older keys: run `holdfast server rs export` and "
+                "bring them the file, or say --force"
+            )
         role = ROLE_SIGN if rs is None else shared_role(rs)
         overlap_s = max([self._settings.key_overlap_s, *(rs.token_lifetime_s for rs in self._store.resource_servers())])
         self._keyring.rotate(role, rs_id, now_s, overlap_s)

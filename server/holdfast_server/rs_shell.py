@@ -191,6 +191,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> No
         admin.check_clock()
         _renew_context(admin, rs_id)
         told = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
+        admin.store.put_device_keys(rs_id, [key.kid for key in told.keys])
         admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
         # Inside: a device whose new file cannot be written keeps the context that it has.
         write_private(out, encode_provisioning(told), force=force)

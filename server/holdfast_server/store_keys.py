@@ -76,6 +76,25 @@ class KeyRows(Rows):
             "DELETE FROM keys WHERE kid IN (SELECT kid FROM keys WHERE retired_until <= ? LIMIT ?)", (now_s, limit)
         ).rowcount
 
+    def put_device_keys(self, rs_id: str, kids: list[bytes]) -> None:
+        """Remember which keys the device of an RS holds now, instead of what it held before."""
+        with self.transaction():
+            self._execute("DELETE FROM device_keys WHERE rs_id = ?", (rs_id,))
+            self._many("INSERT OR IGNORE INTO device_keys VALUES (?, ?)", [(rs_id, kid) for kid in kids])
+
+    def devices_with(self, kid: bytes) -> list[str]:
+        """Return the RSs whose devices hold this key, by id."""
+        return [row["rs_id"] for row in self._all("SELECT rs_id FROM device_keys WHERE kid = ? ORDER BY 1", (kid,))]
+
+    def devices_without(self, kid: bytes | None) -> list[str]:
+        """Return the RSs whose devices were given keys, and not this one, by id; None: no key."""
+        rows = self._all(
+            "SELECT DISTINCT rs_id FROM device_keys AS given WHERE NOT EXISTS "
+            "(SELECT 1 FROM device_keys WHERE rs_id = given.rs_id AND kid = ?) ORDER BY 1",
+            (kid,),
+        )
+        return [row["rs_id"] for row in rows]
+
     # --- OSCORE contexts with registered parties ---
 
     def add_oscore_party(self, party: OscoreParty, now_s: int) -> None:

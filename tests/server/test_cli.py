@@ -127,7 +127,7 @@ def test_without_its_database_nothing_starts_and_none_is_made(state, run):
 
 def test_what_is_no_database_is_one_sentence(state, run):
     (state / "holdfast.db").write_bytes(b"this is no database, but long enough to look like one" * 50)
-    assert "The database cannot be used: file is not a database." in run("check", code=2).stderr
+    assert "The database cannot be used: file is not a database;" in run("check", code=2).stderr
 
 
 @pytest.mark.parametrize(
