@@ -94,11 +94,14 @@ class AuthzInfo:
                 self._rs.answer_plain(incoming, None)
                 return None
             grant = yield self.verify(body.access_token)
-            self._times.prove(grant)
+            age_s = None if grant.cnonce is None else self._cnonces.age_s(grant.cnonce, self._times.now_ms)
+            self._times.confront(grant, age_s)
             return self._accept(body, grant) if session is None else self._update(session, body, grant)
         except errors.Overloaded:
             raise
         except PeerError as refused:
+            if isinstance(refused, errors.TokenExpired) and refused.detail == "exp" and self._times.is_floor:
+                self._times.doubtful = True
             if session is not None:  # RFC 9203 section 4.2: any failure of an update is 4.01
                 refused.coap_code = L.CODE_UNAUTHORIZED
             raise
@@ -188,6 +191,7 @@ class AuthzInfo:
         if grant.cnf.method != L.CNF_KID or grant.cnf.kid != session.osc.id:
             raise errors.KeyUnsuitable("kid")
         _check_order([session.grant], grant)
+        self._times.prove(grant)
         token, answer = Secret(body.access_token), response(L.CODE_CREATED)
         ends_ms = self._times.countdown(grant)
         self._rs.rights_change(session, grant)

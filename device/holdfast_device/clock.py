@@ -2,20 +2,28 @@
 
 The floor is the latest time that anything signed or MACed by the AS has proven (iat, never exp), plus the
 seconds this device has counted since.  So time never runs backwards, whatever a clock, a battery or a
-spoofed time server says. Never reads a clock: wall time arrives through set(), monotonic time as now_ms
-(RFC 9200 sections 5.10.3 and 6.6).
+spoofed time server says.  The AS's clock can be wrong as well: the floor never goes beyond a clock that is set, and
+within one start no further than MAX_STEP_S.  Only what is new for certain lowers it (timekeeper.py).
+Never reads a clock: wall time arrives through set(), monotonic time as now_ms (RFC 9200 sections 5.10.3 and 6.6).
 """
 
 # Any time before this is a clock that was never set (2020-01-01T00:00:00Z).
 EARLIEST_SANE_S = 1577836800
+# How far the word of the AS moves the floor in one start, beyond what was counted.  No start has more to make up for
+# than the time without power before it; what was off for longer makes it up in several starts.
+MAX_STEP_S = 30 * 86400
 
 
 class DeviceClock:
-    """floor_s: unix seconds that have passed for certain, from flash or provisioning."""
+    """floor_s: unix seconds that have passed for certain, from flash or provisioning.
 
-    __slots__ = ("_clock_ms", "_clock_s", "_floor_ms", "_floor_s")
+    step_s: how far prove() may still move it in this start.
+    """
 
-    def __init__(self, floor_s: int, now_ms: int) -> None:
+    __slots__ = ("_clock_ms", "_clock_s", "_floor_ms", "_floor_s", "step_s")
+
+    def __init__(self, floor_s: int, now_ms: int, step_s: int = MAX_STEP_S) -> None:
+        self.step_s = step_s
         self._floor_s = floor_s
         self._floor_ms = now_ms
         self._clock_s: int | None = None
@@ -27,10 +35,19 @@ class DeviceClock:
         self._clock_ms = now_ms
 
     def prove(self, time_s: int, now_ms: int) -> None:
-        """Raise the floor to a time that the AS vouches for; an earlier one changes nothing."""
-        if time_s > self.floor_s(now_ms):
-            self._floor_s = time_s
-            self._floor_ms = now_ms
+        """Raise the floor towards a time that the AS vouches for, as far as it may go; it never falls by this."""
+        floor_s = self.floor_s(now_ms)
+        if self.is_set(now_ms):
+            time_s = min(time_s, self.now_s(now_ms))
+        step_s = min(time_s - floor_s, self.step_s)
+        if step_s > 0:
+            self.step_s -= step_s
+            self.reset(floor_s + step_s, now_ms)
+
+    def reset(self, floor_s: int, now_ms: int) -> None:
+        """Take another floor, also a lower one."""
+        self._floor_s = floor_s
+        self._floor_ms = now_ms
 
     def floor_s(self, now_ms: int) -> int:
         """Return the proven time plus what was counted since; this is what is persisted."""

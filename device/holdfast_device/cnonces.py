@@ -34,7 +34,11 @@ class Cnonces:
         time = cnonce[:TIME_LEN]
         if not equal(hmac_sha256(self._key, time)[:CHECK_LEN], cnonce[TIME_LEN:]):
             return False
-        return 0 <= now_ms // 1000 - int.from_bytes(time, "big") <= LIFE_S
+        return 0 <= self.age_s(cnonce, now_ms) <= LIFE_S
+
+    def age_s(self, cnonce: bytes, now_ms: int) -> int:
+        """Return how long ago one of ours was given out."""
+        return now_ms // 1000 - int.from_bytes(cnonce[:TIME_LEN], "big")
 
     def __repr__(self) -> str:
         return "Cnonces(<redacted>)"

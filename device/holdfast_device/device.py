@@ -91,6 +91,7 @@ class Device:
             None if frozen is None else frozen.mark,
             -1 if provisioning.rs is None else provisioning.rs.exi_floor,
             copied,
+            provisioning.edition,
         )
         self.woke = state.woke
         if not state.woke:
@@ -152,7 +153,7 @@ class Device:
         as_uri, audience, freshness = provisioning.as_uri, told.audiences[0], told.freshness  # nothing keeps the record
 
         def hints() -> bytes:
-            cnonce = cnonces.issue(times.now_ms) if freshness else None
+            cnonce = cnonces.issue(times.now_ms) if freshness or times.doubtful else None
             return encode_hints(Hints(as_uri, audience, None, cnonce))
 
         echo_key = hmac_sha256(self.freshness_key, b"echo of the resource server")

@@ -15,6 +15,7 @@ from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
 from holdfast_device.authz_info import was_fresh
 from holdfast_device.sessions import PENDING_LIFE_MS, Sessions
+from holdfast_device.slots import StorageFailed
 from holdfast_device.tasks import MAX_TASKS, NO_MEMORY
 
 TYPE_CHECKING = False
@@ -155,7 +156,7 @@ class ResourceServer:
                 self.authz_info.request(incoming, session)
             else:
                 self._serve(incoming, session, path)
-        except PeerError as refused:
+        except (PeerError, StorageFailed) as refused:
             self.answer(incoming, _refusal(refused))
         except MemoryError:
             self.answer(incoming, _bug())
@@ -168,6 +169,7 @@ class ResourceServer:
         session = self.sessions.find(incoming.context)
         session.used_ms = self._times.now_ms
         if not session.bound:
+            self._times.prove(session.grant)
             for ended in self.sessions.ended_by(session, self._times.now_ms):
                 self.end(ended)
             session.bound = True  # at last: two of one key are never bound, wherever memory runs out
@@ -322,8 +324,7 @@ class ResourceServer:
             self._end_observation(*self._observers[-1], L.CODE_SERVICE_UNAVAILABLE)
 
     def _end_observation(self, request: Request, resource: Resource, code: int = L.CODE_UNAUTHORIZED) -> None:
-        last = response(code)
-        self._endpoint.whole(self._endpoint.stack.end_observation, request.incoming, last, self._times.now_ms)
+        self._endpoint.whole(self._endpoint.stack.end_observation, request.incoming, response(code), self._times.now_ms)
         self._observers.remove((request, resource))
 
     def _notify(self, request: Request, resource: Resource) -> None:

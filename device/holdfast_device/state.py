@@ -5,6 +5,7 @@
     as_sequence OSCORE sender sequence numbers below it may have been used with the AS (RFC 8613 appendix B.1.1)
     as_id_context  ID Context of the context with the AS, b"" for none yet (RFC 8613 appendix B.2)
     exi_floor   highest sequence number of an expired exi token (RFC 9200 section 5.10.3)
+    edition     of the provisioning that floor_s and exi_floor were last taken from (core/provisioning.py)
     exi         running exi countdowns, [sequence, seconds left]; charged ahead: what is persisted is always less than
                 what is left, so a power cut costs the client up to CHARGE_S seconds and never gives it any
 
@@ -36,7 +37,7 @@ JUMP = 1 << 16
 class State:
     """The record, loaded.  Change the members, then save(); nothing may act on a change before save() returned."""
 
-    __slots__ = ("_slots", "as_id_context", "as_sequence", "boot", "exi", "exi_floor", "floor_s", "woke")
+    __slots__ = ("_slots", "as_id_context", "as_sequence", "boot", "edition", "exi", "exi_floor", "floor_s", "woke")
 
     def __init__(
         self,
@@ -45,10 +46,13 @@ class State:
         asleep: "tuple[int, int] | None" = None,
         exi_floor: int = -1,
         copied: bool = False,
+        edition: int = 0,
     ) -> None:
         """Load, count this boot, save.  StorageFailed: the flash is lost or refuses.
 
-        floor_s: from provisioning.  exi_floor: too, for a flash that remembers nothing.
+        floor_s, exi_floor, edition: from provisioning.  exi_floor: for a flash that remembers nothing; no token has a
+        higher number yet.  A later edition than the last sets the floor, also back, and lowers an exi_floor that no
+        token has reached; an earlier one, put back by whomever, changes nothing.
         asleep: the mark that a device left when it went to sleep (hibernation.py).  When nothing was saved since, this
         is no restart: woke is True, and neither is the boot counted nor the flash written.
         copied: somebody else may go on from the same record, so the context with the AS is given up.
@@ -56,6 +60,7 @@ class State:
         self._slots = TwoSlots(flash)
         self.boot = 0
         self.floor_s = floor_s
+        self.edition = edition
         self.as_sequence = 0
         self.as_id_context = b""
         self.exi_floor = exi_floor
@@ -67,8 +72,13 @@ class State:
             self.save_both()
             return
         self._decode(record)
-        self.floor_s = max(self.floor_s, floor_s)
-        if asleep == self.mark and not copied and not self._slots.is_damaged:
+        later = edition > self.edition
+        if later:
+            self.edition, self.floor_s = edition, floor_s
+            if 0 <= exi_floor < self.exi_floor:
+                self.exi_floor = exi_floor
+            self.exi = [running for running in self.exi if not 0 <= exi_floor < running[0]]
+        if asleep == self.mark and not later and not copied and not self._slots.is_damaged:
             self.woke = True
             return
         if copied:
@@ -124,15 +134,16 @@ class State:
             raise
 
     def _encode(self) -> bytes:
-        return cbor.encode(
-            [VERSION, self.boot, self.floor_s, self.as_sequence, self.exi_floor, self.exi, self.as_id_context]
-        )
+        times = [self.floor_s, self.as_sequence, self.exi_floor, self.exi, self.as_id_context, self.edition]
+        return cbor.encode([VERSION, self.boot] + times)
 
     def _decode(self, record: bytes) -> None:
         try:
             values: Any = cbor.decode(record)
         except errors.MalformedCbor:
             raise StorageFailed("record") from None
-        if not isinstance(values, list) or len(values) != 7 or values[0] != VERSION:
+        if not isinstance(values, list) or len(values) != 8 or values[0] != VERSION:
             raise StorageFailed("record")
-        _, self.boot, self.floor_s, self.as_sequence, self.exi_floor, self.exi, self.as_id_context = values
+        _, self.boot, self.floor_s, self.as_sequence, self.exi_floor, self.exi, self.as_id_context, self.edition = (
+            values
+        )

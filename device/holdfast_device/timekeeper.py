@@ -1,8 +1,12 @@
 """Everything an RS knows about time in one place: monotonic now, clock, persisted floor, exi countdowns.
 
+The floor rises when a client has proven the key of a token, to that token's iat; a token that is new for certain, by a
+cnonce of this device or because the AS has just said that it is active, lowers a floor that cannot be.
 Never reads a clock; the endpoint says how late it is (RFC 9200 section 5.10.3).
 """
 
+from holdfast_core import errors
+from holdfast_core.rules import REFERENCE
 from holdfast_device.clock import DeviceClock
 from holdfast_device.exi import ExiTable
 from holdfast_device.slots import StorageFailed
@@ -24,20 +28,21 @@ class Timekeeper:
     """state: persists floor and countdowns; now_ms: monotonic time of this start.
 
     frozen: of a device that slept; its floor and its countdowns go on.
+    doubtful: a token was refused in this life that is over by the floor, and only by the floor.
     """
 
-    __slots__ = ("_exi", "_save_at_s", "_state", "clock", "now_ms")
+    __slots__ = ("_exi", "_save_at_s", "_state", "clock", "doubtful", "now_ms")
 
     def __init__(self, state: "State", now_ms: int, frozen: "Frozen | None" = None) -> None:
         self._state = state
         self._save_at_s = state.floor_s + FLOOR_SAVE_S
         self.now_ms = now_ms
+        self.doubtful = False
         if frozen is None:
             self.clock = DeviceClock(state.floor_s, now_ms)
             self._exi = ExiTable(state, now_ms)
         else:
-            self.clock = DeviceClock(frozen.floor_s, frozen.floor_ms)
-            self.clock.prove(state.floor_s, now_ms)
+            self.clock = DeviceClock(frozen.floor_s, frozen.floor_ms, frozen.step_s)
             self._exi = ExiTable(state, now_ms, frozen.exi)
 
     @property
@@ -66,11 +71,31 @@ class Timekeeper:
                 return
 
     def prove(self, grant: "Grant") -> None:
-        """Take the time at which the AS issued an accepted token; durable when it returns."""
+        """Take the time at which the AS issued a token whose key was proven; durable when it returns."""
         if grant.iat is not None:
             self.clock.prove(grant.iat, self.now_ms)
-            if grant.iat > self._state.floor_s:
+            if min(grant.iat, self.clock.floor_s(self.now_ms)) > self._state.floor_s:
                 self._save_floor(self._state.save_both)
+
+    def confront(self, grant: "Grant", age_s: int | None) -> None:
+        """Compare the floor with a token that is new for certain; the verifier has not, and left exp to this.
+
+        age_s: seconds since the token's cnonce was given out, None when it has none.  Raises TokenExpired.
+        A floor that is above all that the time can be goes down to the token's iat; durable when it returns.
+        """
+        if not self.is_floor:
+            return
+        if age_s is not None:
+            latest_s = None if grant.iat is None else grant.iat + age_s
+        elif grant.format == REFERENCE:
+            latest_s = None if grant.exp is None else grant.exp - 1
+        else:
+            return
+        if latest_s is not None and grant.iat is not None and self.clock.floor_s(self.now_ms) > latest_s:
+            self.clock.reset(grant.iat, self.now_ms)
+            self._save_floor(self._state.save_both)
+        if grant.exp is not None and self.now_s >= grant.exp:
+            raise errors.TokenExpired("exp")
 
     def countdown(self, grant: "Grant") -> int | None:
         """Start or find the exi countdown of an accepted token: monotonic ms of its end, None without exi.

@@ -7,7 +7,7 @@ capped. Encoding follows the core deterministic requirements (section 4.2.1): ke
 encoding, shortest lengths, shortest float. So decode(b) re-encodes to b exactly when keys were sorted and
 floats shortest. Never allocates by a declared length, never reads past the input, and raises nothing on any
 bytes but MalformedCbor. Does not read indefinite lengths, bignums or undefined. On a board whose floats
-have 32 bits, a 64-bit float is rounded.
+have 32 bits, a 64-bit one that is no such float is a Double, which is not encoded again.
 """
 
 import struct
@@ -25,6 +25,28 @@ _F32_MAX = 3.4028234663852886e38
 
 # MicroPython's decode() takes overlong forms and surrogates, and its encode() writes them.
 _UTF8_IS_UNCHECKED = sys.implementation.name == "micropython"
+
+
+# Whether floats have 32 bits, as on most boards.
+_FLOATS_ARE_SHORT = float((1 << 24) + 1) == float(1 << 24)
+
+
+class Double:
+    """A float that needs 64 bits, where floats have 32.  ceil: the least integer that is not below it."""
+
+    __slots__ = ("ceil",)
+
+    def __init__(self, content: bytes) -> None:
+        bits = int.from_bytes(content, "big")
+        exponent = (bits >> 52 & 2047) - 1075
+        if exponent == 972:
+            raise errors.MalformedCbor("float")
+        number = bits & (1 << 52) - 1
+        if exponent > -1075:  # else nothing is implied; its exponent is one more, which no number within -1..1 shows
+            number |= 1 << 52
+        if bits >> 63:
+            number = -number
+        self.ceil = number << exponent if exponent >= 0 else -(-number >> -exponent)
 
 
 class Tag:
@@ -53,7 +75,7 @@ def decode(encoded: bytes, tags: tuple[int, ...] = (), max_depth: int = MAX_DEPT
 
     encoded: bytes-like, any length. tags: tag numbers allowed at any place. max_depth: how many arrays,
     maps and tags may be open at once; 0 allows a scalar only.
-    Returns bool, None, int (-2^64..2^64-1), float, bytes, str, list, dict or Tag.
+    Returns bool, None, int (-2^64..2^64-1), float or Double, bytes, str, list, dict or Tag.
     Raises MalformedCbor with detail: truncated trailing indefinite reserved not-shortest duplicate-key
     key-type depth tag utf8 simple float too-long; LocalError when `encoded` is not bytes-like.
     """
@@ -160,7 +182,7 @@ def _simple(encoded: bytes, info: int, at: int) -> tuple[object, int]:
     return _float(_take(encoded, at, width)), at + width
 
 
-def _float(content: bytes) -> float:
+def _float(content: bytes) -> "float | Double":
     """Decode 2, 4 or 8 bytes of IEEE 754; MalformedCbor("float") on an infinity or a NaN."""
     if len(content) == 2:
         bits = content[0] << 8 | content[1]
@@ -171,6 +193,8 @@ def _float(content: bytes) -> float:
         size = (fraction + 1024) * 2.0 ** (exponent - 25) if exponent else fraction * 2.0**-24
         return -size if bits >> 15 else size
     value: float = struct.unpack(">f" if len(content) == 4 else ">d", content)[0]
+    if _FLOATS_ARE_SHORT and len(content) == 8 and struct.pack(">d", value) != content:
+        return Double(content)
     if value - value != 0:  # infinities and NaN only
         raise errors.MalformedCbor("float")
     return value

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAX_AUDIENCES = 16
 # `act` of an actor's actor: a chain longer than the depth the CBOR reader allows cannot arrive anyway.
 MAX_ACTORS = 4
+# No date and no duration of ours lies beyond the year 36812; it bounds every sum of times, in C too.
+MAX_TIME_S = 1 << 40
 
 
 class Claims:
@@ -25,6 +27,7 @@ class Claims:
     iss, sub, client_id: text.  aud: tuple of text.  exp, nbf, iat: whole seconds since 1970 UTC, a fraction rounded up,
     which keeps every comparison with a whole second as it was.  cti, cnonce: bytes.  cnf: decoded map.  scope: text or
     bytes.  ace_profile: int.  exi: seconds, 0 or more.  act: decoded map with sub, who acts for the subject.
+    No time of them is further from 0 than MAX_TIME_S.
     """
 
     __slots__ = (
@@ -119,7 +122,7 @@ def _whole(value: object, name: str) -> int:
 def _seconds(value: object, name: str) -> int:
     """Read a duration: an unsigned integer (RFC 9200 section 5.10.3)."""
     seconds = _whole(value, name)
-    if seconds < 0:
+    if not 0 <= seconds <= MAX_TIME_S:
         raise errors.MalformedClaims(name)
     return seconds
 
@@ -129,9 +132,14 @@ def _numeric_date(value: object, name: str) -> int:
 
     now >= d and now >= ceil(d) are the same for whole now, so rounding up loses nothing.
     """
-    if isinstance(value, float):
-        return math.ceil(value)
-    return _whole(value, name)
+    if isinstance(value, cbor.Double):
+        value = value.ceil
+    elif isinstance(value, float):
+        value = math.ceil(value)
+    date = _whole(value, name)
+    if not -MAX_TIME_S <= date <= MAX_TIME_S:
+        raise errors.MalformedClaims(name)
+    return date
 
 
 def _audience(value: object, name: str) -> "tuple[str, ...]":

@@ -24,7 +24,7 @@ MAX_OSCORE_ID_LEN = 7  # RFC 8613 section 3.3 with the 13-byte nonce of AES-CCM-
 MAX_SESSIONS_LIMIT = 64  # a device preallocates this many slots; more than any board here holds
 DEFAULT_SESSIONS = 8
 MAX_TEXT_LEN = 255
-MAX_EXI_SEQUENCE = (1 << 64) - 1
+MAX_COUNT = (1 << 64) - 1
 
 
 class ProvisionedKey:
@@ -104,6 +104,7 @@ class Provisioning:
     issuer, as_uri: text; as_peer: (host, port) or None; keys: tuple of ProvisionedKey; rs: RsProvisioning
     or None; as_context: AsContext or None; client_id: text or None; seed: Secret of 32 bytes for the DRBG;
     time_floor_s: unix seconds that have certainly passed; max_sessions: 1..64.
+    edition: counts what the AS has exported, so that a device knows a later record from one that was put back.
     """
 
     __slots__ = (
@@ -111,6 +112,7 @@ class Provisioning:
         "as_peer",
         "as_uri",
         "client_id",
+        "edition",
         "issuer",
         "keys",
         "max_sessions",
@@ -131,6 +133,7 @@ class Provisioning:
         as_context: "AsContext | None" = None,
         client_id: "str | None" = None,
         max_sessions: int = DEFAULT_SESSIONS,
+        edition: int = 0,
     ) -> None:
         self.issuer = issuer
         self.as_uri = as_uri
@@ -142,6 +145,7 @@ class Provisioning:
         self.as_context = as_context
         self.client_id = client_id
         self.max_sessions = max_sessions
+        self.edition = edition
 
     def __repr__(self) -> str:
         return f"Provisioning(rs={self.rs!r}, client_id={self.client_id!r})"
@@ -163,6 +167,7 @@ def encode_provisioning(provisioning: Provisioning) -> bytes:
         L.PROV_SEED: provisioning.seed.reveal(),
         L.PROV_TIME_FLOOR: provisioning.time_floor_s,
         L.PROV_MAX_SESSIONS: provisioning.max_sessions,
+        L.PROV_EDITION: provisioning.edition,
     }
     if provisioning.as_peer is not None:
         record[L.PROV_AS_PEER] = list(provisioning.as_peer)
@@ -231,6 +236,7 @@ def decode_provisioning(encoded: bytes) -> Provisioning:
         as_context=_maybe(record, L.PROV_AS_CONTEXT, _decode_context),
         client_id=_maybe(record, L.PROV_CLIENT_ID, _decode_client_id),
         max_sessions=_uint(record[L.PROV_MAX_SESSIONS], "max-sessions", 1, MAX_SESSIONS_LIMIT),
+        edition=_uint(record[L.PROV_EDITION], "edition", 0, MAX_COUNT),
     )
 
 
@@ -242,6 +248,7 @@ _REQUIRED = (
     L.PROV_SEED,
     L.PROV_TIME_FLOOR,
     L.PROV_MAX_SESSIONS,
+    L.PROV_EDITION,
 )
 _OPTIONAL = (L.PROV_AS_PEER, L.PROV_RS, L.PROV_AS_CONTEXT, L.PROV_CLIENT_ID)
 _RS_REQUIRED = (
@@ -296,7 +303,7 @@ def _decode_rs(value: object) -> RsProvisioning:
         formats=formats,
         connected=connected,
         freshness=freshness,
-        exi_floor=_uint(record.get(L.PROV_RS_EXI_FLOOR, -1), "exi-floor", -1, MAX_EXI_SEQUENCE),
+        exi_floor=_uint(record.get(L.PROV_RS_EXI_FLOOR, -1), "exi-floor", -1, MAX_COUNT),
     )
 
 

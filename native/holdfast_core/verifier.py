@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # cti of a token with exi: the RS's identifier, then the AS's sequence number (RFC 9200 section 5.10.3; layout ours).
 EXI_SEQUENCE_LEN = 8
 MIN_PSK_LEN = 16
+# How far the AS may be ahead of a clock: ten years of drift of a crystal, 20 millionths, are less than two hours, and
+# nothing is proven beyond the clock by such a token (timekeeper.py of a device).
+MAX_AHEAD_S = 3600
 
 
 def verify_token(
@@ -41,7 +44,8 @@ def verify_token(
     """Verify a self-contained token.
 
     now_s: seconds since 1970 UTC, None when nothing is known about the time.  now_is_floor: now_s is only the earliest
-    time it can be (a device without a clock): exp is held against it, nbf cannot be.
+    time it can be (a device without a clock): exp is held against it, unless a cnonce shows that the token is new, and
+    the caller has to compare what they say; nbf and iat cannot be.
     cnonce_check: says whether a client-nonce is one this RS handed out and still fresh; None when it hands out none.
     exi_floor: the highest sequence number of an expired exi token, -1 or 0 at first; None when this RS keeps no such
     state and therefore takes no exi tokens.
@@ -65,6 +69,7 @@ def grant_from_introspection(
 
     answer: decoded CBOR map, received over the RS's secured channel with the AS.  issuer: that AS.  token: the
     reference itself, for its hash.  An exi here needs no sequence number: the AS remembers what it has called active.
+    With now_is_floor, exp is left to the caller: the AS has just compared it with its clock.
     Raises UnsupportedAlg when rules do not allow REFERENCE; MalformedClaims; Revoked with coap_code 4.00 when the token
     is not active; TokenRejected.
     """
@@ -95,7 +100,7 @@ def _grant(
     """Check the claims in the order of RFC 9200 section 5.10.1.1; opened says who vouches for them, and how."""
     if claims.iss is not None and claims.iss != opened.issuer:
         raise errors.WrongIssuer("iss")
-    _check_time(claims, rules, now_s, now_is_floor)
+    _check_time(claims, rules, now_s, now_is_floor, opened.format == REFERENCE)
     exi_seq = None
     if claims.exi is not None and opened.format != REFERENCE:
         exi_seq = _check_exi(claims, rules, exi_floor)
@@ -106,21 +111,32 @@ def _grant(
     return Grant(claims, opened.issuer, cnf, permissions, profile, opened.format, crypto.sha256(token), exi_seq)
 
 
-def _check_time(claims: Claims, rules: "Rules", now_s: "int | None", now_is_floor: bool) -> None:
-    """Check exp, nbf and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4)."""
+def _check_time(claims: Claims, rules: "Rules", now_s: "int | None", now_is_floor: bool, is_reference: bool) -> None:
+    """Check exp, nbf, iat and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4)."""
     if claims.exp is None and claims.exi is None:
         raise errors.TokenExpired("endless")
     if claims.exi == 0:
         raise errors.TokenExpired("exi")
+    if claims.exp is not None:
+        # A floor can have been proven by an AS whose clock was wrong; what is new for certain is not old by a floor.
+        is_new = now_is_floor and (is_reference or claims.cnonce is not None)
+        if now_s is not None and not is_new and now_s >= claims.exp + rules.leeway_s:
+            raise errors.TokenExpired("exp")
+        if claims.nbf is not None and claims.nbf >= claims.exp:
+            raise errors.TokenExpired("nbf")
+        if claims.iat is not None and claims.iat >= claims.exp:
+            raise errors.TokenExpired("iat")
     if now_s is None:
         # Without any time only a countdown or a nonce of our own can show that the token is not an old one.
         if claims.exi is None and claims.cnonce is None:
             raise errors.TokenExpired("no-clock")
         return
-    if claims.exp is not None and now_s >= claims.exp + rules.leeway_s:
-        raise errors.TokenExpired("exp")
-    if claims.nbf is not None and not now_is_floor and now_s + rules.leeway_s < claims.nbf:
+    if now_is_floor:
+        return
+    if claims.nbf is not None and now_s + rules.leeway_s < claims.nbf:
         raise errors.NotYetValid("nbf")
+    if claims.iat is not None and now_s + rules.leeway_s + MAX_AHEAD_S < claims.iat:
+        raise errors.NotYetValid("iat")
 
 
 def _check_exi(claims: Claims, rules: "Rules", exi_floor: "int | None") -> int:

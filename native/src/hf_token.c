@@ -8,8 +8,28 @@
 #include "hf_token_parts.h"
 
 #define EXI_SEQUENCE_LEN 8 /* verifier.EXI_SEQUENCE_LEN */
+#define MAX_AHEAD_S 3600   /* verifier.MAX_AHEAD_S */
 
-/* Check exp, nbf and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4). */
+/* Check that a token has not ended, and begins before it ends. */
+static hf_verdict_t check_end(const struct hf_claims *claims, const struct hf_rules *rules,
+                              const struct hf_moment *moment)
+{
+    if ((claims->has & HF_HAS_EXP) == 0) {
+        return HF_OK;
+    }
+    /* A floor can have been proven by an AS whose clock was wrong; what is new for certain is not old by a floor. */
+    bool is_new = moment->clock == HF_CLOCK_FLOOR && claims->cnonce.p != NULL;
+    if (moment->clock != HF_CLOCK_UNKNOWN && !is_new && moment->now_s - rules->leeway_s >= claims->exp_s) {
+        return HF_VERDICT(HF_TOKEN_EXPIRED, EXP);
+    }
+    if ((claims->has & HF_HAS_NBF) != 0 && claims->nbf_s >= claims->exp_s) {
+        return HF_VERDICT(HF_TOKEN_EXPIRED, NBF);
+    }
+    return (claims->has & HF_HAS_IAT) != 0 && claims->iat_s >= claims->exp_s ? HF_VERDICT(HF_TOKEN_EXPIRED, IAT)
+                                                                             : (hf_verdict_t)HF_OK;
+}
+
+/* Check exp, nbf, iat and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4). */
 static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_rules *rules,
                                const struct hf_moment *moment)
 {
@@ -19,19 +39,25 @@ static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_r
     if ((claims->has & HF_HAS_EXI) != 0 && claims->exi_s == 0) {
         return HF_VERDICT(HF_TOKEN_EXPIRED, EXI);
     }
+    hf_verdict_t verdict = check_end(claims, rules, moment);
+    if (verdict != HF_OK) {
+        return verdict;
+    }
     if (moment->clock == HF_CLOCK_UNKNOWN) {
         /* Without any time only a countdown or a nonce of our own can show that the token is not an old one. */
         bool fresh = (claims->has & HF_HAS_EXI) != 0 || claims->cnonce.p != NULL;
         return fresh ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_TOKEN_EXPIRED, NO_CLOCK);
     }
-    if ((claims->has & HF_HAS_EXP) != 0 && moment->now_s - rules->leeway_s >= claims->exp_s) {
-        return HF_VERDICT(HF_TOKEN_EXPIRED, EXP);
+    if (moment->clock == HF_CLOCK_FLOOR) {
+        return HF_OK;
     }
-    if ((claims->has & HF_HAS_NBF) != 0 && moment->clock == HF_CLOCK_EXACT &&
-        moment->now_s + rules->leeway_s < claims->nbf_s) {
+    int64_t latest_s = moment->now_s + rules->leeway_s;
+    if ((claims->has & HF_HAS_NBF) != 0 && latest_s < claims->nbf_s) {
         return HF_VERDICT(HF_NOT_YET_VALID, NBF);
     }
-    return HF_OK;
+    return (claims->has & HF_HAS_IAT) != 0 && latest_s + MAX_AHEAD_S < claims->iat_s
+               ? HF_VERDICT(HF_NOT_YET_VALID, IAT)
+               : (hf_verdict_t)HF_OK;
 }
 
 /* Check that an exi token is for this RS and above what has expired (RFC 9200 section 5.10.3).

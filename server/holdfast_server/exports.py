@@ -68,6 +68,7 @@ class Exports:
             rs=None if rs is None else _rs_provisioning(rs, self._store.exi_sequence(rs.rs_id)),
             as_context=None if party is None else _context_of(party),
             client_id=None if party is None else party.client_id,
+            edition=self._store.next_edition(),
         )
 
     def _provisioned_keys(self, rs: ResourceServer, table_of: TableOf) -> tuple[ProvisionedKey, ...]:

@@ -29,7 +29,7 @@ class Rows:
         raise NotImplementedError
 
     def _next_number(self, kind: str) -> int:
-        """Return a number that nothing of this kind ever had: client, rs, user or token."""
+        """Return a number that nothing of this kind ever had: client, rs, user, token or edition."""
         row = self._one("UPDATE sequences SET last = last + 1 WHERE kind = ? RETURNING last", (kind,))
         assert row is not None, "the migration has made every kind"  # noqa: S101
         number: int = row["last"]

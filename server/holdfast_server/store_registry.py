@@ -111,6 +111,10 @@ class RegistryRows(Rows):
         sequence: int = row["exi_sequence"]
         return sequence
 
+    def next_edition(self) -> int:
+        """Return the number of the next export of any device; it is used up when the transaction commits."""
+        return self._next_number("edition")
+
     # --- users ---
 
     def put_user(self, user: User, now_s: int) -> None:

@@ -164,7 +164,7 @@ class Tube(TestCase):
         return self.world.run(session.request(get("/result"))).code
 
     def test_a_small_step_of_the_floor_survives_a_restart(self):
-        self.open(b"new", now_s=NOW_S + 100)
+        self.assertEqual(self.read(self.open(b"new", now_s=NOW_S + 100)), L.CODE_CONTENT)
         self.world.boot_tube(clock=False)
         with self.assertRaises(Refused):
             self.open(b"old", now_s=NOW_S, life_s=100)
@@ -186,6 +186,7 @@ class Tube(TestCase):
 
     def test_a_flash_that_refuses_is_an_internal_error_and_the_device_goes_on(self):
         session = self.open()
+        self.assertEqual(self.read(session), L.CODE_CONTENT)
         flash = self.world.flash["tube"]
         write = flash.write
         flash.write = refuse

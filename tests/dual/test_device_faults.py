@@ -70,19 +70,34 @@ class Storage(Faulty):
         for error in (StorageFailed("write"), MemoryError()):
             self.setUp()
             session = self.open()
-            for more in ({"exi": 100, "cti": b"tube" + bytes(7) + b"\x01", "exp": None}, {"now_s": NOW_S + 50}):
-                write = self.refuse(error)
-                for _ in range(3):
-                    self.fails(key=b"osc-2", **more)
-                    self.world.wait(2)
-                self.assertEqual(self.read(session), L.CODE_CONTENT)
-                self.assertEqual(len(self.tube.rs.sessions), 1)
-                self.restore(write)
-                before = self.world.flash["tube"].writes
-                again = self.open(key=b"osc-2", **more)
-                self.assertGreater(self.world.flash["tube"].writes, before)
-                self.assertEqual(self.read(again), L.CODE_CONTENT)
-                self.tube.rs.end(self.tube.rs.sessions.all()[-1])
+            self.assertEqual(self.read(session), L.CODE_CONTENT)
+            counted = {"exi": 100, "cti": b"tube" + bytes(7) + b"\x01", "exp": None}
+            write = self.refuse(error)
+            for _ in range(3):
+                self.fails(key=b"osc-2", **counted)
+                self.world.wait(2)
+            self.assertEqual(self.read(session), L.CODE_CONTENT)
+            self.assertEqual(len(self.tube.rs.sessions), 1)
+            self.restore(write)
+            before = self.world.flash["tube"].writes
+            again = self.open(key=b"osc-2", **counted)
+            self.assertGreater(self.world.flash["tube"].writes, before)
+            self.assertEqual(self.read(again), L.CODE_CONTENT)
+
+    def test_no_key_counts_as_proven_whose_time_could_not_be_saved(self):
+        session = self.open()
+        self.assertEqual(self.read(session), L.CODE_CONTENT)
+        self.world.wait(60)
+        later = self.open(now_s=NOW_S + 50)  # of the same key: the first session ends when this one is bound
+        write = self.refuse(StorageFailed("write"))
+        for _ in range(3):
+            self.assertEqual(self.read(later), L.CODE_INTERNAL_SERVER_ERROR)
+            self.world.wait(2)
+            self.assertEqual(len(self.tube.rs.sessions), 2)
+        self.restore(write)
+        self.assertEqual(self.read(later), L.CODE_CONTENT)
+        self.assertEqual(len(self.tube.rs.sessions), 1)
+        self.assertGreaterEqual(self.tube.state.floor_s, NOW_S + 50)
 
     def test_files(self):
         class Files(FileFlash):

@@ -252,5 +252,6 @@ class Floor(Tube):
             self.tube.tick(self.world.now_ms)
         self.assertEqual(len(tried), 2)  # an hour apart
         flash.write = write
-        self.open(b"osc-2", now_s=NOW_S + 3600, life_s=10**5)
+        session = self.open(b"osc-2", now_s=NOW_S + 3600, life_s=10**5)
+        self.assertEqual(self.world.run(session.request(get("/result"))).code, L.CODE_CONTENT)
         self.assertGreaterEqual(self.world.boot_tube(False).times.now_s, NOW_S + 3600)

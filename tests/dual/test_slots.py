@@ -148,11 +148,28 @@ class Lives(TestCase):
             state.reserve_as_sequence(64)
         self.assertEqual(state.as_sequence, 0)
 
-    def test_the_floor_of_provisioning_counts_when_it_is_later(self):
+    def test_only_a_later_edition_of_the_provisioning_sets_the_floor_also_back(self):
         flash = FlashFake()
-        State(flash, FLOOR)
-        self.assertEqual(State(flash, FLOOR + 5).floor_s, FLOOR + 5)
-        self.assertEqual(State(flash, FLOOR).floor_s, FLOOR + 5)
+        State(flash, FLOOR, edition=2)
+        for floor_s in (FLOOR + 5, FLOOR - 5):
+            for edition in (0, 1, 2):
+                self.assertEqual(State(flash, floor_s, edition=edition).floor_s, FLOOR)
+        self.assertEqual(State(flash, FLOOR + 10**8, edition=3).floor_s, FLOOR + 10**8)
+        self.assertEqual(State(flash, FLOOR, edition=2).floor_s, FLOOR + 10**8)
+        self.assertEqual(State(flash, FLOOR + 1, edition=7).floor_s, FLOOR + 1)
+        self.assertEqual(State(flash, FLOOR + 10**8, edition=3).floor_s, FLOOR + 1)
+
+    def test_a_later_edition_lowers_an_exi_floor_that_no_token_has_reached_and_raises_none(self):
+        flash = FlashFake()
+        state = State(flash, FLOOR, edition=1, exi_floor=2)
+        state.exi_floor, state.exi = 1 << 63, [[4, 60], [(1 << 63) + 1, 60]]
+        state.save()
+        for edition, exi_floor in ((1, 4), (0, 4), (2, -1)):
+            state = State(flash, FLOOR, edition=edition, exi_floor=exi_floor)
+            self.assertEqual((state.exi_floor, len(state.exi)), (1 << 63, 2))
+        state = State(flash, FLOOR, edition=3, exi_floor=4)
+        self.assertEqual((state.exi_floor, state.exi), (4, [[4, 60]]))
+        self.assertEqual(State(flash, FLOOR, edition=4, exi_floor=49).exi_floor, 4)
 
     def test_a_record_of_another_version_stops_the_device(self):
         flash = FlashFake()

@@ -90,7 +90,13 @@ class Edges(TestCase):
 
     def test_times(self):
         token = mint.encrypted(claims())
-        for now_s, expected in ((-5, ""), (0, ""), (1 << 31, "token-expired: exp"), (1 << 40, "token-expired: exp")):
+        for now_s, expected in (
+            (-5, "not-yet-valid: iat"),
+            (NOW - 3601, "not-yet-valid: iat"),
+            (NOW - 3600, ""),
+            (1 << 31, "token-expired: exp"),
+            (1 << 40, "token-expired: exp"),
+        ):
             self.both(expected, token, rules(), now_s)
         self.both("token-expired: no-clock", token, rules(), None)
 

@@ -378,12 +378,13 @@ REGISTRIES: list[tuple[str, str, dict[str, int]]] = [
             "seed": 8,
             "time floor": 9,
             "max sessions": 10,
+            "edition": 11,
         },
     ),
     (
         "PROV_RS_",
         "ours: the provisioning record, its rs map",
-        {"id": 1, "audiences": 2, "scopes": 3, "formats": 4, "connected": 5, "freshness": 6},
+        {"id": 1, "audiences": 2, "scopes": 3, "formats": 4, "connected": 5, "freshness": 6, "exi floor": 7},
     ),
     (
         "PROV_CTX_",

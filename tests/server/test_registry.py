@@ -9,7 +9,7 @@ from holdfast_core.errors import LocalError
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_server.caller import Caller
 from holdfast_server.keyring import Keyring, SigningKey
-from holdfast_server.registry import Client, RegistryError, ResourceServer, User, secret_matches
+from holdfast_server.registry import FORMAT_NESTED, Client, RegistryError, ResourceServer, User, secret_matches
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as, change_rs
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}
@@ -178,6 +178,17 @@ def test_the_tube_is_told_its_keys_and_nothing_of_others(story):
     assert again.time_floor_s == NOW_S
     own = {key.secret.reveal() for key in story.keyring.held_keys("encrypt", TUBE)}
     assert {key.material.reveal() for key in again.keys if key.role == "encrypt"} == own
+
+
+def test_each_export_is_a_later_edition_whatever_the_clock_says(story):
+    first = story.exports.for_rs(TUBE, NOW_S).edition
+    story.registry.remove_resource_server(TUBE, NOW_S)
+    add = ResourceServer(TUBE, (TUBE,), {"read_result": (("/result", L.METHOD_GET),)}, FORMAT_NESTED, connected=False)
+    story.registry.add_resource_server(add, NOW_S)
+    again = story.exports.for_rs(TUBE, NOW_S - 10**8)
+    assert first < again.edition < story.exports.for_client(DOCTOR_APP, NOW_S).edition
+    story.store.after_restore(NOW_S)
+    assert story.exports.for_rs(TUBE, NOW_S).edition > again.edition + 1000
 
 
 def test_the_ekg_is_told_how_to_reach_the_as_and_holds_no_token_key(story):

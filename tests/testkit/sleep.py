@@ -171,6 +171,12 @@ class Sleeping(TestCase):
         response_ = held(token, key, self.world.now_ms, 10**6)
         return self.world.run((client or self.doctor).open_session("tube", response_), name)
 
+    def proven(self, *arguments, **more):
+        """Open a session and use it, which proves its key and so the time of its token."""
+        session = self.open(*arguments, **more)
+        self.reads(session)
+        return session
+
     def read(self, session, name="doctor"):
         answer = self.world.run(session.request(get("/result")), name)
         return answer.code
