@@ -5,8 +5,9 @@ visitors. Before login the user part is empty; login makes a new nonce (no fixat
 Only the nonces of those who have logged out are remembered, up to MAX_ENDED; then everybody is asked to log in again.
 It is tied to what the login was checked against, so that a new password ends it. A form's
 token is a MAC over the session and what the form is about, so it fits no other
-browser, step or request. The server makes the key anew at each start: nothing on
-disk can forge a login, and a restart asks people to log in again.
+browser, step or request. The keys are kept with the server's other keys, and so are the nonces: a restart logs nobody
+out, and brings no ended login back. A second cookie says that somebody has logged in on this browser before; it lets in
+nobody, and gives a login there tries of its own (login_limits.py).
 Never holds a password or a code.
 """
 
@@ -16,8 +17,10 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from holdfast_core.secret import Secret
+from holdfast_server.login_limits import KnownBrowser
 
 LOGIN_LIFETIME_S = 30 * 60
 """A shared ward computer is left unattended: half an hour, then log in again."""
@@ -25,10 +28,14 @@ LOGIN_LIFETIME_S = 30 * 60
 MAX_ENDED = 65_536
 """A hospital's logouts of months; a login for each of them takes hours at the rate at which logins may be tried."""
 
+KNOWN_LIFETIME_S = 365 * 24 * 3600
+
 _NONCE_LEN = 16
 _CREDENTIAL_LEN = 16
 _MAC_LEN = 32
 _KEY_LEN = 32
+_SESSIONS = "browser-sessions"
+_KNOWN_BROWSERS = "known-browsers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,31 @@ class BrowserSession:
         return self.user_id != ""
 
 
-class BrowserSessions:
-    """Makes and reads session cookies and form tokens with one server key, which is made by rng."""
+class SessionStore(Protocol):
+    """Port to what outlives the process."""
 
-    def __init__(self, rng: Callable[[int], bytes]) -> None:
+    def server_secret(self, name: str, new: bytes) -> Secret:
+        """The secret of this name; `new` becomes it when there is none."""
+
+    def ended_sessions(self) -> set[bytes]:
+        """The nonces of the sessions that were ended."""
+
+    def end_session(self, nonce: bytes) -> None:
+        """Remember it as ended."""
+
+    def forget_sessions(self, name: str) -> None:
+        """Drop the secret of this name and all ended sessions."""
+
+
+class BrowserSessions:
+    """Makes and reads cookies and form tokens with two server keys, which are made by rng and kept in the store."""
+
+    def __init__(self, rng: Callable[[int], bytes], store: SessionStore) -> None:
         self._rng = rng
-        self._key = Secret(rng(_KEY_LEN))
-        self._ended: set[bytes] = set()
+        self._store = store
+        self._key = store.server_secret(_SESSIONS, rng(_KEY_LEN))
+        self._known_key = store.server_secret(_KNOWN_BROWSERS, rng(_KEY_LEN))
+        self._ended = store.ended_sessions()
 
     def start(self, user_id: str, now_s: int, credential: str = "") -> BrowserSession:
         """A fresh session for this user ("" for a visitor); credential: the hash that the login was checked by."""
@@ -62,8 +87,10 @@ class BrowserSessions:
         """Take this session back: its cookie and its forms are worth nothing from now on, wherever they are kept."""
         if len(self._ended) >= MAX_ENDED:
             # No clock is asked which of them are over: one that jumps would bring some of them back.
-            self._key = Secret(self._rng(_KEY_LEN))
+            self._store.forget_sessions(_SESSIONS)
+            self._key = self._store.server_secret(_SESSIONS, self._rng(_KEY_LEN))
             self._ended.clear()
+        self._store.end_session(session.nonce)
         self._ended.add(session.nonce)
 
     def is_by(self, session: BrowserSession, credential: str) -> bool:
@@ -74,15 +101,11 @@ class BrowserSessions:
         """The cookie's value: base64url, no padding."""
         known = session.credential.hex().encode()
         body = b"|".join((session.user_id.encode(), b"%d" % session.issued_s, known, session.nonce.hex().encode()))
-        return base64.urlsafe_b64encode(body + self._mac(b"session", body)).rstrip(b"=").decode()
+        return _sealed(body, self._mac(b"session", body))
 
     def read(self, cookie: str | None, now_s: int) -> BrowserSession | None:
         """The session of a cookie value, or None: absent, forged, ended, or older than LOGIN_LIFETIME_S."""
-        try:
-            signed = base64.urlsafe_b64decode((cookie or "").encode() + b"===")
-        except (binascii.Error, UnicodeEncodeError):
-            return None
-        body, mac = signed[:-_MAC_LEN], signed[-_MAC_LEN:]
+        body, mac = _unsealed(cookie)
         if not hmac.compare_digest(mac, self._mac(b"session", body)):
             return None
         user, issued, *octets = body.rsplit(b"|", 3)
@@ -90,6 +113,21 @@ class BrowserSessions:
         if session.nonce in self._ended or not 0 <= now_s - session.issued_s < LOGIN_LIFETIME_S:
             return None
         return session
+
+    def known_cookie(self, user_id: str, now_s: int) -> str:
+        """The value of the cookie that a browser keeps on which this user has just logged in."""
+        body = b"|".join((user_id.encode(), b"%d" % now_s, self._rng(_NONCE_LEN).hex().encode()))
+        return _sealed(body, self._known_mac(body))
+
+    def known_browser(self, cookie: str | None, now_s: int) -> KnownBrowser | None:
+        """Whose browser it is, or None: absent, forged, or older than KNOWN_LIFETIME_S. It is no login."""
+        body, mac = _unsealed(cookie)
+        if not hmac.compare_digest(mac, self._known_mac(body)):
+            return None
+        user, issued, nonce = body.rsplit(b"|", 2)
+        if not 0 <= now_s - int(issued) < KNOWN_LIFETIME_S:
+            return None
+        return KnownBrowser(user.decode(), bytes.fromhex(nonce.decode()))
 
     def form_token(self, session: BrowserSession, step: str, about: str) -> str:
         """A token for the form of this step about this request, for this session only."""
@@ -107,3 +145,19 @@ class BrowserSessions:
 
     def _mac(self, purpose: bytes, body: bytes) -> bytes:
         return hmac.digest(self._key.reveal(), purpose + b"\x00" + body, "sha256")
+
+    def _known_mac(self, body: bytes) -> bytes:
+        return hmac.digest(self._known_key.reveal(), body, "sha256")
+
+
+def _sealed(body: bytes, mac: bytes) -> str:
+    return base64.urlsafe_b64encode(body + mac).rstrip(b"=").decode()
+
+
+def _unsealed(cookie: str | None) -> tuple[bytes, bytes]:
+    """Body and MAC of a cookie's value; both empty when it is none."""
+    try:
+        signed = base64.urlsafe_b64decode((cookie or "").encode() + b"===")
+    except (binascii.Error, UnicodeEncodeError):
+        return b"", b""
+    return signed[:-_MAC_LEN], signed[-_MAC_LEN:]

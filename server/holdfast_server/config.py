@@ -61,6 +61,7 @@ class Config:
     certificate: Path | None = None
     key: Path | None = None
     audit_days: int = DEFAULT_AUDIT_DAYS
+    proxies: frozenset[str] = frozenset()
 
 
 def load(state: Path) -> Config:
@@ -95,6 +96,7 @@ def parse(document: dict[str, Any], state: Path) -> Config:
     key = keys.take("http.key", str, "")
     code_lifetime_s = keys.take("code_lifetime_s", int, Settings(issuer).code_lifetime_s)
     audit_days = keys.take("audit_days", int, DEFAULT_AUDIT_DAYS)
+    proxies = keys.take("http.proxies", list, [])
     keys.finish()
     advertised = parse_bind("coap.advertise", as_host)
     if advertised.unspecified:
@@ -112,8 +114,10 @@ def parse(document: dict[str, Any], state: Path) -> Config:
         as_port=advertised.port,
         code_lifetime_s=code_lifetime_s,
     )
+    if not all(isinstance(proxy, str) and _is_address(proxy) for proxy in proxies):
+        raise ConfigError('http.proxies must be addresses, like ["127.0.0.1"].')
     tls = [state / text if text else None for text in (certificate, key)]
-    return Config(state, settings, name, http, coap, tls[0], tls[1], audit_days)
+    return Config(state, settings, name, http, coap, tls[0], tls[1], audit_days, frozenset(proxies))
 
 
 def check_tls(config: Config) -> None:
@@ -150,6 +154,8 @@ audit_days = 365
 # Browsers and HTTPS clients. Without a certificate, only a loopback address is served.
 bind = {_quoted(http)}
 {tls}
+# Proxies of your own in front of this port: what X-Forwarded-For says is believed when it comes from these addresses.
+# proxies = ["127.0.0.1"]
 
 [coap]
 # Devices. OSCORE protects what matters; the port itself may be public.
@@ -230,7 +236,7 @@ class _Keys:
             raise ConfigError(f"{min(self._values)} is not a key of this file: remove it or check its spelling.")
 
 
-_KIND_WORDS: dict[type, str] = {str: "text in quotes", int: "a whole number"}
+_KIND_WORDS: dict[type, str] = {str: "text in quotes", int: "a whole number", list: "a list in brackets"}
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

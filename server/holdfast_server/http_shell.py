@@ -63,20 +63,29 @@ def build_app(
     *,
     monotonic_ms: Clock = _monotonic_ms,
     server_name: str = "Holdfast",
+    proxies: frozenset[str] = frozenset(),
     not_ready: Callable[[], str] = lambda: "",
     on_unavailable: Callable[[Exception], None] = log_unavailable,
 ) -> ASGIApp:
     """The whole HTTPS application of one authorization server.
 
     clock: integer seconds since 1970. monotonic_ms: milliseconds that never go back, for how often a login may be
-    tried. not_ready: why the process cannot serve, constant text (for /readyz). on_unavailable: told
-    what the database failed by.
+    tried. proxies: addresses whose X-Forwarded-For is believed. not_ready: why the process cannot serve, constant text
+    (for /readyz). on_unavailable: told what the database failed by.
     Cookies are Secure and HSTS is sent exactly when the issuer is an https URI.
     """
     secure = authz_server.settings.issuer.startswith("https://")
     pages = Pages(authz_server.settings.issuer, server_name)
     door = Door(
-        authenticator, sessions, pages, authz_server.store, clock, monotonic_ms, authz_server.clock_doubt, secure=secure
+        authenticator,
+        sessions,
+        pages,
+        authz_server.store,
+        clock,
+        monotonic_ms,
+        authz_server.clock_doubt,
+        secure=secure,
+        proxies=proxies,
     )
     parts = (
         AuthorizePages(authz_server, door, clock),

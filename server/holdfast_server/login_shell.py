@@ -7,24 +7,19 @@ browser, one step and one thing that it is about.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
-import anyio
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from holdfast_core.coap_admission import TokenBucket
 from holdfast_server.authenticator import Authenticator, LoginRefused
-from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSession, BrowserSessions
+from holdfast_server.browser_session import KNOWN_LIFETIME_S, LOGIN_LIFETIME_S, BrowserSession, BrowserSessions
 from holdfast_server.forms import BadForm, read_fields
+from holdfast_server.hashing_shell import Hashing, QueueFull
 from holdfast_server.log_shell import log
+from holdfast_server.login_limits import LoginLimits
+from holdfast_server.network import network_of, told_by
 from holdfast_server.pages import Pages
 from holdfast_server.store_sqlite import Store
-
-HASHES_AT_ONCE = 2
-"""argon2id takes 64 MiB each: this many at once, and MAX_WAITING more may wait."""
-MAX_WAITING = 16
 
 REFUSED = "That name and password do not belong together. Try again."
 NO_TIME = "This server does not know what time it is. Tell who looks after it."
@@ -78,6 +73,7 @@ class Door:
         doubt: Callable[[int], str],
         *,
         secure: bool,
+        proxies: frozenset[str] = frozenset(),
     ) -> None:
         self.pages = pages
         self._authenticator = authenticator
@@ -87,12 +83,11 @@ class Door:
         self._monotonic_ms = monotonic_ms
         self._doubt = doubt
         self._secure = secure
+        self._proxies = proxies
         self._cookie_name = "__Host-holdfast" if secure else "holdfast"
-        self._hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
-        self._pending = 0  # hashing or waiting for it
-        # A ward may sit behind one address, so an address may try more often than a name may be tried.
-        self._by_source = TokenBucket(rate=1, burst=30, total_rate=10, total_burst=100)
-        self._by_name = TokenBucket(rate=1 / 10, burst=10, total_rate=10, total_burst=100)
+        self._known_name = self._cookie_name + "-known"
+        self._limits = LoginLimits()
+        self._hashing = Hashing()
 
     def session(self, request: Request) -> BrowserSession | None:
         """The session that the browser shows, logged in or not; a lock or a new password ends a login."""
@@ -154,27 +149,32 @@ class Door:
         """Check who it is; right: `answer` gets the cookie of a new session. Raises NotNow."""
         if self._doubt(self._clock()):
             raise NotNow(NO_TIME, 503)
-        source = request.client.host if request.client else ""
+        source = self._source_of(request)
+        network = network_of(source)
         name = post.fields.get(self._authenticator.fields[0].name, "")
-        now_ms = self._monotonic_ms()
-        if not (self._by_source.admit(network_of(source), now_ms, 0) and self._by_name.admit(name, now_ms, 0)):
+        known_browser = self._sessions.known_browser(request.cookies.get(self._known_name), self._clock())
+        lane = self._limits.admit(name, network, known_browser, self._monotonic_ms())
+        if lane is None:
             raise NotNow(TOO_OFTEN, 429)
-        if self._pending >= HASHES_AT_ONCE + MAX_WAITING:
-            raise NotNow(TOO_OFTEN, 503)
-        self._pending += 1
         try:
-            check = self._authenticator.begin(post.fields)
-            user_id = await anyio.to_thread.run_sync(check, limiter=self._hashing)
+            user_id = await self._hashing.run(lane, self._authenticator.begin(post.fields))
         except LoginRefused:
             # The name goes into the log only when it is one of ours: people type passwords into the wrong field.
             known = name if self._store.user(name) is not None else "-"
             log.warning("event=login-refused user=%s from=%s", known, source or "-")
             raise NotNow(REFUSED, 403) from None
-        finally:
-            self._pending -= 1
+        except QueueFull:
+            raise NotNow(TOO_OFTEN, 503) from None
+        self._limits.succeeded(network)
         user = self._store.user(user_id)
         self._store.audit(self._clock(), "login", user_id=user_id)
         self._remember(answer, self._sessions.start(user_id, self._clock(), user.password_hash if user else ""))
+        known = self._sessions.known_cookie(user_id, self._clock())
+        self._set_cookie(answer, self._known_name, known, KNOWN_LIFETIME_S)
+
+    def _source_of(self, request: Request) -> str:
+        host = request.client.host if request.client else ""
+        return told_by(request.headers.getlist("x-forwarded-for"), host, self._proxies)
 
     def log_out(self, session: BrowserSession, answer: Response) -> None:
         """End a session here, and let the browser forget it."""
@@ -195,24 +195,16 @@ class Door:
         return self.page(self.pages.problem(heading, explanation, code, again), status)
 
     def _remember(self, answer: Response, session: BrowserSession) -> None:
+        self._set_cookie(answer, self._cookie_name, self._sessions.cookie(session), LOGIN_LIFETIME_S)
+
+    def _set_cookie(self, answer: Response, name: str, value: str, max_age_s: int) -> None:
         # Lax, not Strict: the person arrives from the app's site, and a login should survive that.
         answer.set_cookie(
-            self._cookie_name,
-            self._sessions.cookie(session),
-            max_age=LOGIN_LIFETIME_S,
+            name,
+            value,
+            max_age=max_age_s,
             path="/",
             secure=self._secure,
             httponly=True,
             samesite="lax",
         )
-
-
-def network_of(host: str) -> str:
-    """Whom to count a try against: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
-    return host

@@ -127,10 +127,11 @@ def _web_server(
     app = build_app(
         authz_server,
         PasswordAuthenticator(admin.store.password_hash_of),
-        BrowserSessions(secrets.token_bytes),
+        BrowserSessions(secrets.token_bytes, admin.store),
         clock,
         monotonic_ms=_monotonic_ms,
         server_name=admin.config.name,
+        proxies=admin.config.proxies,
         not_ready=readiness.lacks,
         on_unavailable=readiness.failed,
     )

@@ -28,6 +28,7 @@ from typing import Any
 from holdfast_core.sender_sequence import MAX_SEQUENCE
 from holdfast_server.errors import NotAtHome
 from holdfast_server.store_audit import AuditRows
+from holdfast_server.store_secrets import SecretRows
 from holdfast_server.store_tokens import TokenRows
 
 PREFIX = "start-"
@@ -60,7 +61,7 @@ class Limits:
     exi: int
 
 
-class HomeRows(TokenRows, AuditRows):
+class HomeRows(TokenRows, AuditRows, SecretRows):
     """The row in `home`, the files beside the database, and the numbers that depend on both."""
 
     path: Path
@@ -149,6 +150,7 @@ class HomeRows(TokenRows, AuditRows):
         )
         self._execute("UPDATE resource_servers SET exi_sequence = exi_sequence + ?", (jump,))
         self._execute("UPDATE sequences SET last = last + ?", (jump,))
+        self._forget_server_secrets()  # a login that was ended since then stays ended
         self.audit(now_s, "restored")
 
     def _settle(self, *, clean: bool) -> None:

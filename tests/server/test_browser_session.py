@@ -4,14 +4,33 @@ import base64
 import itertools
 
 from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSessions
+from testkit.session_rows import SessionRows
 
 NOW_S = 1_800_000_000
 
 
-def sessions(first: int = 1) -> BrowserSessions:
-    """Those of one start of the server; another first: another start, with another key."""
+def sessions(first: int = 1, rows: SessionRows | None = None) -> BrowserSessions:
+    """Those of one start of the server; another first: another start. rows: what was kept, else nothing was."""
     counter = itertools.count(first)
-    return BrowserSessions(lambda n: next(counter).to_bytes(n, "big"))
+    return BrowserSessions(lambda n: next(counter).to_bytes(n, "big"), rows or SessionRows())
+
+
+def test_after_a_restart_a_login_goes_on_and_one_that_was_ended_stays_ended() -> None:
+    rows = SessionRows()
+    before = sessions(1, rows)
+    cookies = [before.cookie(before.start("doctor", NOW_S)) for _ in range(2)]
+    known = before.known_cookie("doctor", NOW_S)
+    ended = before.read(cookies[1], NOW_S)
+    assert ended is not None
+    before.end(ended)
+    after = sessions(99, rows)
+    assert after.read(cookies[0], NOW_S) is not None
+    assert after.read(cookies[1], NOW_S) is None
+    assert after.known_browser(known, NOW_S) == before.known_browser(known, NOW_S) is not None
+    rows._forget_server_secrets()
+    restored = sessions(199, rows)
+    assert restored.read(cookies[0], NOW_S) is None
+    assert restored.known_browser(known, NOW_S) is None
 
 
 def test_a_cookie_reads_back_as_the_session_it_was_made_for() -> None:

@@ -152,6 +152,13 @@ def test_nobody_logs_in_by_a_clock_in_doubt(tmp_path):
         assert browser.log_in(page).status_code == 200
 
 
+def test_a_clock_that_is_set_back_locks_nobody_out(tmp_path):
+    with opened_web(tmp_path / "state") as web:
+        web.browser().consent_page()
+        web.now_s -= 1_000
+        assert "Allow access?" in web.browser().consent_page().text
+
+
 def test_a_served_clock_that_was_two_years_off_is_accepted_by_a_command(state, run):
     run("rs", "add", "ekg", "--scope", "read=GET:/ekg")
     with Store(state) as store:

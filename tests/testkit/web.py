@@ -36,10 +36,11 @@ class Web:
         self.now_s = NOW_S
         self.now_ms = 1_000_000
         self.not_ready = ""
+        self.sessions = BrowserSessions(CountingRng(b"cookies"), self.story.store)
         self.app = build_app(
             self.story.server,
             authenticator or PasswordAuthenticator(self.story.store.password_hash_of, HASHER),
-            BrowserSessions(CountingRng(b"cookies")),
+            self.sessions,
             lambda: self.now_s,
             monotonic_ms=lambda: self.now_ms,
             server_name="Ward 7",

@@ -1,0 +1,27 @@
+"""Whom to count a stranger's tries and connections against: the network that one customer has to himself."""
+
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+
+def network_of(host: str) -> str:
+    """An IPv4 address, or the /64 that one IPv6 customer has; anything else as it is."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
+    return host
+
+
+def told_by(forwarded: list[str], host: str, proxies: frozenset[str]) -> str:
+    """The address that a request came from, behind the operator's own proxies.
+
+    forwarded: the X-Forwarded-For headers. host: who sent the request. proxies: whose word counts. The addresses are
+    read from the end, where the nearest proxy wrote, up to the first that is no proxy's: what stands before it is the
+    client's own word.
+    """
+    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
+    while host in proxies and hops:
+        host = hops.pop()
+    return host

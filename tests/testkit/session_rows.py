@@ -1,0 +1,30 @@
+"""The rows that browser sessions outlive a process by, in a database in memory with the shipped table definitions."""
+
+import contextlib
+import sqlite3
+
+from holdfast_server import store_sqlite
+from holdfast_server.store_secrets import SecretRows
+
+
+class SessionRows(SecretRows):
+    """A SessionStore (browser_session.py)."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.row_factory = sqlite3.Row
+        for name, script in store_sqlite._shipped_migrations().values():
+            if name.endswith("server_secrets.sql"):
+                self._connection.executescript(script)
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def _execute(self, statement, values=()):
+        return self._connection.execute(statement, values)
+
+    def _one(self, statement, values=()):
+        return self._connection.execute(statement, values).fetchone()
+
+    def _all(self, statement, values=()):
+        return self._connection.execute(statement, values).fetchall()
