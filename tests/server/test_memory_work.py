@@ -1,0 +1,79 @@
+"""No request costs more because what a server keeps in memory is full; for what it keeps in SQLite see test_store_work.
+
+A new table gets a class in TABLES: `bound`, a constructor that takes the story and how many entries to fill in, and
+`one_more`, which does once more what meets the table.
+"""
+
+import logging
+import os
+
+import pytest
+
+from holdfast_server import browser_session, log_shell, party_contexts
+from holdfast_server.browser_session import BrowserSessions
+from holdfast_server.log_shell import Seldom
+from holdfast_server.party_contexts import PartyContexts
+from testkit.authz import EKG, NOW_S, plain
+from testkit.work import assert_no_more, least_work_of
+
+
+class Parties:
+    """The contexts of registered parties: a request in one of them."""
+
+    bound = party_contexts.MAX_PARTIES - 1
+
+    def __init__(self, story, count):
+        self.kid = plain(story, story.store.oscore_party(client_id=EKG)).recipient_id
+        self.contexts = PartyContexts(story.store, os.urandom, lambda: NOW_S)
+        context = self.contexts.find(self.kid)
+        for number in range(count):
+            self.contexts._by_kid[b"%d" % number] = context
+            self.contexts._made_of[b"%d" % number] = ()
+        assert len(self.contexts) == count + 1
+
+    def one_more(self):
+        self.contexts.find(self.kid)
+
+
+class EndedLogins:
+    """Browser sessions that were ended: one more that is read, and one more that ends."""
+
+    bound = browser_session.MAX_ENDED - 10
+
+    def __init__(self, _story, count):
+        self.sessions = BrowserSessions(os.urandom)
+        for _ in range(count):
+            self.sessions.end(self.sessions.start("doctor", NOW_S))
+        self.cookie = self.sessions.cookie(self.sessions.start("doctor", NOW_S))
+
+    def one_more(self):
+        session = self.sessions.read(self.cookie, NOW_S)
+        assert session is not None
+        self.sessions.end(self.sessions.start("doctor", NOW_S))
+
+
+class SeldomLines:
+    """Lines of the log that were said a moment ago: one more, which takes the place of the oldest."""
+
+    bound = log_shell.MAX_LINES
+
+    def __init__(self, _story, count):
+        self.seldom = Seldom(lambda: 1000)
+        self.number = 0
+        for _ in range(count):
+            self.one_more()
+
+    def one_more(self):
+        self.number += 1
+        record = logging.LogRecord("holdfast", logging.WARNING, "", 0, f"event={self.number}", (), None)
+        assert self.seldom.filter(record)
+
+
+TABLES = [Parties, EndedLogins, SeldomLines]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[table.__name__ for table in TABLES])
+def test_one_more_request_costs_the_same_when_the_table_is_full(table, story):
+    empty = least_work_of(table(story, 0).one_more)
+    full = least_work_of(table(story, table.bound).one_more)
+    assert_no_more(full, empty)
