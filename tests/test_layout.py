@@ -110,6 +110,11 @@ def test_every_package_is_built(repo: Path) -> None:
     assert all((repo / path / "py.typed").exists() for path in there)
 
 
+def test_each_migration_has_a_number_of_its_own(repo: Path) -> None:
+    names = sorted(path.name for path in (repo / "server/holdfast_server/migrations").glob("*.sql"))
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1)), names
+
+
 def test_nothing_private_is_committed(repo: Path) -> None:
     files = tracked_files(repo)
     assert len(files) > 10
