@@ -9,12 +9,13 @@ import os
 
 import pytest
 
-from holdfast_server import browser_session, log_shell, party_contexts
+from holdfast_server import browser_session, log_shell, login_limits, party_contexts
 from holdfast_server.browser_session import BrowserSessions
 from holdfast_server.log_shell import Seldom
+from holdfast_server.login_limits import FairQueue, KnownBrowser, Lane, LoginLimits, Waiting
 from holdfast_server.party_contexts import PartyContexts
 from testkit.authz import EKG, NOW_S, plain
-from testkit.work import assert_no_more, least_work_of
+from testkit.work import Counted, assert_no_more, least_work_of
 
 
 class Parties:
@@ -40,10 +41,9 @@ class EndedLogins:
 
     bound = browser_session.MAX_ENDED - 10
 
-    def __init__(self, _story, count):
-        self.sessions = BrowserSessions(os.urandom)
-        for _ in range(count):
-            self.sessions.end(self.sessions.start("doctor", NOW_S))
+    def __init__(self, story, count):
+        self.sessions = BrowserSessions(os.urandom, story.store)
+        self.sessions._ended.update(os.urandom(16) for _ in range(count))
         self.cookie = self.sessions.cookie(self.sessions.start("doctor", NOW_S))
 
     def one_more(self):
@@ -69,7 +69,45 @@ class SeldomLines:
         assert self.seldom.filter(record)
 
 
-TABLES = [Parties, EndedLogins, SeldomLines]
+class Logins:
+    """Names, networks and browsers that have tried to log in, and networks where it went well: one more of each."""
+
+    bound = login_limits.MAX_REMEMBERED
+
+    def __init__(self, _story, count):
+        self.limits = LoginLimits()
+        self.number = 0
+        for _ in range(count):
+            self.one_more()
+
+    def one_more(self):
+        self.number += 1
+        name, network = Counted(f"user{self.number}"), Counted(f"10.0.{self.number}")
+        self.limits.admit(name, network, None, self.number)
+        self.limits.admit(name, network, KnownBrowser(name, b"%d" % self.number), self.number)
+        self.limits.succeeded(network)
+
+
+class ServedLanes:
+    """Who had a password hashed lately: one more that waits for it and has it."""
+
+    bound = login_limits.MAX_REMEMBERED
+
+    def __init__(self, _story, count):
+        self.queue = FairQueue()
+        self.number = 0
+        for _ in range(count):
+            self.one_more()
+
+    def one_more(self):
+        self.number += 1
+        waiting = Waiting(Lane(login_limits.STRANGER, Counted(f"10.0.{self.number}")), None)
+        assert self.queue.enter(waiting) is None
+        assert self.queue.start() is waiting
+        self.queue.leave(waiting)
+
+
+TABLES = [Logins, ServedLanes, Parties, EndedLogins, SeldomLines]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.__name__ for table in TABLES])

@@ -11,7 +11,7 @@ from holdfast_core import labels as L
 from holdfast_server.caller import Caller
 from holdfast_server.party_contexts import PartyContexts
 from holdfast_server.registry import Client
-from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE, code_params
+from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE, CountingRng, code_params, plain
 from testkit.sql import scans_of, statements_of, steps_of
 from testkit.web import ADMIN, opened_web, redeem_fields
 
@@ -37,10 +37,12 @@ FILL = {
     "keys": "INSERT INTO keys VALUES (randomblob(8), 'encrypt', 'r' || :n, 10, x'00', 'current', 1, NULL)",
     "oscore_parties": "INSERT INTO oscore_parties (recipient_id, sender_id, master_secret, master_salt, rs_id, "
     "created_at) VALUES (cast(x'7f' || randomblob(5) AS BLOB), x'00', randomblob(16), x'00', 'r' || :n, 1)",
+    "device_keys": "INSERT INTO device_keys VALUES ('r' || :n, randomblob(8))",
+    "ended_sessions": "INSERT INTO ended_sessions VALUES (randomblob(16))",
     "audit": "INSERT INTO audit (at, event, client_id, user_id, token_id) VALUES "
     f"(:n, 'token-issued', '{DOCTOR_APP}', '{DOCTOR}', :n)",
 }
-FIXED = {"migrations", "sequences", "clock", "home"}  # a row for each thing that this program knows
+FIXED = {"migrations", "sequences", "clock", "home", "server_secrets"}  # a row for each thing that this program knows
 
 
 def fill(store):
@@ -72,8 +74,8 @@ class World:
         self.late_page = self.late.authorize()
         self.admin.log_in(self.admin.get("/admin"), ADMIN)
         self.web_code = web.browser("192.0.2.4").code()
-        self.kid = self.store.oscore_party(client_id=DOCTOR_APP).recipient_id
-        self.contexts = PartyContexts(self.store)
+        self.kid = plain(self.story, self.store.oscore_party(client_id=DOCTOR_APP)).recipient_id
+        self.contexts = PartyContexts(self.store, CountingRng(b"derived"), lambda: NOW_S)
 
     def refuse(self):
         """A request that is refused and noted."""
@@ -84,6 +86,13 @@ class World:
         """A used code again, which revokes what it gave."""
         with pytest.raises(Exception, match="code"):
             self.story.server.token(code_params(self.used_code), self.story.doctor_app, NOW_S)
+
+    def sweep(self):
+        """A sweep that finds one expired row of a kind."""
+        expire = "UPDATE {} SET expires_at = 5 WHERE {} = (SELECT {} FROM {} ORDER BY {} DESC LIMIT 1)"
+        for table, column in (("tokens", "token_id"), ("authorization_codes", "code_hash")):
+            self.store._connection.execute(expire.format(table, column, column, table, column))
+        assert self.store.sweep(10) == 2
 
     def lock(self):
         """An operator's command beside the server."""
@@ -100,6 +109,7 @@ REQUESTS = {
     "refusal": World.refuse,
     "replayed-code": World.replay,
     "lock": World.lock,
+    "sweep": World.sweep,
     "oscore-context": lambda w: w.contexts.find(w.kid),
     "authorize-page": lambda w: w.web.browser().authorize(),
     "login": lambda w: w.late.log_in(w.late_page),
