@@ -24,6 +24,7 @@ from holdfast_server.admin_shell import (
 from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.audit_shell import audit
 from holdfast_server.authenticator import hash_password
+from holdfast_server.backup_shell import backup, restore, restored
 from holdfast_server.client_shell import client
 from holdfast_server.clock_shell import clock
 from holdfast_server.clock_watch_shell import wall_s
@@ -58,7 +59,7 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (client, rs, user, token, key, audit, clock):
+for part in (client, rs, user, token, key, audit, clock, backup, restore, restored):
     group.add_command(part)
 
 
@@ -108,7 +109,7 @@ def init(
     check = f"  holdfast server check --state {state}\n" if certificate else ""  # its files may yet have to come
     click.echo(f"""Made {state}/
   {configuration.CONFIG_NAME}   its configuration, to read and change
-  {DATABASE_NAME}   registry, keys, tokens; mode 0600, back it up like a key
+  {DATABASE_NAME}   registry, keys, tokens; mode 0600, see `holdfast server backup`
 Signing keys {", ".join(kids)} (current, next).
 Administrator {admin_id}, password {password}
 (shown this once; for {url.rstrip("/")}/admin)
@@ -192,22 +193,3 @@ def _certificate(config: configuration.Config) -> tuple[bool, str]:
     except configuration.ConfigError as error:
         return False, str(error)
     return True, str(config.certificate or "none, so loopback only")
-
-
-@group.command()
-@state_option
-def restored(state: Path) -> None:
-    """Say that the database came from a backup.
-
-    Then no counter repeats and no old code comes back to life.
-
-    Run it once, before `serve`. What was changed since the backup must be changed again: tokens that were revoked,
-    passwords and client secrets that were replaced, and clients, resource servers and users that were locked or
-    removed.
-    """
-    with opened(state, serving=True) as admin:
-        admin.store.after_restore(admin.now_s)
-    click.echo(
-        "Counters were moved on and codes voided. Do again what was done since the backup: revocations, new passwords "
-        "and client secrets, locks and removals."
-    )

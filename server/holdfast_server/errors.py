@@ -163,6 +163,12 @@ class DatabaseDamaged(StoreError):
     reason = "the database is damaged, so bring back a backup with `holdfast server restore FILE --force`"
 
 
+class BackupUnusable(StoreError):
+    """A backup cannot be made or taken; detail: why."""
+
+    reason = "not done"
+
+
 class MigrationChanged(StoreError):
     """A migration that was applied differs from the file shipped, or the database is newer than this program."""
 

@@ -47,7 +47,7 @@ class Store(DamageRows, HomeRows, ClockRows):
         self.path = Path(path)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
-        self._lock_fd = _take_lock(self.path / LOCK_NAME) if serving else None
+        self._lock_fd = take_lock(self.path / LOCK_NAME) if serving else None
         self._depth = 0
         self._waits_ms = BUSY_TIMEOUT_MS
         try:
@@ -122,6 +122,12 @@ class Store(DamageRows, HomeRows, ClockRows):
             return
         self._connection.execute(f"ROLLBACK TO level{depth}")
         self._connection.execute(f"RELEASE level{depth}")
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the database as it is at this moment into a new file; others may read and write meanwhile."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with contextlib.closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
 
     def sweep(self, now_s: int, limit: int = 500) -> int:
         """Delete at most `limit` expired rows of each kind, found by index; returns how many went.
@@ -201,7 +207,8 @@ def is_unavailable(error: BaseException) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in UNAVAILABLE
 
 
-def _take_lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
+    """Return the open file of a lock that nobody else has; it ends when the file is closed. Raises StoreLocked."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

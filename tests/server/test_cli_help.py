@@ -11,7 +11,7 @@ GROUPS = {
     "token": {"introspect", "list", "revoke"},
     "key": {"list", "rotate"},
 }
-ALONE = {"init", "serve", "check", "audit", "restored"}
+ALONE = {"init", "serve", "check", "audit", "backup", "restore", "restored"}
 
 
 @pytest.mark.parametrize(
