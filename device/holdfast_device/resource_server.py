@@ -190,11 +190,9 @@ class ResourceServer:
             self.answer(incoming, response(L.CODE_NOT_FOUND if resource is None else L.CODE_METHOD_NOT_ALLOWED))
             return
         request = Request(incoming, session)
-        result: Any = None
         # Who may have lied about his address is challenged before anything is done for him, or twice, or later.
         known = session is not None or self.is_reachable(incoming)
-        if known or incoming.message.code == L.CODE_GET:
-            result = self._call(handler, request)
+        result: Any = self._call(handler, request) if known or incoming.message.code == L.CODE_GET else None
         if known and hasattr(result, "send"):
             self.answer_with(incoming, result)
         elif session is None:
@@ -360,12 +358,14 @@ class ResourceServer:
                 session.check_due_ms = self._times.now_ms + RETRY_AFTER_S * 1000
 
     def _check(self, session: "Session") -> "Steps":
-        """Task: ask the AS again; end the session when it does not say that the token is active (RFC 9200 6.10)."""
-        if self.authz_info is None:
-            return
+        """Task: ask the AS again; end or narrow the session as it says of the token (RFC 9200 section 6.10)."""
+        token = session.token
         try:
-            yield self.authz_info.verify(session.token.reveal(), was_fresh)
+            grant = yield self.authz_info.verify(token.reveal(), was_fresh)  # type: ignore[union-attr]  # made it
             session.checked_ms = self._times.now_ms
+            if session.token is token and grant.scope != session.grant.scope:  # and no update came meanwhile
+                self.rights_change(session, grant)
+                session.grant = grant
         except errors.Overloaded:
             raise
         except PeerError:

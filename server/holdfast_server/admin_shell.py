@@ -21,6 +21,7 @@ from typing import Any
 import click
 
 from holdfast_core.errors import HoldfastError
+from holdfast_server.changes import Changes
 from holdfast_server.clock_watch_shell import counting_ms, guard_of, wall_s
 from holdfast_server.config import Config, ConfigError, load
 from holdfast_server.exports import Exports
@@ -61,6 +62,7 @@ class Admin:
     keyring: Keyring
     registry: Registry
     exports: Exports
+    changes: Changes
     now_s: int
     clock_doubt: str = ""
 
@@ -99,7 +101,9 @@ def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
             keyring = Keyring(store, secrets.token_bytes)
             registry = Registry(store, keyring, config.settings, secrets.token_bytes)
             exports = Exports(store, keyring, config.settings, secrets.token_bytes)
-            yield Admin(config, store, keyring, registry, exports, now_s, guard.doubt)
+            yield Admin(
+                config, store, keyring, registry, exports, Changes(store, registry, keyring), now_s, guard.doubt
+            )
 
 
 def operator_name() -> str:
@@ -137,16 +141,6 @@ def _hint_of(error: sqlite3.Error) -> str:
     if isinstance(error, sqlite3.OperationalError):
         return ""
     return "; stop the server and bring back a backup with `holdfast server restore FILE --force`"
-
-
-def lock(state: Path, kind: str, party_id: str, *, disabled: bool) -> None:
-    """Lock or unlock a client, an rs or a user, and say so. Raises Problem."""
-    with opened(state) as admin:
-        try:
-            admin.registry.set_disabled(disabled, admin.now_s, **{f"{kind}_id": party_id})
-        except RegistryError:
-            raise unknown(kind, party_id) from None
-    click.echo(f"{'Locked' if disabled else 'Unlocked'} {party_id}.")
 
 
 def unknown(kind: str, party_id: str) -> Problem:

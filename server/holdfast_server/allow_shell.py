@@ -17,13 +17,13 @@ allow_option = click.option(
 )
 
 
-def allowances(allowed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def allowances(allowed: tuple[str, ...], what: str = "--allow") -> dict[str, tuple[str, ...]]:
     """AUDIENCE=SCOPE,SCOPE to scopes by audience. Raises Problem."""
     scopes: dict[str, tuple[str, ...]] = {}
     for text in allowed:
         audience, equals, names = text.partition("=")
         if not (audience and equals and all(names.split(","))):
-            raise Problem(f'--allow must look like "ekg_device_ABC=read_ekg,read_result", not "{text}".')
+            raise Problem(f'{what} must look like "ekg_device_ABC=read_ekg,read_result", not "{text}".')
         scopes[audience] = (*scopes.get(audience, ()), *names.split(","))
     return scopes
 

@@ -71,7 +71,7 @@ def validate(params: dict[str, str], repeated: Collection[str], store: Store) ->
     if client is None or client.disabled:
         raise AuthorizeError("unauthorized_client", "client is unknown or locked")
     redirect_uri = params.get("redirect_uri", "")
-    if not any(_matches(redirect_uri, registered) for registered in client.redirect_uris):
+    if not is_registered(redirect_uri, client):
         raise AuthorizeError("invalid_request", "redirect_uri is not registered for this client")
     state = None if "state" in repeated else params.get("state")
     try:
@@ -79,6 +79,11 @@ def validate(params: dict[str, str], repeated: Collection[str], store: Store) ->
         return _validate(params, client, redirect_uri, store)
     except _Refused as refused:
         raise AuthorizeError(refused.error, refused.description, redirect_uri, state) from None
+
+
+def is_registered(redirect_uri: str, client: Client) -> bool:
+    """Tell whether a code may go there, or have gone there, by what is registered now."""
+    return any(_matches(redirect_uri, registered) for registered in client.redirect_uris)
 
 
 def _matches(redirect_uri: str, registered: str) -> bool:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import click
 
-from holdfast_core import labels as L
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_core.secret import Secret
 from holdfast_server.admin_shell import (
     Problem,
     check_address,
     json_option,
-    lock,
     opened,
     show,
     show_all,
@@ -23,14 +21,11 @@ from holdfast_server.admin_shell import (
     write_private,
 )
 from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
+from holdfast_server.change_shell import rights_commands
+from holdfast_server.client_set_shell import GRANT_WORDS, check_whole, client_set, is_public
 from holdfast_server.records_shell import client_words
-from holdfast_server.registry import Client, RegistryError
-
-GRANT_WORDS = {
-    "authorization_code": L.GRANT_AUTHORIZATION_CODE,
-    "client_credentials": L.GRANT_CLIENT_CREDENTIALS,
-    "token_exchange": L.PRIV_GRANT_TOKEN_EXCHANGE,
-}
+from holdfast_server.registry import Client
+from holdfast_server.taking_shell import lock, remove, yes_option
 
 
 @click.group()
@@ -56,6 +51,7 @@ def client() -> None:
     "com.example.app.",
 )
 @allow_option
+@click.option("--title", default="", help="What people call it; the consent page says so.")
 @click.option(
     "--secret/--no-secret",
     default=True,
@@ -88,6 +84,7 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     grants: tuple[str, ...],
     redirect_uris: tuple[str, ...],
     allowed: tuple[str, ...],
+    title: str,
     secret: bool,
     oscore: Path | None,
     narrows: bool,
@@ -97,23 +94,26 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     as_json: bool,
 ) -> None:
     """Register a client, and print its secret once."""
-    is_public = not secret and oscore is None and set(grants) == {"authorization_code"}
+    grant_types = tuple(GRANT_WORDS[grant] for grant in grants)
+    public = not secret and is_public(grant_types, has_context=oscore is not None)
     record = Client(
         client_id,
-        tuple(GRANT_WORDS[grant] for grant in grants),
+        grant_types,
         allowances(allowed),
         redirect_uris=redirect_uris,
-        public=is_public,
+        public=public,
         narrows=narrows,
         lenient=lenient,
         tells_token_type=token_type,
+        title=title,
     )
     with opened(state) as admin, admin.store.transaction():
         if admin.store.client(client_id) is not None:
-            raise Problem(f"There is a client {client_id} already: choose another name, or remove it first.")
+            raise Problem(
+                f"There is a client {client_id} already: choose another name, or change it with `client set`."
+            )
         made = admin.registry.add_client(record, admin.now_s, with_secret=secret)
-        if "authorization_code" in grants and not redirect_uris:
-            raise Problem("authorization_code wants --redirect-uri: where browsers bring the code to the app.")
+        check_whole(record)
         warn_of_strangers(admin, record.scopes)
         if oscore is not None:
             admin.check_clock()
@@ -122,8 +122,12 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
             exported = admin.exports.for_client(client_id, admin.now_s)
             write_private(oscore, encode_provisioning(exported), force=False)
     _show_secret(client_id, made, as_json=as_json)
-    if is_public:
+    if public:
         click.echo(f"{client_id} is a public client: it has no secret, and redeems its codes by PKCE.", err=True)
+
+
+client.add_command(client_set)
+rights_commands(client, "client", "a client")
 
 
 @client.command("new-secret")
@@ -169,28 +173,27 @@ def client_show(client_id: str, state: Path, as_json: bool) -> None:
 
 @client.command("remove")
 @click.argument("client_id")
+@yes_option
 @state_option
-def client_remove(client_id: str, state: Path) -> None:
+@json_option
+def client_remove(client_id: str, yes: bool, state: Path, as_json: bool) -> None:
     """Remove a client and every token that it holds. A device that is a resource server too stays one."""
-    with opened(state) as admin:
-        try:
-            admin.registry.remove_client(client_id, admin.now_s)
-        except RegistryError:
-            raise unknown("client", client_id) from None
-    click.echo(f"Removed {client_id}.")
+    remove(state, "client", client_id, yes=yes, as_json=as_json)
 
 
 @client.command("disable")
 @click.argument("client_id")
 @state_option
-def client_disable(client_id: str, state: Path) -> None:
+@json_option
+def client_disable(client_id: str, state: Path, as_json: bool) -> None:
     """Lock a client and revoke every token that it holds."""
-    lock(state, "client", client_id, disabled=True)
+    lock(state, "client", client_id, disabled=True, as_json=as_json)
 
 
 @client.command("enable")
 @click.argument("client_id")
 @state_option
-def client_enable(client_id: str, state: Path) -> None:
+@json_option
+def client_enable(client_id: str, state: Path, as_json: bool) -> None:
     """Unlock a client; what was revoked stays revoked."""
-    lock(state, "client", client_id, disabled=False)
+    lock(state, "client", client_id, disabled=False, as_json=as_json)

@@ -11,14 +11,17 @@ from holdfast_server.records_shell import when
 
 @click.group()
 def clock() -> None:
-    """The clock. A server that does not believe it issues nothing, lets nobody log in and deletes nothing."""
+    """The clock, as far as the server believes it.
+
+    A server that does not believe it issues nothing, lets nobody log in and deletes nothing.
+    """
 
 
 @clock.command("show")
 @state_option
 @json_option
 def clock_show(state: Path, as_json: bool) -> None:
-    """Say what the clock says, what was last seen of it, and whether that agrees."""
+    """Say whether the clock agrees with what was last seen of it."""
     now_s = wall_s()
     with opened(state) as admin:
         kept = admin.store.kept_clock()

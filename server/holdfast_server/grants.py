@@ -14,10 +14,12 @@ from typing import Any
 import cbor2
 
 from holdfast_core import labels as L
+from holdfast_server.authorization import is_registered
 from holdfast_server.caller import Caller
 from holdfast_server.errors import CodeReplayed, OAuthError
-from holdfast_server.policy import Authority, is_live
+from holdfast_server.policy import Authority
 from holdfast_server.registry import Client, User
+from holdfast_server.standing import standing_scope
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import CodeRecord, TokenRecord
 from holdfast_server.token_request import TokenRequest
@@ -44,7 +46,7 @@ def authorization_code(request: TokenRequest, client: Client, _: Caller, store: 
         raise OAuthError(L.ERR_INVALID_REQUEST, "code, redirect_uri or code_verifier is missing")
     code_hash = hashlib.sha256(request.code).digest()
     code = store.code(code_hash)
-    if code is None or not _belongs(code, request, client):
+    if code is None or not _belongs(code, request, client) or not is_registered(code.redirect_uri, client):
         raise OAuthError(L.ERR_INVALID_GRANT, "authorization code is not valid")
     if code.consumed_at is not None:
         raise CodeReplayed(code_hash)
@@ -73,16 +75,17 @@ def token_exchange(request: TokenRequest, client: Client, caller: Caller, store:
     if not request.subject_token:
         raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is missing")
     original = store.token(request.subject_token)
-    if original is None or not _is_for(original, caller, store) or not is_live(original, store, now_s):
+    scope = None if original is None else standing_scope(original, store, now_s)
+    if original is None or scope is None or not _is_for(original, caller, store):
         raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is not valid")
-    if isinstance(original.scope, bytes):
+    if isinstance(scope, bytes):
         raise OAuthError(L.ERR_INVALID_REQUEST, "paths of one audience say nothing about another's")
     claims = cbor2.loads(original.claims)
     return Authority(
         sub=claims[L.CLAIM_SUB],
         user=None if original.user_id is None else _user(store, original.user_id, L.ERR_INVALID_REQUEST),
-        scope_limit=frozenset(original.scope.split(" ")),
-        default_scope=original.scope,
+        scope_limit=frozenset(scope.split(" ")),
+        default_scope=scope,
         exp_limit=original.expires_at,
         act=_actor(client.client_id, claims.get(L.PRIV_ACT)),
         parent_id=original.token_id,

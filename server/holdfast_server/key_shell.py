@@ -18,7 +18,10 @@ def key() -> None:
 @state_option
 @json_option
 def key_list(state: Path, as_json: bool) -> None:
-    """List the keys by their ids, and which devices hold each: those whose last export carried it."""
+    """List the keys by their ids, and which devices hold each.
+
+    A device holds what its last export carried.
+    """
     with opened(state) as admin:
         records = admin.keyring.held_keys(ROLE_SIGN)
         for record in admin.store.resource_servers():

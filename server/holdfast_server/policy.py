@@ -18,7 +18,6 @@ from holdfast_core.scope import decode_aif, encode_aif, split_scope
 from holdfast_server.errors import InvalidClient, InvalidTarget, OAuthError
 from holdfast_server.registry import FORMAT_REFERENCE, FORMAT_SIGNED, READABLE_FORMATS, Client, ResourceServer, User
 from holdfast_server.store_sqlite import Store
-from holdfast_server.store_tokens import TokenRecord
 from holdfast_server.token_request import TokenRequest
 
 KEY_OSC = "osc"  # a new OSCORE Master Secret, made by the AS (RFC 9203 section 3.2)
@@ -77,15 +76,6 @@ def admit(client: Client | None, grant_type: int, grants: Container[int]) -> Cli
     if grant_type not in client.grant_types:
         raise OAuthError(L.ERR_UNAUTHORIZED_CLIENT, "client may not use this grant type")
     return client
-
-
-def is_live(token: TokenRecord, store: Store, now_s: int) -> bool:
-    """Tell whether a token is neither over nor revoked, nor held by or for somebody locked since."""
-    if token.revoked_at is not None or now_s >= token.expires_at:
-        return False
-    client = store.client(token.client_id)
-    user = None if token.user_id is None else store.user(token.user_id)
-    return client is not None and not client.disabled and not (user is not None and user.disabled)
 
 
 def decide(request: TokenRequest, client: Client, authority: Authority, store: Store, now_s: int) -> Decision:

@@ -28,6 +28,7 @@ def client_words(record: Client) -> dict[str, Any]:
     """A client; secret: whether it has one."""
     return {
         "client_id": record.client_id,
+        "title": record.title,
         "grants": [_grant_word(grant) for grant in record.grant_types],
         "allowed": _lists(record.scopes),
         "redirect_uris": list(record.redirect_uris),
@@ -41,18 +42,22 @@ def client_words(record: Client) -> dict[str, Any]:
 
 
 def rs_words(record: ResourceServer) -> dict[str, Any]:
-    """A resource server."""
+    """A resource server; its scopes as lists of {"path", "methods"}."""
     return {
         "rs_id": record.rs_id,
+        "title": record.title,
         "audiences": list(record.audiences),
         "scopes": {
-            name: ", ".join(f"{_method_words(mask)} {path}" for path, mask in permissions)
+            name: [{"path": path, "methods": method_words(mask)} for path, mask in permissions]
             for name, permissions in record.scope_map.items()
         },
+        "scope_titles": record.scope_titles,
         "format": record.token_format,
         "profiles": [PROFILE_NAMES[profile] for profile in record.profiles],
         "lifetime_s": record.token_lifetime_s,
         "exi_s": record.exi_lifetime_s,
+        "freshness": record.freshness,
+        "clock": record.clock,
         "connected": record.connected,
         "disabled": record.disabled,
     }
@@ -71,11 +76,11 @@ def token_words(record: TokenRecord, now_s: int) -> dict[str, Any]:
         "client": record.client_id,
         "user": record.user_id,
         "audience": record.audience,
-        "scope": record.scope if isinstance(record.scope, str) else record.scope.hex(),
+        "scope": scope_words(record.scope),
         "format": record.token_format,
         "issued": when(record.issued_at),
         "expires": when(record.expires_at),
-        "exchanged for": record.parent_id,
+        "exchanged_for": record.parent_id,
     }
 
 
@@ -105,9 +110,14 @@ def key_words(record: KeyRecord, held_by: list[str]) -> dict[str, Any]:
         "rs": record.rs_id,
         "state": record.state,
         "made": when(record.created_at),
-        "kept until": None if record.retired_until is None else when(record.retired_until),
-        "held by": held_by,
+        "kept_until": None if record.retired_until is None else when(record.retired_until),
+        "held_by": held_by,
     }
+
+
+def scope_words(scope: str | bytes) -> str:
+    """A scope as text; one of paths (RFC 9237) in hexadecimal."""
+    return scope if isinstance(scope, str) else scope.hex()
 
 
 def when(at_s: int) -> str:
@@ -117,10 +127,12 @@ def when(at_s: int) -> str:
 
 def told(value: object) -> str:
     """A member's value in one line of text."""
+    if isinstance(value, dict) and value.keys() == {"path", "methods"}:
+        return f"{'/'.join(value['methods'])} {value['path']}"
     if isinstance(value, dict):
         return "; ".join(f"{name}: {told(member)}" for name, member in value.items()) or "-"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or "-"
+        return ", ".join(map(told, value)) or "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None or value == "" else str(value)
@@ -135,8 +147,9 @@ def _grant_word(grant: int) -> str:
     return "token_exchange" if name == TOKEN_EXCHANGE else name
 
 
-def _method_words(mask: int) -> str:
-    return "/".join(name for name, bit in METHODS.items() if mask & bit)
+def method_words(mask: int) -> list[str]:
+    """The methods of a mask (RFC 9237 section 3) by name."""
+    return [name for name, bit in METHODS.items() if mask & bit]
 
 
 def _state(record: TokenRecord, now_s: int) -> str:

@@ -14,7 +14,6 @@ from holdfast_server.admin_shell import (
     Problem,
     check_address,
     json_option,
-    lock,
     opened,
     show,
     show_all,
@@ -22,35 +21,27 @@ from holdfast_server.admin_shell import (
     unknown,
     write_private,
 )
-from holdfast_server.administrator import ADMIN_AUDIENCE
 from holdfast_server.exports import TableOf, no_table
-from holdfast_server.records_shell import METHODS, rs_words
+from holdfast_server.records_shell import rs_words
 from holdfast_server.registry import (
     FORMAT_REFERENCE,
     FORMATS,
-    RegistryError,
     ResourceServer,
 )
+from holdfast_server.rs_set_shell import (
+    check_audiences,
+    check_client_is_free,
+    rs_set,
+    scope_map,
+    scope_titles_of,
+    warn_of_timelessness,
+)
+from holdfast_server.taking_shell import lock, remove, yes_option
 
 try:
     from holdfast_core.crypto_cpython_native import make_table
 except ImportError:
     make_table = None  # type: ignore[assignment]  # the C core was not built
-
-
-def scope_map(entries: tuple[str, ...]) -> dict[str, tuple[tuple[str, int], ...]]:
-    """NAME=METHOD,METHOD:PATH to a scope map. Raises Problem."""
-    scopes: dict[str, tuple[tuple[str, int], ...]] = {}
-    for text in entries:
-        name, equals, permission = text.partition("=")
-        methods, colon, path = permission.partition(":")
-        if not (name and equals and colon and path.startswith("/") and set(methods.split(",")) <= set(METHODS)):
-            raise Problem(f'--scope must look like "read_ekg=GET,FETCH:/ekg", not "{text}".')
-        mask = 0
-        for method in methods.split(","):
-            mask |= METHODS[method]
-        scopes[name] = (*scopes.get(name, ()), (path, mask))
-    return scopes
 
 
 @click.group()
@@ -79,9 +70,19 @@ def rs() -> None:
     "by this server and then encrypted.",
 )
 @click.option("--lifetime", "lifetime_s", type=int, default=3600, show_default=True, help="Seconds a token lives.")
-@click.option("--exi", "exi_s", type=int, default=0, help="For an RS without a clock: seconds from first use.")
+@click.option(
+    "--exi",
+    "exi_s",
+    type=int,
+    help="Seconds from first use, for a device without a clock. An offline device has it for --lifetime, unless it has "
+    "--freshness or --clock; 0: none.",
+)
+@click.option("--freshness/--no-freshness", default=False, help="Each token answers a number of the device's (cnonce).")
+@click.option("--clock", is_flag=True, help="The device knows what time it is, also after a power cut.")
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is: both speak in one OSCORE context.")
+@click.option("--title", default="", help="What people call it; the consent page says so.")
+@click.option("--scope-title", "scope_titles", multiple=True, metavar="NAME=TEXT", help="What people call a scope.")
 @state_option
 @json_option
 def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -90,39 +91,49 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     scopes: tuple[str, ...],
     token_format: str,
     lifetime_s: int,
-    exi_s: int,
+    exi_s: int | None,
+    freshness: bool,
+    clock: bool,
     connected: bool | None,
     client_id: str | None,
+    title: str,
+    scope_titles: tuple[str, ...],
     state: Path,
     as_json: bool,
 ) -> None:
     """Register a resource server. `holdfast device provision` then brings its keys to the device."""
-    online = connected if connected is not None else token_format == FORMAT_REFERENCE or client_id is not None
+    by_value = token_format != FORMAT_REFERENCE
+    online = connected if connected is not None else not by_value or client_id is not None
     record = ResourceServer(
         rs_id,
         audiences or (rs_id,),
         scope_map(scopes),
         token_format,
         token_lifetime_s=lifetime_s,
-        exi_lifetime_s=exi_s,
+        # A device that has no idea of time would take a token for ever, so that is no default.
+        exi_lifetime_s=(0 if online or freshness or clock else lifetime_s) if exi_s is None else exi_s,
         connected=online,
+        freshness=freshness,
+        clock=clock,
+        title=title,
+        scope_titles=scope_titles_of(scope_titles),
     )
     with opened(state) as admin, admin.store.transaction():
-        if ADMIN_AUDIENCE in record.audiences:
-            raise Problem(f"{ADMIN_AUDIENCE} is this server's own audience: choose another name.")
         if admin.store.resource_server(rs_id) is not None:
-            raise Problem(f"There is a resource server {rs_id} already: choose another name, or remove it first.")
-        for audience in record.audiences:
-            for other in admin.store.members_of(audience):  # a group takes signed tokens only (RFC 9200 section 6.1)
-                raise Problem(f"{audience} is the audience of {other.rs_id} already: choose another name.")
-        if client_id is not None and admin.store.client(client_id) is None:
-            raise Problem(f"There is no client {client_id}: add it first.")
-        if client_id is not None and admin.store.oscore_party(client_id=client_id) is not None:
-            raise Problem(f"{client_id} has an OSCORE context already: add a device's client without --oscore.")
+            raise Problem(
+                f"There is a resource server {rs_id} already: choose another name, or change it with `rs set`."
+            )
+        check_audiences(admin, record)
+        if client_id is not None:
+            check_client_is_free(admin, client_id, rs_id)
         admin.registry.add_resource_server(record, admin.now_s)
         if online:
             admin.registry.add_oscore_party(admin.now_s, client_id=client_id, rs_id=rs_id)
+    warn_of_timelessness(record)
     show(rs_words(record), as_json=as_json)
+
+
+rs.add_command(rs_set)
 
 
 @rs.command("list")
@@ -150,18 +161,15 @@ def rs_show(rs_id: str, state: Path, as_json: bool) -> None:
 
 @rs.command("remove")
 @click.argument("rs_id")
+@yes_option
 @state_option
-def rs_remove(rs_id: str, state: Path) -> None:
+@json_option
+def rs_remove(rs_id: str, yes: bool, state: Path, as_json: bool) -> None:
     """Remove a resource server and its keys. Every token that was made for it is revoked.
 
     Its OSCORE context goes with it, also when the device is a client too.
     """
-    with opened(state) as admin:
-        try:
-            admin.registry.remove_resource_server(rs_id, admin.now_s)
-        except RegistryError:
-            raise unknown("rs", rs_id) from None
-    click.echo(f"Removed {rs_id}.")
+    remove(state, "rs", rs_id, yes=yes, as_json=as_json)
 
 
 @rs.command("export")
@@ -192,6 +200,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> No
         _renew_context(admin, rs_id)
         told = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
         admin.store.put_device_keys(rs_id, [key.kid for key in told.keys])
+        admin.exports.remember(rs_id, told, admin.now_s)
         admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
         # Inside: a device whose new file cannot be written keeps the context that it has.
         write_private(out, encode_provisioning(told), force=force)
@@ -214,17 +223,19 @@ def table_maker(size: str) -> TableOf:
 @rs.command("disable")
 @click.argument("rs_id")
 @state_option
-def rs_disable(rs_id: str, state: Path) -> None:
+@json_option
+def rs_disable(rs_id: str, state: Path, as_json: bool) -> None:
     """Lock a resource server. It is told nothing, and every token that was made for it is revoked."""
-    lock(state, "rs", rs_id, disabled=True)
+    lock(state, "rs", rs_id, disabled=True, as_json=as_json)
 
 
 @rs.command("enable")
 @click.argument("rs_id")
 @state_option
-def rs_enable(rs_id: str, state: Path) -> None:
+@json_option
+def rs_enable(rs_id: str, state: Path, as_json: bool) -> None:
     """Unlock a resource server; what was revoked stays revoked."""
-    lock(state, "rs", rs_id, disabled=False)
+    lock(state, "rs", rs_id, disabled=False, as_json=as_json)
 
 
 def _renew_context(admin: Admin, rs_id: str) -> None:

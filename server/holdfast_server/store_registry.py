@@ -195,6 +195,7 @@ def _client_record(client: Client) -> str:
             "narrows": client.narrows,
             "lenient": client.lenient,
             "tells_token_type": client.tells_token_type,
+            "title": client.title,
         }
     )
 
@@ -210,10 +211,11 @@ def _client(row: sqlite3.Row) -> Client:
         redirect_uris=tuple(record["redirect_uris"]),
         profiles=tuple(record["profiles"]),
         public_keys=tuple(bytes.fromhex(key) for key in record["public_keys"]),
-        public=record["public"],
-        narrows=record["narrows"],
-        lenient=record["lenient"],
-        tells_token_type=record["tells_token_type"],
+        public=record.get("public", False),
+        narrows=record.get("narrows", False),
+        lenient=record.get("lenient", False),
+        tells_token_type=record.get("tells_token_type", True),
+        title=record.get("title", ""),
         secret_hash=row["secret_hash"],
         disabled=bool(row["disabled"]),
     )
@@ -230,6 +232,9 @@ def _rs_record(rs: ResourceServer) -> str:
             "exi_lifetime_s": rs.exi_lifetime_s,
             "connected": rs.connected,
             "freshness": rs.freshness,
+            "clock": rs.clock,
+            "title": rs.title,
+            "scope_titles": rs.scope_titles,
             "public_key": None if rs.public_key is None else rs.public_key.hex(),
         }
     )
@@ -251,6 +256,9 @@ def _rs(row: sqlite3.Row) -> ResourceServer:
         exi_lifetime_s=record["exi_lifetime_s"],
         connected=record["connected"],
         freshness=record["freshness"],
+        clock=record.get("clock", False),
+        title=record.get("title", ""),
+        scope_titles=record.get("scope_titles", {}),
         public_key=None if public_key is None else bytes.fromhex(public_key),
         disabled=bool(row["disabled"]),
     )

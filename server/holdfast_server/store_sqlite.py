@@ -19,6 +19,7 @@ from typing import Any
 from holdfast_server.errors import DatabaseDamaged, MigrationChanged, StoreLocked
 from holdfast_server.store_clock import ClockRows
 from holdfast_server.store_damage import DamageRows, Schema, schema_of
+from holdfast_server.store_exports import ExportRows
 from holdfast_server.store_home import HomeRows
 
 DATABASE_NAME = "holdfast.db"
@@ -33,7 +34,7 @@ IMPATIENT_MS = 50
 PROBE_MS = 500
 
 
-class Store(DamageRows, HomeRows, ClockRows):
+class Store(DamageRows, HomeRows, ClockRows, ExportRows):
     """The database of one authorization server.
 
     path: the state directory; made 0700 when absent, and everything in it 0600.  now_s: for the migration log.

@@ -7,6 +7,7 @@ two requests can both have it, whoever else writes to the database.  RFC 6749 se
 import base64
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from holdfast_server.store_port import Rows
@@ -135,6 +136,38 @@ class TokenRows(Rows):
         """Return the record of a token, whatever its state, or None."""
         row = self._one("SELECT * FROM tokens WHERE token_hash = ?", (token_hash_of(token),))
         return None if row is None else _token(row)
+
+    def token_by_id(self, token_id: int) -> TokenRecord | None:
+        """Return the record of a token by its number, whatever its state, or None."""
+        row = self._one("SELECT * FROM tokens WHERE token_id = ?", (token_id,))
+        return None if row is None else _token(row)
+
+    def live_tokens(
+        self,
+        now_s: int,
+        *,
+        client_id: str | None = None,
+        user_id: str | None = None,
+        audiences: Sequence[str] = (),
+    ) -> list[TokenRecord]:
+        """Return the live tokens of a client, in a person's name or for any of these audiences, originals first.
+
+        With each comes what was exchanged for it, to any depth.
+        """
+        marks = ", ".join("?" * len(audiences))
+        rows = self._all(
+            "WITH RECURSIVE family (id) AS (SELECT token_id FROM tokens WHERE revoked_at IS NULL AND expires_at > ? "  # noqa: S608
+            f"AND (client_id = ? OR user_id = ? OR audience IN ({marks})) "
+            "UNION SELECT token_id FROM tokens, family WHERE parent_id = id) "
+            "SELECT * FROM tokens WHERE token_id IN (SELECT id FROM family) AND revoked_at IS NULL AND expires_at > ? "
+            "ORDER BY token_id",
+            (now_s, client_id, user_id, *audiences, now_s),
+        )
+        return [_token(row) for row in rows]
+
+    def narrow_token(self, token_id: int, scope: str | bytes, expires_at: int) -> None:
+        """Leave a token less than it had; for reference tokens, since no other can be called back in part."""
+        self._execute("UPDATE tokens SET scope = ?, expires_at = ? WHERE token_id = ?", (scope, expires_at, token_id))
 
     def tokens(self, client_id: str | None = None, limit: int = 100) -> list[TokenRecord]:
         """Return the newest tokens, of one client or of all."""

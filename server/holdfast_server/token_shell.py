@@ -11,6 +11,7 @@ import click
 from holdfast_server.admin_shell import Failed, Problem, json_option, opened, show, show_all, state_option
 from holdfast_server.json_codec import decode_token
 from holdfast_server.records_shell import token_words
+from holdfast_server.taking_shell import say_still_taken, still_taken
 
 
 @click.group()
@@ -33,15 +34,25 @@ def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) ->
 @token.command("revoke")
 @click.argument("token_id", type=click.IntRange(1, 2**63 - 1))
 @state_option
-def token_revoke(token_id: int, state: Path) -> None:
-    """Withdraw a token by its number in the list. So is every token that was exchanged for it."""
+@json_option
+def token_revoke(token_id: int, state: Path, as_json: bool) -> None:
+    """Withdraw a token by its number in the list. So is every token that was exchanged for it.
+
+    A device that checks tokens alone may take such a token until it is over: the command says until when.
+    """
     with opened(state) as admin, admin.store.transaction():
         revoked = admin.store.revoke_token(token_id, admin.now_s)
         for number in revoked:
             admin.store.audit(admin.now_s, "token-revoked", token_id=number, reason="by-operator")
+        records = [record for record in map(admin.store.token_by_id, revoked) if record is not None]
+        taken = still_taken(record for record in records if record.expires_at > admin.now_s)
     if not revoked:
         raise Problem(f"There is no live token {token_id}: `holdfast server token list` numbers them.")
+    if as_json:
+        show({"revoked": revoked, "still_taken": taken}, as_json=True)
+        return
     click.echo(f"Revoked {', '.join(map(str, revoked))}.")
+    say_still_taken(taken)
 
 
 @token.command("introspect")

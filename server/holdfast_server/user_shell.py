@@ -11,12 +11,15 @@ from pathlib import Path
 
 import click
 
-from holdfast_server.admin_shell import Problem, json_option, lock, opened, show, show_all, state_option, unknown
+from holdfast_server.admin_shell import Problem, json_option, opened, show, show_all, state_option, unknown
 from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
+from holdfast_server.change_shell import rights_commands, show_change
+from holdfast_server.changes import without
 from holdfast_server.records_shell import user_words
-from holdfast_server.registry import RegistryError, User
+from holdfast_server.registry import User
+from holdfast_server.taking_shell import lock, remove, yes_option
 
 MIN_PASSWORD_LEN = 12
 GENERATED_PASSWORD_LEN = 18
@@ -47,7 +50,7 @@ def user_add(
     check_user_id(user_id)
     with opened(state) as admin:
         if admin.store.user(user_id) is not None:
-            raise Problem(f"There is a user {user_id} already: remove it first.")
+            raise Problem(f"There is a user {user_id} already: `holdfast server user allow` gives them more rights.")
         warn_of_strangers(admin, scopes)
         password = generated_password() if generate else _asked_password()
         admin.registry.add_user(User(user_id, hash_password(password), scopes), admin.now_s)
@@ -62,11 +65,10 @@ def user_add(
 def user_password(user_id: str, generate: bool, state: Path, as_json: bool) -> None:
     """Replace a person's password."""
     with opened(state) as admin:
-        record = admin.store.user(user_id)
-        if record is None:
+        if admin.store.user(user_id) is None:
             raise unknown("user", user_id)
         password = generated_password() if generate else _asked_password()
-        admin.registry.add_user(replace(record, password_hash=hash_password(password)), admin.now_s)
+        admin.registry.replace_password(user_id, hash_password(password), admin.now_s)
     _show_password(user_id, password if generate else None, as_json=as_json)
 
 
@@ -95,31 +97,51 @@ def user_show(user_id: str, state: Path, as_json: bool) -> None:
 
 @user.command("remove")
 @click.argument("user_id")
+@yes_option
 @state_option
-def user_remove(user_id: str, state: Path) -> None:
+@json_option
+def user_remove(user_id: str, yes: bool, state: Path, as_json: bool) -> None:
     """Remove a person and every token that was given in their name."""
-    with opened(state) as admin:
-        try:
-            admin.registry.remove_user(user_id, admin.now_s)
-        except RegistryError:
-            raise unknown("user", user_id) from None
-    click.echo(f"Removed {user_id}.")
+    remove(state, "user", user_id, yes=yes, as_json=as_json)
 
 
 @user.command("disable")
 @click.argument("user_id")
 @state_option
-def user_disable(user_id: str, state: Path) -> None:
+@json_option
+def user_disable(user_id: str, state: Path, as_json: bool) -> None:
     """Lock a person out. Every token that was given in their name is revoked."""
-    lock(state, "user", user_id, disabled=True)
+    lock(state, "user", user_id, disabled=True, as_json=as_json)
 
 
 @user.command("enable")
 @click.argument("user_id")
 @state_option
-def user_enable(user_id: str, state: Path) -> None:
+@json_option
+def user_enable(user_id: str, state: Path, as_json: bool) -> None:
     """Unlock a person; what was revoked stays revoked."""
-    lock(state, "user", user_id, disabled=False)
+    lock(state, "user", user_id, disabled=False, as_json=as_json)
+
+
+rights_commands(user, "user", "a person")
+
+
+@user.command("set")
+@click.argument("user_id")
+@click.option("--admin/--no-admin", "is_admin", required=True, help="Whether they see /admin and revoke tokens there.")
+@state_option
+@json_option
+def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
+    """Make a person an administrator, or one no more. Their password and their logins stay."""
+    with opened(state) as admin, admin.store.transaction():
+        record = admin.store.user(user_id)
+        if record is None:
+            raise unknown("user", user_id)
+        scopes = without(record.scopes, dict.fromkeys(ADMIN_RIGHTS, ()))
+        after = replace(record, scopes={**scopes, **(ADMIN_RIGHTS if is_admin else {})})
+        what = "administrator" if is_admin else "no administrator"
+        outcome = admin.changes.user(after, admin.now_s, "user-changed", what)
+        show_change(admin, user_words(after), outcome, as_json=as_json)
 
 
 def check_user_id(user_id: str) -> None:

@@ -153,6 +153,16 @@ class Reference(Connected):
         self.assertEqual(watch._waiting[-1].code, L.CODE_UNAUTHORIZED)
         self.assertEqual(len(self.ekg.rs.sessions), 0)
 
+    def test_narrowed_within_the_recheck_time(self):
+        session = self.open()
+        watch = session.observe(get("/ekg"))
+        self.assertEqual(self.read(session).code, L.CODE_CONTENT)
+        self.fake.tokens[HANDLE] = active("read_result")
+        self.world.wait(RECHECK_MS // 1000)
+        self.assertEqual(self.read(session).code, L.CODE_FORBIDDEN)
+        self.assertEqual(watch._waiting[-1].code, L.CODE_UNAUTHORIZED)
+        self.assertEqual(len(self.ekg.rs.sessions), 1)
+
     def test_as_sequence_numbers_go_on_after_a_restart(self):
         self.open()
         first = self.world.flash["ekg"]

@@ -243,6 +243,7 @@ def test_a_client_from_its_secret_to_its_end(run):
     shown = tell(run("client", "show", "app", "--json"))
     assert shown == {
         "client_id": "app",
+        "title": "",
         "grants": ["authorization_code"],
         "allowed": {"ekg": ["read_ekg"]},
         "redirect_uris": ["https://app.example/cb"],
@@ -262,7 +263,7 @@ def test_a_client_from_its_secret_to_its_end(run):
     everything = "".join(run(*command).stdout for command in (["client", "list"], ["client", "show", "app"], ["audit"]))
     assert secret not in everything
     assert new not in everything
-    run("client", "remove", "app")
+    run("client", "remove", "app", "--yes")
     assert run("client", "list").stdout == "No clients yet.\n"
 
 
@@ -294,7 +295,7 @@ def test_a_user_from_the_password_to_the_end(run):
     everything = "".join(run(*command).stdout for command in (["user", "list"], ["user", "show", "doctor"], ["audit"]))
     assert password["password"] not in everything
     assert "$argon2" not in everything
-    run("user", "remove", "doctor")
+    run("user", "remove", "doctor", "--yes")
     assert "doctor" not in run("user", "list").stdout
 
 

@@ -22,7 +22,10 @@ def mode_of(path):
 
 def test_a_resource_server_from_its_export_to_its_end(tmp_path, state, run):
     added = tell(run(*RS, "--audience", "ekg_device_ABC", "--json"))
-    assert (added["audiences"], added["scopes"]) == (["ekg_device_ABC"], {"read_ekg": "GET/FETCH /ekg"})
+    assert (added["audiences"], added["scopes"]) == (
+        ["ekg_device_ABC"],
+        {"read_ekg": [{"path": "/ekg", "methods": ["GET", "FETCH"]}]},
+    )
     assert added["connected"] is True
     out = tmp_path / "ekg.prov"
     done = run("rs", "export", "ekg", "--out", out)
@@ -42,7 +45,7 @@ def test_a_resource_server_from_its_export_to_its_end(tmp_path, state, run):
     run("rs", "disable", "ekg")
     assert tell(run("rs", "show", "ekg", "--json"))["disabled"] is True
     run("rs", "enable", "ekg")
-    run("rs", "remove", "ekg")
+    run("rs", "remove", "ekg", "--yes")
     assert run("rs", "list").stdout == "No resource servers yet.\n"
 
 
@@ -70,7 +73,7 @@ def test_a_device_that_is_no_client_any_more_keeps_its_context_as_a_resource_ser
     run("rs", "export", "ekg", "--out", tmp_path / "both.prov")
     both = decode_provisioning((tmp_path / "both.prov").read_bytes())
     assert both.client_id == "meter"
-    run("client", "remove", "meter")
+    run("client", "remove", "meter", "--yes")
     with Store(state, serving=False) as store:
         kept = store.oscore_party(rs_id="ekg")
     assert kept.master_secret == both.as_context.master_secret
@@ -78,7 +81,7 @@ def test_a_device_that_is_no_client_any_more_keeps_its_context_as_a_resource_ser
     run("rs", "export", "ekg", "--out", tmp_path / "rs.prov")
     alone = decode_provisioning((tmp_path / "rs.prov").read_bytes())
     assert (alone.as_context is None, alone.as_peer is None, alone.client_id) == (False, False, None)
-    run("rs", "remove", "ekg")
+    run("rs", "remove", "ekg", "--yes")
     with Store(state, serving=False) as store:
         assert store.oscore_parties() == []
 

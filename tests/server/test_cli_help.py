@@ -5,9 +5,9 @@ import pytest
 from testkit.serve import holdfast
 
 GROUPS = {
-    "client": {"add", "disable", "enable", "list", "new-secret", "remove", "show"},
-    "rs": {"add", "disable", "enable", "export", "list", "remove", "show"},
-    "user": {"add", "disable", "enable", "list", "password", "remove", "show"},
+    "client": {"add", "allow", "deny", "disable", "enable", "list", "new-secret", "remove", "set", "show"},
+    "rs": {"add", "disable", "enable", "export", "list", "remove", "set", "show"},
+    "user": {"add", "allow", "deny", "disable", "enable", "list", "password", "remove", "set", "show"},
     "token": {"introspect", "list", "revoke"},
     "key": {"list", "rotate"},
 }

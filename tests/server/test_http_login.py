@@ -233,8 +233,7 @@ def test_a_login_ends_after_half_an_hour(web):
 
 
 def another_password(web):
-    user = web.story.store.user(DOCTOR)
-    web.story.registry.add_user(dataclasses.replace(user, password_hash=HASHER.hash("another one")), NOW_S)
+    web.story.registry.replace_password(DOCTOR, HASHER.hash("another one"), NOW_S)
 
 
 def a_removal(web):

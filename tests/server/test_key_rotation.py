@@ -58,14 +58,14 @@ def test_with_force_it_is_done_and_who_is_left_behind_is_named(run, export):
 
 def test_the_list_says_which_device_holds_which_key(run, export):
     run(*TUBE_RS)
-    assert all(key["held by"] == [] for key in keys_of(run).values())
+    assert all(key["held_by"] == [] for key in keys_of(run).values())
     held = export()
-    assert {kid for kid, key in keys_of(run).items() if key["held by"] == ["tube"]} == held
+    assert {kid for kid, key in keys_of(run).items() if key["held_by"] == ["tube"]} == held
     run("key", "rotate")
     again = export()
-    assert {kid for kid, key in keys_of(run).items() if key["held by"] == ["tube"]} == again > held
-    run("rs", "remove", "tube")
-    assert all(key["held by"] == [] for key in keys_of(run).values())
+    assert {kid for kid, key in keys_of(run).items() if key["held_by"] == ["tube"]} == again > held
+    run("rs", "remove", "tube", "--yes")
+    assert all(key["held_by"] == [] for key in keys_of(run).values())
 
 
 def test_devices_that_need_no_such_key_or_were_never_given_one_hold_nothing_up(run, export):

@@ -155,14 +155,25 @@ class Delegation(RuleBasedStateMachine):
             assert record.revoked_at is not None or parent.revoked_at is None
 
     @invariant()
-    def what_is_over_revoked_or_of_the_locked_is_inactive(self):
+    def a_token_is_worth_what_the_registry_allows_now(self):
         clients = {client.client_id: client for client in self.story.store.clients()}
+        offered = {rs.rs_id: set(rs.scope_map) for rs in self.story.store.resource_servers()}
+        records = {record.token_id: record for record in self.story.store.tokens(limit=10_000)}
+
+        def left(record):
+            if clients[record.client_id].disabled:
+                return set()
+            names = set(record.scope.split()) & offered[record.audience]
+            return names if record.parent_id is None else names & left(records[record.parent_id])
+
         for token, audience in self.issued:
             record = self.story.store.token(token)
             rs = Caller(rs_id=audience, authenticated=True)
             told = self.story.server.introspect({"token": token}, rs, self.now_s)
             live = record.revoked_at is None and self.now_s < record.expires_at
-            assert told["active"] == (live and not clients[record.client_id].disabled)
+            assert told["active"] == (live and bool(left(record)))
+            if told["active"]:
+                assert set(told["scope"].split()) == left(record)
 
 
 TestDelegation = Delegation.TestCase

@@ -9,7 +9,7 @@ from holdfast_core.errors import LocalError
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_server.caller import Caller
 from holdfast_server.keyring import Keyring, SigningKey
-from holdfast_server.registry import FORMAT_NESTED, Client, RegistryError, ResourceServer, User, secret_matches
+from holdfast_server.registry import FORMAT_NESTED, Client, RegistryError, ResourceServer, secret_matches
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as, change_rs
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}
@@ -149,7 +149,7 @@ def test_who_takes_the_name_of_a_removed_rs_is_told_nothing_of_its_tokens(story)
 
 def test_only_an_active_user_with_a_password_has_a_hash_to_check(story):
     assert story.store.password_hash_of(DOCTOR) is None
-    story.registry.add_user(User(DOCTOR, "$argon2id$x", {}), NOW_S)
+    story.registry.replace_password(DOCTOR, "$argon2id$x", NOW_S)
     assert story.store.password_hash_of(DOCTOR) == "$argon2id$x"
     story.registry.set_disabled(True, NOW_S, user_id=DOCTOR)
     assert story.store.password_hash_of(DOCTOR) is None

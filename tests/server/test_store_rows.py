@@ -196,8 +196,11 @@ def test_sender_sequence_reservations_never_go_back(story):
 
 def test_records_come_back_as_they_went_in(tmp_path):
     client = Client("c", (1, 2), {"a": ("x", "y")}, {"a": "x"}, ("http://x/",), (1, 2), (b"\1\2",), disabled=True)
-    client = replace(client, public=True, narrows=True, lenient=True, tells_token_type=False, secret_hash=b"h" * 32)
-    rs = ResourceServer("r", ("a", "b"), {"x": (("/x", 1),)}, "cwt-nested", (1,), 5, 6, False, True, b"k", True)
+    client = replace(
+        client, public=True, narrows=True, lenient=True, tells_token_type=False, title="C", secret_hash=b"h" * 32
+    )
+    rs = ResourceServer("r", ("a", "b"), {"x": (("/x", 1),)}, "cwt-nested", (1,), 5, 6, False, True)
+    rs = replace(rs, clock=True, title="R", scope_titles={"x": "X"}, public_key=b"k", disabled=True)
     with Store(tmp_path) as store:
         store.put_client(client, NOW_S)
         store.put_resource_server(rs, NOW_S)

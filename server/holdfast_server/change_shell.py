@@ -1,0 +1,114 @@
+"""What every command says that changes a record: the record now, its tokens, and which devices must be told.
+
+Never changes anything itself: changes.py does.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from holdfast_server.admin_shell import Admin, Problem, json_option, opened, show, state_option, unknown
+from holdfast_server.allow_shell import allowances, warn_of_strangers
+from holdfast_server.changes import Outcome, Scopes, with_more, without
+from holdfast_server.exports import NEXT_KEY
+from holdfast_server.records_shell import client_words, scope_words, told, user_words, when
+from holdfast_server.taking_shell import say_still_taken, still_taken
+
+
+def show_change(
+    admin: Admin, words: dict[str, Any], outcome: Outcome, devices: Iterable[str] = (), *, as_json: bool
+) -> None:
+    """Print a changed record and what its change means. devices: the resource servers that it may have touched."""
+    outdated = [row for row in (provision_words(admin, rs_id) for rs_id in devices) if row is not None]
+    taken = still_taken(outcome.revoked)
+    if as_json:
+        narrowed = [{"token": token.token_id, "scope": scope_words(token.scope)} for token in outcome.narrowed]
+        revoked = [token.token_id for token in outcome.revoked]
+        more = {"tokens_narrowed": narrowed, "tokens_revoked": revoked, "still_taken": taken}
+        click.echo(json.dumps({**words, **more, "provision_again": outdated}, indent=2))
+        return
+    show(words, as_json=False)
+    for verb, tokens in (("Narrowed", outcome.narrowed), ("Revoked", outcome.revoked)):
+        if tokens:
+            click.echo(f"{verb} {len(tokens)} {'token' if len(tokens) == 1 else 'tokens'} that allowed more.")
+    say_still_taken(taken)
+    for row in outdated:
+        click.echo(
+            f"{row['rs_id']} needs `holdfast device provision` again ({told(row['because'])}); until then it goes by "
+            f"what it was told at {row['exported']}."
+        )
+    if not outdated:
+        click.echo("No device needs to be provisioned again.")
+
+
+def provision_words(admin: Admin, rs_id: str) -> dict[str, Any] | None:
+    """Why a device must be provisioned again, or None: what it was told is so still, or it was never told anything."""
+    last = admin.store.export(rs_id)
+    because = [part for part in admin.exports.outdated(rs_id, admin.now_s) or [] if part != NEXT_KEY]
+    if last is None or not because:
+        return None
+    return {"rs_id": rs_id, "because": because, "exported": when(last.exported_at)}
+
+
+def rights_commands(group: click.Group, kind: str, who: str) -> None:
+    """Add `allow` and `deny` to a group. kind: client or user."""
+
+    @group.command("allow", help=f"Let {who} have more. It counts from the next request on.")
+    @click.argument(f"{kind}_id")
+    @click.argument("rights", metavar="AUDIENCE=SCOPE[,SCOPE]...", nargs=-1, required=True)
+    @state_option
+    @json_option
+    def allow(rights: tuple[str, ...], state: Path, as_json: bool, **party: str) -> None:
+        more = allowances(rights, "A right")
+        with opened(state) as admin, admin.store.transaction():
+            warn_of_strangers(admin, more)
+            _change_rights(
+                admin, kind, party[f"{kind}_id"], "allowed", more, lambda has: with_more(has, more), as_json=as_json
+            )
+
+    @group.command(
+        "deny",
+        help=f"Let {who} have less. A token that is asked about here says less from now on. A token is revoked when "
+        "nothing of it is left, or when a device checks it alone. AUDIENCE without scopes: all of them.",
+    )
+    @click.argument(f"{kind}_id")
+    @click.argument("rights", metavar="AUDIENCE[=SCOPE[,SCOPE]]...", nargs=-1, required=True)
+    @state_option
+    @json_option
+    def deny(rights: tuple[str, ...], state: Path, as_json: bool, **party: str) -> None:
+        less = allowances(tuple(text for text in rights if "=" in text), "A right")
+        less |= dict.fromkeys((text for text in rights if "=" not in text), ())
+        with opened(state) as admin, admin.store.transaction():
+            _change_rights(
+                admin, kind, party[f"{kind}_id"], "denied", less, lambda has: without(has, less), as_json=as_json
+            )
+
+
+def _change_rights(
+    admin: Admin,
+    kind: str,
+    party_id: str,
+    verb: str,
+    rights: Scopes,
+    changed: Callable[[Scopes], Scopes],
+    *,
+    as_json: bool,
+) -> None:
+    what = "; ".join(f"{audience}={','.join(names) or '*'}" for audience, names in rights.items())
+    if not what.isprintable():
+        raise Problem("A right has a character that cannot be printed.")
+    event = f"{kind}-{verb}"
+    client, user = admin.store.client(party_id), admin.store.user(party_id)
+    if kind == "client" and client is not None:
+        after = replace(client, scopes=changed(client.scopes))
+        outcome, words = admin.changes.client(after, admin.now_s, event, what), client_words(after)
+    elif kind == "user" and user is not None:
+        person = replace(user, scopes=changed(user.scopes))
+        outcome, words = admin.changes.user(person, admin.now_s, event, what), user_words(person)
+    else:
+        raise unknown(kind, party_id)
+    show_change(admin, words, outcome, as_json=as_json)

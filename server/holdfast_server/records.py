@@ -1,0 +1,205 @@
+"""The records of the registry: clients, resource servers, people, OSCORE parties, and what each of them must be.
+
+Frozen values and the checks of their members.  Never reads or writes a store: registry.py and changes.py do.
+RFC 9200 section 4 (registration).
+"""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from holdfast_core import cbor
+from holdfast_core import labels as L
+from holdfast_core.cose_key import decode_cose_key
+from holdfast_core.errors import LocalError, Malformed
+from holdfast_core.names import GRANT_NAMES
+from holdfast_core.scope import ScopeMap
+from holdfast_core.secret import Secret
+from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC
+from holdfast_server.caller import Caller
+
+FORMAT_REFERENCE = "reference"
+FORMAT_ENCRYPTED = "cwt-encrypted"
+FORMAT_NESTED = "cwt-nested"
+FORMAT_SIGNED = "cwt-signed"
+FORMAT_MAC = "cwt-mac"
+FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_SIGNED, FORMAT_MAC)
+READABLE_FORMATS = (FORMAT_SIGNED, FORMAT_MAC)
+"""Anybody on the way can read what is in them, so they carry a client's public key and never a secret one."""
+SIGNED_FORMATS = (FORMAT_NESTED, FORMAT_SIGNED)
+SHARED_FORMATS = (FORMAT_NESTED, FORMAT_ENCRYPTED, FORMAT_MAC)
+"""Those that need a key which the RS shares with the server."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+# The AS's own Sender ID in every context; each party has its own Master Secret, so keys differ (RFC 8613 section 3.3).
+AS_SENDER_ID = b"AS"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client.  scopes: what it may ever get, by audience; default_scopes: what it gets when it names none.
+
+    public_keys: encoded COSE_Keys that were proven to be the client's at registration (RFC 9201 section 3.1).
+    public: it has no secret and redeems codes by PKCE alone (RFC 6749 section 2.1).  narrows: a scope that is allowed
+    in part is issued in part (RFC 6749 section 3.3), not refused.  lenient: its CoAP requests may lack Content-Format.
+    tells_token_type: its answers over HTTPS name PoP, which some OAuth libraries refuse.
+    """
+
+    client_id: str
+    grant_types: tuple[int, ...]
+    scopes: dict[str, tuple[str, ...]]
+    default_scopes: dict[str, str] = field(default_factory=dict)
+    redirect_uris: tuple[str, ...] = ()
+    profiles: tuple[int, ...] = (L.PROFILE_COAP_OSCORE,)
+    public_keys: tuple[bytes, ...] = ()
+    public: bool = False
+    narrows: bool = False
+    lenient: bool = False
+    tells_token_type: bool = True
+    title: str = ""  # what people call it
+    secret_hash: bytes | None = field(default=None, repr=False)
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceServer:
+    """A registered RS.  scope_map: scope name -> [(path, method mask)] (RFC 9237); audiences: names it answers to.
+
+    exi_lifetime_s: 0, or the lifetime counted from first reception, for an RS without a clock (RFC 9200 5.10.3).
+    clock: it knows what time it is.  title, scope_titles: what people call it and its scopes.
+    public_key: encoded COSE_Key for rs_cnf, with public-key profiles only (RFC 9201 section 3.2).
+    """
+
+    rs_id: str
+    audiences: tuple[str, ...]
+    scope_map: dict[str, tuple[tuple[str, int], ...]]
+    token_format: str = FORMAT_REFERENCE
+    profiles: tuple[int, ...] = (L.PROFILE_COAP_OSCORE,)
+    token_lifetime_s: int = 3600
+    exi_lifetime_s: int = 0
+    connected: bool = True
+    freshness: bool = False  # it takes only tokens with a cnonce of its own (RFC 9200 section 5.3.1)
+    clock: bool = False
+    title: str = ""
+    scope_titles: dict[str, str] = field(default_factory=dict)
+    public_key: bytes | None = None
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A resource owner who can log in.  scopes: what they may approve, by audience.  password_hash: argon2id string."""
+
+    user_id: str
+    password_hash: str = field(default="", repr=False)
+    scopes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OscoreParty:
+    """The OSCORE context between the AS and one party.  recipient_id: the party's Sender ID, which it sends as kid.
+
+    rederives: the party makes a new context at each start that does not go on with an earlier one (RFC 8613 appendix
+    B.2); what it was provisioned with is none by itself.  id_context: of the context in force, None without.
+    """
+
+    recipient_id: bytes
+    master_secret: Secret
+    master_salt: bytes
+    client_id: str | None = None
+    rs_id: str | None = None
+    sender_id: bytes = AS_SENDER_ID
+    sequence_reserved: int = 0  # no Partial IV below this may be used again by the AS
+    window: tuple[int, int] | None = (-1, 0)  # the replay window, as ReplayWindow.export(); None: not known
+    rederives: bool = True
+    id_context: bytes | None = None
+
+    def caller(self) -> Caller:
+        """Return who speaks when this context opens a request."""
+        return Caller(self.client_id, self.rs_id, authenticated=True)
+
+
+class RegistryError(LocalError):
+    """A record that cannot be; the detail is for the operator."""
+
+    reason = "registry"
+
+
+def shared_role(rs: ResourceServer) -> str:
+    """Return the role of the keys that this RS shares with the server."""
+    return ROLE_MAC if rs.token_format == FORMAT_MAC else ROLE_ENCRYPT
+
+
+def check_client(client: Client) -> None:
+    """Raise RegistryError when a client's record cannot be."""
+    if not client.client_id:
+        raise RegistryError("client_id is empty")
+    _check_printable("client_id", client.client_id)
+    if not set(client.grant_types) <= set(GRANT_NAMES):
+        raise RegistryError("grant type is unknown")
+    _check_printable("title", client.title)
+    _check_printable("scope", *(name for names in client.scopes.values() for name in names), *client.scopes)
+    _check_printable("redirect_uri", *client.redirect_uris)
+    for uri in client.redirect_uris:
+        _check_redirect_uri(uri)
+    if client.public and (client.grant_types != (L.GRANT_AUTHORIZATION_CODE,) or client.secret_hash is not None):
+        raise RegistryError("a public client has no secret and may only redeem codes: authorization_code")
+    for encoded in client.public_keys:
+        _check_public_key(encoded)
+
+
+def check_resource_server(rs: ResourceServer) -> None:
+    """Raise RegistryError when an RS's record cannot be."""
+    if not rs.rs_id or not rs.audiences or not all(rs.audiences):
+        raise RegistryError("rs_id or audiences are empty")
+    _check_printable("rs_id", rs.rs_id)
+    _check_printable("audience", *rs.audiences)
+    _check_printable("title", rs.title, *rs.scope_titles.values())
+    if not set(rs.scope_titles) <= set(rs.scope_map):
+        raise RegistryError("a title is for a scope that is not there")
+    if rs.token_format not in FORMATS:
+        raise RegistryError("token format is unknown")
+    if not rs.token_lifetime_s > 0 or rs.exi_lifetime_s < 0:
+        raise RegistryError("lifetimes must be positive")
+    if rs.token_format == FORMAT_REFERENCE and not rs.connected:
+        raise RegistryError("a resource server takes reference tokens only when it is connected")
+    if rs.exi_lifetime_s and rs.token_format == FORMAT_REFERENCE:
+        raise RegistryError("exi is for self-contained tokens only (RFC 9200 section 5.10.3)")
+    if rs.token_format in READABLE_FORMATS and L.PROFILE_COAP_OSCORE in rs.profiles:
+        raise RegistryError(
+            f"{rs.token_format} can be read by anybody on its way, so it never carries the secret key of coap_oscore: "
+            "say --profile coap_dtls, whose tokens carry the client's public key (client add --public-key)"
+        )
+    try:
+        ScopeMap({name: list(allowed) for name, allowed in rs.scope_map.items()})
+    except LocalError:
+        raise RegistryError("scope map has a bad name, path or method mask") from None
+    if rs.public_key is not None:
+        _check_public_key(rs.public_key)
+
+
+def _check_printable(what: str, *names: str) -> None:
+    """Refuse what a terminal, a log or a list could take for something else."""
+    if not all(name.isprintable() for name in names):
+        raise RegistryError(f"{what} has a character that cannot be printed")
+
+
+def _check_redirect_uri(uri: str) -> None:
+    """RFC 9700 section 2.6: a code never travels in the clear; RFC 8252 section 7.1: an app's scheme is a domain."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise RegistryError("redirect_uri is not a URI") from None
+    if not parts.scheme or "#" in uri or not (parts.netloc or parts.path):
+        raise RegistryError("redirect_uri is not an absolute URI without a fragment")
+    web = parts.netloc and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    if not web and "." not in parts.scheme:
+        raise RegistryError("redirect_uri is neither https, nor http on loopback, nor of a scheme like com.example.app")
+
+
+def _check_public_key(encoded: bytes) -> None:
+    try:
+        decode_cose_key(cbor.decode(encoded)).es256()
+    except Malformed:
+        raise RegistryError("public key is not a COSE_Key on P-256") from None
