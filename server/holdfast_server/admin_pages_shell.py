@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from holdfast_server.administrator import is_admin
@@ -57,7 +57,7 @@ class AdminPages:
             post = await self._door.opened(request, "login")
         except BadPost as bad:
             return self._bad(bad)
-        answer = RedirectResponse(PATH, 303)
+        answer = self._door.on_to(PATH)
         try:
             await self._door.let_in(post, request, answer)
         except NotNow as refusal:
@@ -70,7 +70,7 @@ class AdminPages:
             post = await self._door.opened(request, "logout")
         except BadPost as bad:
             return self._bad(bad)
-        answer = RedirectResponse(PATH, 303)
+        answer = self._door.on_to(PATH)
         self._door.log_out(post.session, answer)
         return answer
 
@@ -83,7 +83,7 @@ class AdminPages:
         if not self._is_admin(post.session):
             return self._not_admin(post.session)
         self._withdraw(post)
-        return RedirectResponse(PATH, 303)
+        return self._door.on_to(PATH)
 
     def _withdraw(self, post: Post) -> None:
         # The form token covers `about`, so this is a number that the page itself wrote.

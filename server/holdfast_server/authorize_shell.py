@@ -64,7 +64,7 @@ class AuthorizePages:
             post, wanted = await self._opened(request, "login")
         except _Answered as done:
             return done.answer
-        answer = RedirectResponse("/authorize?" + post.about, 303)
+        answer = self._door.on_to("/authorize?" + post.about)
         try:
             await self._door.let_in(post, request, answer)
         except NotNow as refusal:
@@ -88,7 +88,7 @@ class AuthorizePages:
             post = await self._post(request, "logout")
         except _Answered as done:
             return done.answer
-        answer = RedirectResponse("/authorize?" + post.about, 303)
+        answer = self._door.on_to("/authorize?" + post.about)
         self._door.log_out(post.session, answer)
         return answer
 

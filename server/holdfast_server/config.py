@@ -6,6 +6,7 @@ Holds no secret: those are in the database, 0600, in the same directory.
 """
 
 import json
+import re
 import ssl
 import tomllib
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def render(issuer: str, http: str, coap: str, certificate: str = "", key: str = 
     tls = f"certificate = {_quoted(certificate)}\nkey = {_quoted(key)}" if certificate or key else _NO_TLS
     return f"""# Holdfast authorization server. `holdfast server check` tells what is wrong with this file.
 
-# The name of this server in tokens (iss) and in its pages: the URL that browsers use.
+# The name of this server in tokens (iss) and in its pages: the URL that browsers use. It may have a path, such as
+# https://as.example/ward7, which a proxy before this server must leave as it is.
 issuer = {_quoted(issuer)}
 
 # What the login page calls it.
@@ -166,6 +168,7 @@ bind = {_quoted(coap)}
 
 
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}@')  # RFC 3986 section 2, and no user names
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 _NO_TLS = """# certificate = "tls.crt"
 # key = "tls.key\""""
 
@@ -198,8 +201,8 @@ def _check_issuer(issuer: str) -> None:
         )
     if parts.hostname in ("0.0.0.0", "::"):  # noqa: S104 - refused, not bound
         raise ConfigError("issuer must name the server as browsers reach it: 0.0.0.0 is every address, and [::] too.")
-    if parts.query or parts.fragment or parts.path not in ("", "/"):
-        raise ConfigError("issuer must be a URL without path, query and fragment.")
+    if "?" in issuer or "#" in issuer or not _PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
+        raise ConfigError("issuer must be a URL without query and fragment; its path may be like /ward7.")
 
 
 def _check_tls(http: Bind, certificate: str, key: str) -> None:

@@ -47,6 +47,8 @@ SECURITY_HEADERS = (
 DEFAULT_CSP = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 NOT_KEPT = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))  # RFC 6749 section 5.1 asks for both
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+"""RFC 8414 section 3.1: the path of an issuer comes after it."""
 BODY_TIMEOUT_S = 10
 """From the first look at a request to the last octet of its form; a form is one or two packets."""
 
@@ -75,7 +77,8 @@ def build_app(
     Cookies are Secure and HSTS is sent exactly when the issuer is an https URI.
     """
     secure = authz_server.settings.issuer.startswith("https://")
-    pages = Pages(authz_server.settings.issuer, server_name)
+    root = authz_server.settings.root
+    pages = Pages(authz_server.settings.issuer, server_name, root)
     door = Door(
         authenticator,
         sessions,
@@ -87,11 +90,8 @@ def build_app(
         secure=secure,
         proxies=proxies,
     )
-    parts = (
-        AuthorizePages(authz_server, door, clock),
-        AdminPages(authz_server, door, clock),
-        OAuthEndpoints(authz_server, clock),
-    )
+    oauth = OAuthEndpoints(authz_server, clock)
+    parts = (AuthorizePages(authz_server, door, clock), AdminPages(authz_server, door, clock), oauth)
     style = resources.files("holdfast_server").joinpath("static/style.css").read_bytes()
 
     async def stylesheet(_request: Request) -> Response:
@@ -106,8 +106,13 @@ def build_app(
 
     app = Starlette(
         routes=[
-            *(route for part in parts for route in part.routes()),
-            Route("/static/style.css", stylesheet),
+            *(
+                Route(root + route.path, route.endpoint, methods=route.methods)
+                for part in parts
+                for route in part.routes()
+            ),
+            Route(WELL_KNOWN + root, oauth.metadata, methods=["GET"]),
+            Route(root + "/static/style.css", stylesheet),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

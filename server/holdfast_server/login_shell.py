@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from holdfast_server.authenticator import Authenticator, LoginRefused
 from holdfast_server.browser_session import KNOWN_LIFETIME_S, LOGIN_LIFETIME_S, BrowserSession, BrowserSessions
@@ -84,7 +84,8 @@ class Door:
         self._doubt = doubt
         self._secure = secure
         self._proxies = proxies
-        self._cookie_name = "__Host-holdfast" if secure else "holdfast"
+        # Servers that share a host, each under its path, have a cookie each.
+        self._cookie_name = ("__Host-holdfast" if secure else "holdfast") + pages.root.replace("/", "-")
         self._known_name = self._cookie_name + "-known"
         self._limits = LoginLimits()
         self._hashing = Hashing()
@@ -180,6 +181,10 @@ class Door:
         """End a session here, and let the browser forget it."""
         self._sessions.end(session)
         answer.delete_cookie(self._cookie_name, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+    def on_to(self, path: str) -> Response:
+        """Send the browser to another page here."""
+        return RedirectResponse(self.pages.root + path, 303)
 
     def page(self, html: str, status: int, redirects_to: str = "") -> Response:
         """An HTML answer with its content security policy; redirects_to: where a form may end besides here."""

@@ -61,7 +61,6 @@ class OAuthEndpoints:
             Route("/token", self.token, methods=["POST"]),
             Route("/introspect", self.introspect, methods=["POST"]),
             Route("/revoke", self.revoke, methods=["POST"]),
-            Route("/.well-known/oauth-authorization-server", self.metadata, methods=["GET"]),
             Route("/jwks.json", self.jwks, methods=["GET"]),
         ]
 

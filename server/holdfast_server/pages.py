@@ -39,9 +39,10 @@ class ScopeChoice:
 
 
 class Pages:
-    """Renders the pages of one authorization server."""
+    """Renders the pages of one authorization server; root: the path that they stand under, "" or "/ward7"."""
 
     def __init__(self, issuer: str, server_name: str, root: str = "") -> None:
+        self.root = root
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("holdfast_server"), autoescape=True, undefined=jinja2.StrictUndefined
         )

@@ -4,6 +4,7 @@ Never holds a secret.  Lifetimes of tokens are per resource server, in its regis
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 # 2026-01-01: before this program was written.  A clock below it was never set (a gateway that boots without NTP).
 BUILD_FLOOR_S = 1_767_225_600
@@ -13,7 +14,7 @@ CEILING_S = BUILD_FLOOR_S + 30 * 365 * 86400
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """issuer: the iss of tokens, an absolute URI.  as_uri: where clients find /token, for devices to hint at."""
+    """issuer: the iss of tokens, an absolute URI, maybe with a path.  as_uri: where clients find /token, for hints."""
 
     issuer: str
     as_uri: str = ""
@@ -23,3 +24,8 @@ class Settings:
     clock_floor_s: int = BUILD_FLOOR_S
     clock_ceiling_s: int = CEILING_S
     key_overlap_s: int = 30 * 86400  # how long a retired signing key is still given to devices
+
+    @property
+    def root(self) -> str:
+        """The path that everything over HTTPS stands under: "" or "/ward7"."""
+        return urlsplit(self.issuer).path.rstrip("/")

@@ -82,7 +82,7 @@ def test_init_again_changes_nothing(state, run):
     ("argv", "says"),
     [
         (["--issuer", "http://as.example"], "must be an https URL"),
-        (["--issuer", "https://as.example/path"], "without path"),
+        (["--issuer", "https://as.example/path?x"], "without query"),
         (["--issuer", 'https://as.example"'], "a character"),
         (["--issuer", "https://as.example@evil.example"], "a character"),
         (["--issuer", "https://[as"], "issuer is not a URL"),
