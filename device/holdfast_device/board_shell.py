@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 DIRECTORY = "/holdfast"
 PROVISIONING_NAME = "provisioning"
+OLD = ".old"  # behind it, while another one takes its place on a file system that cannot rename over a file
 # Before a reset for want of memory: each start writes to the flash, and 3 million in a year do not wear it out.
 RESET_PAUSE_S = 10
 # With less heap than that left, garbage goes after each answer: what lives long then lies together, and not in between.
@@ -124,13 +125,20 @@ def read_provisioning(path: str) -> "Provisioning":
     from holdfast_core.provisioning import decode_provisioning
 
     try:
-        with open(path, "rb") as file:
-            record = file.read()
+        try:
+            record = _read(path)
+        except OSError:
+            record = _read(path + OLD)
         return decode_provisioning(record)
     except errors.MalformedProvisioning as error:
         raise CannotRun(path + " is no provisioning file (" + str(error) + ")")
     except OSError:
         raise CannotRun(path + " cannot be read: provision the device")
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _lost() -> None:

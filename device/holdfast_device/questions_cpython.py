@@ -13,6 +13,7 @@ PACKAGES = ("holdfast_core", "holdfast_device")
 MAIN = "/main.py"
 NATIVE = LIB + "/hf_native.mpy"
 NEW = PROVISIONING + ".new"
+OLD = PROVISIONING + ".old"  # board_shell.OLD
 
 
 class Question:
@@ -107,10 +108,12 @@ except (ImportError, MemoryError, ValueError) as e:
     told["problem"] = str(e)
 """
 
+FILES = tuple(path[len(DIRECTORY) + 1 :] for path in (PROVISIONING, OLD))  # of which the board reads what is there
 _PROVISIONED = f"""
 told["provisioned"] = told["boots"] = None
 try:
-    os.stat("{PROVISIONING}")
+    if not [name for name in os.listdir("{DIRECTORY}") if name in {FILES!r}]:
+        raise OSError
     told["provisioned"] = {{}}
     from holdfast_device.board_shell import name_of, read_provisioning
     p = read_provisioning("{PROVISIONING}")
@@ -168,19 +171,26 @@ for name in names("{LIB}"):
 
 PROVISIONING_HASH = Question(
     f"""{_HASH}
-told = {{"old": sha256("{PROVISIONING}"), "new": sha256("{NEW}")}}
+told = {{"old": sha256("{PROVISIONING}") or sha256("{OLD}"), "new": sha256("{NEW}")}}
 {_ANSWER}""",
     {"old": _TEXT, "new": _TEXT},
 )
 
-# littlefs renames over what is there, FAT does not.
+# littlefs renames over what is there at once. On FAT MicroPython removes it first, so the old one gets another name
+# until the new one has its own; the board reads the old one while there is no other.
 COMMIT = Question(
     f"""{_HASH}
-try:
-    os.rename("{NEW}", "{PROVISIONING}")
-except OSError:
-    os.remove("{PROVISIONING}")
-    os.rename("{NEW}", "{PROVISIONING}")
+def remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass
+os.stat("{NEW}")
+if sha256("{PROVISIONING}"):
+    remove("{OLD}")
+    os.rename("{PROVISIONING}", "{OLD}")
+os.rename("{NEW}", "{PROVISIONING}")
+remove("{OLD}")
 if hasattr(os, "sync"):
     os.sync()
 told = {{"old": sha256("{PROVISIONING}"), "new": sha256("{NEW}")}}
@@ -235,7 +245,7 @@ told = {{"sha256": sha256({path!r})}}
 AUDIT = Question(
     f"""{_HASH}{_IDENTITY}{_HOLDFAST}
 told["sources"] = [n for p in {PACKAGES!r} for n in names("{LIB}/" + p) if n.endswith(".py")]
-told["copies"] = [n for n in names("/") + names("{DIRECTORY}") if n.endswith(".prov") or n.endswith(".new")]
+told["copies"] = [n for n in names("/") + names("{DIRECTORY}") if n[-5:] == ".prov" or n[-4:] in (".new", ".old")]
 told["webrepl"] = "webrepl_cfg.py" in names("/")
 told["entropy"] = "absent"
 told["state"] = "unreadable"

@@ -139,7 +139,7 @@ def test_audit_tells_the_wear_without_a_board():
     quiet = told(run("audit", "--json"))
     busy = told(run("audit", "--exi-share", 1, "--blocks", 64, "--json"))
     assert quiet["checks"] == busy["checks"] == []
-    assert quiet["wear"]["saves_per_year"] == 35 * 365
+    assert quiet["wear"]["saves_per_year"] == 45 * 365
     assert 1 < busy["wear"]["years"] < quiet["wear"]["years"]
     text = run("audit").output
     assert "cannot   Whoever reaches USB" in text

@@ -73,7 +73,7 @@ def test_nvs_is_counted_in_entries():
 
 def test_causes_add_up():
     quiet = saves_per_day()
-    assert quiet == {"boot": 1, "token": 10, "floor": 24, "exi charge": 0, "sequence chunk": 0}
+    assert quiet == {"boot": 1, "token": 20, "floor": 24, "exi charge": 0, "sequence chunk": 0}
     busy = saves_per_day(2, 3, 0.5, 640)
     assert (busy["exi charge"], busy["sequence chunk"]) == (720, 10)
     assert saves_per_day(exi_share=1, sleep_period_s=60)["exi charge"] == 1440

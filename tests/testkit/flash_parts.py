@@ -93,6 +93,32 @@ class RawFlash(_Powered):
         return 0
 
 
+class Disk(_Powered):
+    """A block device for a file system: a step is a sector of 512 bytes, which is written whole or not at all."""
+
+    def __init__(self, cells=None):
+        _Powered.__init__(self)
+        self.cells = bytearray(b"\xff" * (128 * 512)) if cells is None else bytearray(cells)
+
+    def readblocks(self, block, buf, offset=0):
+        at = block * 512 + offset
+        buf[:] = self.cells[at : at + len(buf)]
+
+    def writeblocks(self, block, buf, offset=0):
+        for start in range(0, len(buf), 512):
+            if self._step():
+                self.dead = True
+                raise PowerCut
+            piece = buf[start : start + 512]
+            at = block * 512 + offset + start
+            self.cells[at : at + len(piece)] = piece
+
+    def ioctl(self, op, arg):
+        if op == 6 and not self.dead:  # littlefs erases before it writes
+            self.cells[arg * 512 : arg * 512 + 512] = b"\xff" * 512
+        return {4: len(self.cells) // 512, 5: 512}.get(op, 0)
+
+
 class NvsFake(_Powered):
     """esp32.NVS: a value that was set and not committed is there or not after a cut; keys of 15 characters at most."""
 

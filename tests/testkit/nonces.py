@@ -1,9 +1,11 @@
-"""Every key and nonce that OSCORE of this process seals with: a pair belongs to one plaintext and one AAD for ever.
+"""Every key and nonce that OSCORE of this process seals with: a pair belongs to one ciphertext for ever.
 
-with Nonces() as nonces: ...        # RepeatedNonce where a pair comes again for something else
+    with Nonces() as nonces: ...        # RepeatedNonce where a pair comes again for something else
+
+A key is told by what is derived beside it from the same secret, salt and ID Context: its Common IV, and its Sender ID.
 """
 
-from holdfast_core import oscore
+from holdfast_core.oscore import SecurityContext
 
 
 class RepeatedNonce(AssertionError):
@@ -11,33 +13,24 @@ class RepeatedNonce(AssertionError):
 
 
 class Nonces:
-    """pairs: {(key, nonce): (plaintext, aad)} of all contexts made while it is entered."""
+    """pairs: {(key, nonce): ciphertext} of all that was sealed while it is entered."""
 
     def __init__(self):
         self.pairs = {}
-        self._real = None
+        self._seal = None
 
     def __enter__(self):
-        pairs, real = self.pairs, oscore.Aead
+        pairs, real = self.pairs, SecurityContext._seal
 
-        class Watched:
-            """An Aead that tells what it seals."""
+        def seal(context, message, inner, nonce, aad):
+            sealed = real(context, message, inner, nonce, aad)
+            pair = ((context.sender_id, context._sender_nonce), bytes(nonce))
+            if pairs.setdefault(pair, bytes(sealed)) != sealed:
+                raise RepeatedNonce(repr(pair))
+            return sealed
 
-            def __init__(self, alg, key):
-                self.key = bytes(key)
-                self.aead = real(alg, key)
-
-            def seal(self, nonce, aad, plaintext):
-                pair, content = (self.key, bytes(nonce)), (bytes(plaintext), bytes(aad))
-                if pairs.setdefault(pair, content) != content:
-                    raise RepeatedNonce(repr(pair))
-                return self.aead.seal(nonce, aad, plaintext)
-
-            def open(self, nonce, aad, sealed):
-                return self.aead.open(nonce, aad, sealed)
-
-        self._real, oscore.Aead = real, Watched
+        self._seal, SecurityContext._seal = real, seal
         return self
 
     def __exit__(self, *_error):
-        oscore.Aead = self._real
+        SecurityContext._seal = self._seal
