@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits_cpython import SERVER_LIMITS
@@ -64,13 +65,14 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     faults: list[Exception] = []
     web = _web_server(authz_server, admin, clock.now_s, readiness)
     _stop_on_signals(web)
+    asyncio.get_running_loop().set_exception_handler(_say_what_escaped)
 
     def on_fault(fault: Exception) -> None:
         faults.append(fault)
         log_bug(fault, "fault")
         web.stop()
 
-    contexts = PartyContexts(store, secrets.token_bytes, _wall_s)
+    contexts = PartyContexts(store, secrets.token_bytes, clock.now_s)
     stack = CoapStack(
         secrets.token_bytes,
         contexts,
@@ -136,6 +138,11 @@ def _web_server(
         on_unavailable=readiness.failed,
     )
     return make_web_server(app, admin.config)
+
+
+def _say_what_escaped(_loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+    """One line for what asyncio would write a traceback for."""
+    log_bug(what.get("exception") or RuntimeError(), "escaped")
 
 
 def _stop_on_signals(web: WebServer) -> None:

@@ -1,20 +1,25 @@
 """The web server under the HTTPS application: its socket, its bounds, and a stop that waits for who is being served.
 
 uvicorn does the work. What it lacks is here: bounds on how long a connection may take to
-greet, to say what it wants, to read the answer and to part; and signals that are left to serve_shell.py.
+greet, to say what it wants, to read the answer and to part; and signals that are left to serve_shell.py. Which
+connections may be at all is accept_shell.py's.
 """
 
 import asyncio
 import contextlib
+import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from holdfast_server.accept_shell import Acceptor
 from holdfast_server.admin_shell import Problem
 from holdfast_server.config import Bind, Config
+from holdfast_server.connection_limits import Connections, most_connections
 
 HEADER_TIMEOUT_S = 5
 """From connecting, or from the last answer, to a whole header."""
@@ -24,7 +29,6 @@ PARTING_TIMEOUT_S = 1
 READING_TIMEOUT_S = 10
 """For what is left of an answer when the kernel takes no more of it; answers are a few kB."""
 DRAIN_TIMEOUT_S = 5
-MAX_CONNECTIONS = 512
 MAX_HEADER_LEN = 16 * 1024
 BACKLOG = 128
 
@@ -35,6 +39,8 @@ class PromptProtocol(H11Protocol):
     uvicorn waits for ever once somebody has begun to ask, or has stopped reading.
     """
 
+    left: Callable[[], None]
+    spoke: Callable[[], None]
     _patience: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
@@ -49,6 +55,7 @@ class PromptProtocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._forget_patience()
+            self.spoke()
         elif self._patience is None:
             self._be_patient()
 
@@ -67,6 +74,7 @@ class PromptProtocol(H11Protocol):
         self._forget_patience()
         self._forget_unread()
         super().connection_lost(exc)
+        self.left()
 
     def _be_patient(self) -> None:
         self._patience = self.loop.call_later(HEADER_TIMEOUT_S, self.transport.close)
@@ -83,27 +91,27 @@ class PromptProtocol(H11Protocol):
 
 
 class WebServer(uvicorn.Server):
-    """uvicorn with bounds on TLS; without its signal handlers, which end the process before everything is closed."""
+    """uvicorn with bounds on connections; without its signal handlers, which end the process before all is closed."""
+
+    def __init__(self, config: uvicorn.Config, proxies: frozenset[str]) -> None:
+        super().__init__(config)
+        self._proxies = proxies
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve on these sockets; uvicorn's own passes no bounds on."""
-        config, tls = self.config, self.config.ssl
+        """Serve on these sockets; uvicorn's own takes in whatever comes."""
 
-        def connected() -> PromptProtocol:
-            return PromptProtocol(config, self.server_state, self.lifespan.state)
+        def protocol(left: Callable[[], None], spoke: Callable[[], None]) -> PromptProtocol:
+            made = PromptProtocol(self.config, self.server_state, self.lifespan.state)
+            made.left, made.spoke = left, spoke
+            return made
 
-        loop = asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(
-                connected,
-                sock=bound,
-                ssl=tls,
-                backlog=BACKLOG,
-                ssl_handshake_timeout=GREETING_TIMEOUT_S if tls else None,
-                ssl_shutdown_timeout=PARTING_TIMEOUT_S if tls else None,
-            )
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        connections: Connections[Any] = Connections(most_connections(files), self._proxies)
+        acceptors: list[Any] = [
+            Acceptor(bound, self.config.ssl, connections, protocol, GREETING_TIMEOUT_S, PARTING_TIMEOUT_S)
             for bound in sockets or ()
         ]
+        self.servers = acceptors
         self.started = True
 
     @contextlib.contextmanager
@@ -130,11 +138,11 @@ def make_web_server(app: ASGIApp, config: Config) -> WebServer:
             proxy_headers=False,
             timeout_keep_alive=HEADER_TIMEOUT_S,
             timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
-            limit_concurrency=MAX_CONNECTIONS,
             h11_max_incomplete_event_size=MAX_HEADER_LEN,
             ssl_certfile=config.certificate,
             ssl_keyfile=config.key,
-        )
+        ),
+        config.proxies,
     )
 
 
