@@ -13,6 +13,9 @@ from holdfast_server.store_registry import RegistryRows
 WHOLE_CHECK_LEN = 64 << 20
 """Up to so many bytes every index is read too, in about a second; beyond, a start leaves that to `check`."""
 
+NO_TEXT = "a text in it is no text"
+"""For UnicodeDecodeError, as which an error of SQLite comes that quotes a damaged name."""
+
 Schema = dict[tuple[str, str], str]
 
 
@@ -28,6 +31,8 @@ class DamageRows(RegistryRows, KeyRows):
             return self._broken_pages(whole) or self._broken_schema() or self._broken_references() or self._unreadable()
         except sqlite3.DatabaseError as error:
             return str(error)
+        except UnicodeDecodeError:
+            return NO_TEXT
 
     def _broken_pages(self, whole: bool) -> str | None:
         length = self._number("page_count") * self._number("page_size")

@@ -18,7 +18,7 @@ from typing import Any
 
 from holdfast_server.errors import DatabaseDamaged, MigrationChanged, StoreLocked
 from holdfast_server.store_clock import ClockRows
-from holdfast_server.store_damage import DamageRows, Schema, schema_of
+from holdfast_server.store_damage import NO_TEXT, DamageRows, Schema, schema_of
 from holdfast_server.store_exports import ExportRows
 from holdfast_server.store_home import HomeRows
 
@@ -41,7 +41,7 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows):
     serving: only one server at a time, since OSCORE contexts live in its memory; an operator's command that changes a
     row beside a running server says False.  create: make what is not there.
     Raises StoreLocked when another server has it open, MigrationChanged when the schema is not the one shipped,
-    DatabaseDamaged when a database was to be there and is not.
+    DatabaseDamaged when a database was to be there and is not, or cannot be read.
     """
 
     def __init__(self, path: Path | str, now_s: int = 0, serving: bool = True, create: bool = True) -> None:
@@ -54,6 +54,9 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows):
         try:
             self._connection = _connect(self.path / DATABASE_NAME)
             self._migrate(now_s, create)
+        except UnicodeDecodeError:
+            self._unlock()
+            raise DatabaseDamaged(NO_TEXT) from None
         except BaseException:
             self._unlock()
             raise
