@@ -12,6 +12,7 @@ import click
 from holdfast_core import labels as L
 from holdfast_server.admin_shell import Problem, json_option, opened, state_option, unknown
 from holdfast_server.change_shell import show_change
+from holdfast_server.public_key_shell import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.records_shell import client_words
 from holdfast_server.registry import Client
 
@@ -43,6 +44,7 @@ GRANT_WORDS = {
     is_flag=True,
     help="Forget its secret for HTTPS. See `client add --help`.",
 )
+@client_keys_option
 @click.option("--narrow-scope/--whole-scope", "narrows", default=None, help="See `client add --help`.")
 @click.option("--lenient/--strict", "lenient", default=None, help="See `client add --help`.")
 @click.option("--token-type/--no-token-type", "token_type", default=None, help="See `client add --help`.")
@@ -54,6 +56,7 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
     redirect_uris: tuple[str, ...],
     title: str | None,
     no_secret: bool,
+    public_keys: tuple[Path, ...],
     narrows: bool | None,
     lenient: bool | None,
     token_type: bool | None,
@@ -72,6 +75,8 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
             "grant_types": tuple(GRANT_WORDS[grant] for grant in grants) or None,
             "redirect_uris": redirect_uris or None,
             "title": title,
+            "profiles": KEY_PROFILES if public_keys else None,
+            "public_keys": tuple(map(read_public_key, public_keys)) or None,
             "narrows": narrows,
             "lenient": lenient,
             "tells_token_type": token_type,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from holdfast_core import labels as L
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_core.secret import Secret
 from holdfast_server.admin_shell import (
@@ -23,6 +24,7 @@ from holdfast_server.admin_shell import (
 from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.change_shell import rights_commands
 from holdfast_server.client_set_shell import GRANT_WORDS, check_whole, client_set, is_public
+from holdfast_server.public_key_shell import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.records_shell import client_words
 from holdfast_server.registry import Client
 from holdfast_server.taking_shell import lock, remove, yes_option
@@ -58,6 +60,7 @@ def client() -> None:
     help="Make a secret for HTTPS. An app that can keep none is a public client: it redeems codes by PKCE alone.",
 )
 @click.option("--oscore", type=click.Path(path_type=Path), help="Also write an OSCORE context for CoAP to this file.")
+@client_keys_option
 @click.option(
     "--narrow-scope/--whole-scope",
     "narrows",
@@ -87,6 +90,7 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     title: str,
     secret: bool,
     oscore: Path | None,
+    public_keys: tuple[Path, ...],
     narrows: bool,
     lenient: bool,
     token_type: bool,
@@ -101,6 +105,8 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
         grant_types,
         allowances(allowed),
         redirect_uris=redirect_uris,
+        profiles=KEY_PROFILES if public_keys else (L.PROFILE_COAP_OSCORE,),
+        public_keys=tuple(map(read_public_key, public_keys)),
         public=public,
         narrows=narrows,
         lenient=lenient,

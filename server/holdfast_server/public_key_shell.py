@@ -1,19 +1,47 @@
-"""A public key as an operator has it, a PEM file, to a COSE_Key as a record keeps it (RFC 9052 section 7).
+"""Profiles and public keys as they are typed: `--profile`, and a PEM file to a COSE_Key as a record keeps it.
 
-Never reads a private key: a file with one is refused, so that it is not left lying here.
+RFC 9052 section 7; RFC 9201 section 3. Never takes a private key: whoever has one here should not.
 """
 
 from pathlib import Path
 
 import cbor2
+import click
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from holdfast_core import labels as L
+from holdfast_core.names import PROFILE_NAMES
 from holdfast_server.admin_shell import Problem, sentence_of
 
 _COORDINATE_LEN = 32
 MAX_PEM_LEN = 4096
+PROFILE_WORDS = {PROFILE_NAMES[profile]: profile for profile in (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)}
+KEY_PROFILES = (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)
+"""Of a client that has a public key: it may show that one too."""
+
+profile_option = click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    type=click.Choice(list(PROFILE_WORDS)),
+    help="How clients show it their key: coap_oscore, as devices of this project do, or coap_dtls with public keys. "
+    "May be repeated.  [default: coap_oscore]",
+)
+rs_key_option = click.option(
+    "--public-key",
+    "public_key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Its own public key on P-256 (PEM), which clients of coap_dtls are told.",
+)
+client_keys_option = click.option(
+    "--public-key",
+    "public_keys",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A public key on P-256 (PEM) that its tokens may be bound to, for coap_dtls. See first that the client holds "
+    "the private half: who can name another's key can make that one act. May be repeated.",
+)
 
 
 def read_public_key(path: Path) -> bytes:

@@ -34,6 +34,7 @@ def client_words(record: Client) -> dict[str, Any]:
         "redirect_uris": list(record.redirect_uris),
         "secret": record.secret_hash is not None,
         "public": record.public,
+        "public_keys": len(record.public_keys),
         "narrow_scope": record.narrows,
         "lenient": record.lenient,
         "token_type": record.tells_token_type,

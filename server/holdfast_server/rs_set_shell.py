@@ -12,8 +12,9 @@ import click
 from holdfast_server.admin_shell import Admin, Problem, check_address, json_option, opened, state_option, unknown
 from holdfast_server.administrator import ADMIN_AUDIENCE
 from holdfast_server.change_shell import show_change
+from holdfast_server.public_key_shell import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
 from holdfast_server.records_shell import METHODS, rs_words
-from holdfast_server.registry import FORMATS, ResourceServer
+from holdfast_server.registry import FORMAT_SIGNED, FORMATS, ResourceServer
 
 ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 
@@ -40,6 +41,8 @@ ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 @click.option("--clock/--no-clock", default=None, help="Whether the device knows what time it is.")
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is; it gets a new OSCORE context.")
+@profile_option
+@rs_key_option
 @click.option("--title", help="What people call it; the consent page says so. Empty: its audience.")
 @click.option("--scope-title", "scope_titles", multiple=True, metavar="NAME=TEXT", help="What people call a scope.")
 @state_option
@@ -56,6 +59,8 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
     clock: bool | None,
     connected: bool | None,
     client_id: str | None,
+    profiles: tuple[str, ...],
+    public_key: Path | None,
     title: str | None,
     scope_titles: tuple[str, ...],
     state: Path,
@@ -78,6 +83,8 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
             "freshness": freshness,
             "clock": clock,
             "connected": True if client_id is not None else connected,
+            "profiles": tuple(PROFILE_WORDS[profile] for profile in profiles) or None,
+            "public_key": None if public_key is None else read_public_key(public_key),
             "title": title,
             "scope_titles": _titles(record, scope_titles, removed),
         }
@@ -124,9 +131,14 @@ def check_audiences(admin: Admin, record: ResourceServer) -> None:
     if ADMIN_AUDIENCE in record.audiences:
         raise Problem(f"{ADMIN_AUDIENCE} is this server's own audience: choose another name.")
     for audience in record.audiences:
-        for other in admin.store.members_of(audience):  # a group takes signed tokens only (RFC 9200 section 6.1)
-            if other.rs_id != record.rs_id:
-                raise Problem(f"{audience} is the audience of {other.rs_id} already: choose another name.")
+        for other in admin.store.members_of(audience):
+            # What one member of a group can make, the others would take for the server's (RFC 9200 section 6.1).
+            are_signed = record.token_format == other.token_format == FORMAT_SIGNED
+            if other.rs_id != record.rs_id and not are_signed:
+                raise Problem(
+                    f"{audience} is the audience of {other.rs_id} already: choose another name, or let both take "
+                    "cwt-signed."
+                )
 
 
 def link_client(admin: Admin, rs_id: str, client_id: str) -> None:

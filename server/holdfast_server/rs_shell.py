@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from holdfast_core import labels as L
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_server.admin_shell import (
@@ -22,6 +23,7 @@ from holdfast_server.admin_shell import (
     write_private,
 )
 from holdfast_server.exports import TableOf, no_table
+from holdfast_server.public_key_shell import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
 from holdfast_server.records_shell import rs_words
 from holdfast_server.registry import (
     FORMAT_REFERENCE,
@@ -67,7 +69,8 @@ def rs() -> None:
     default="cwt-nested",
     show_default=True,
     help="reference: it asks this server what a token means. The others it checks offline: encrypted to it, or signed "
-    "by this server and then encrypted.",
+    "by this server and then encrypted. cwt-signed and cwt-mac can be read by anybody on their way, so they carry "
+    "public keys only (--profile coap_dtls); RSs that share an audience take cwt-signed.",
 )
 @click.option("--lifetime", "lifetime_s", type=int, default=3600, show_default=True, help="Seconds a token lives.")
 @click.option(
@@ -81,6 +84,8 @@ def rs() -> None:
 @click.option("--clock", is_flag=True, help="The device knows what time it is, also after a power cut.")
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is: both speak in one OSCORE context.")
+@profile_option
+@rs_key_option
 @click.option("--title", default="", help="What people call it; the consent page says so.")
 @click.option("--scope-title", "scope_titles", multiple=True, metavar="NAME=TEXT", help="What people call a scope.")
 @state_option
@@ -96,6 +101,8 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     clock: bool,
     connected: bool | None,
     client_id: str | None,
+    profiles: tuple[str, ...],
+    public_key: Path | None,
     title: str,
     scope_titles: tuple[str, ...],
     state: Path,
@@ -109,6 +116,8 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
         audiences or (rs_id,),
         scope_map(scopes),
         token_format,
+        tuple(PROFILE_WORDS[profile] for profile in profiles) or (L.PROFILE_COAP_OSCORE,),
+        public_key=None if public_key is None else read_public_key(public_key),
         token_lifetime_s=lifetime_s,
         # A device that has no idea of time would take a token for ever, so that is no default.
         exi_lifetime_s=(0 if online or freshness or clock else lifetime_s) if exi_s is None else exi_s,

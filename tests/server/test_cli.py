@@ -249,6 +249,7 @@ def test_a_client_from_its_secret_to_its_end(run):
         "redirect_uris": ["https://app.example/cb"],
         "secret": True,
         "public": False,
+        "public_keys": 0,
         "narrow_scope": False,
         "lenient": False,
         "token_type": True,
