@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from holdfast_core.coap_message import Message
     from holdfast_core.provisioning import Provisioning
+    from holdfast_device.place_cpython_shell import Place
 
     Setup = Callable[[Device, "Options"], None]
 
@@ -131,12 +132,16 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     """Read, bind, say that it is ready, serve."""
     provisioning = read_provisioning(options.file)
     _make_directory(options.state)
-    lock = _lock(options.state)
+    place = _place(options.state)
     ticks = Ticks()
     trace = tracer(name_of(provisioning), write, peer_text) if options.trace else None
     as_peer = None if provisioning.as_peer is None else resolve(*provisioning.as_peer)
     flash = FileFlash(options.state)
-    device = Device(provisioning, flash, getattr(os, "urandom", None), ticks.now_ms(), as_peer, trace=trace)
+    copied = place is not None and place.is_copy
+    rng = getattr(os, "urandom", None)
+    device = Device(provisioning, flash, rng, ticks.now_ms(), as_peer, trace=trace, copied=copied)
+    if place is not None:
+        place.take()
     if device.rs is not None and options.recheck_ms is not None:
         device.rs.recheck_ms = options.recheck_ms
     if setup is None:
@@ -149,7 +154,7 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
         raise CannotRun(options.host + " port " + str(options.port) + ": " + str(error))
     announce(_port_of(sock, options.port))
     Loop(device, UdpLink(sock), ticks, options.clock).run()
-    del lock
+    del place
 
 
 def _port_of(sock: "Any", asked: int) -> int:
@@ -185,21 +190,19 @@ def _make_directory(path: str) -> None:
         os.stat(path)  # it is there, or this says why not
 
 
-def _lock(directory: str) -> object:
-    """Hold the state directory alone where the system can lock: two processes would repeat sequence numbers.
+def _place(directory: str) -> "Place | None":
+    """Hold the state directory alone where the system can lock, and say when it is a copy.
 
     MicroPython has no file locks; there a device is one program anyway.
     """
     try:
-        import fcntl
+        from holdfast_device.place_cpython_shell import Place
     except ImportError:
         return None
-    lock = open(directory + "/lock", "w")  # noqa: SIM115 - held until the process ends
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise CannotRun("another process runs with the state in " + directory) from None
-    return lock
+    place = Place(directory)
+    if place.is_copy:
+        sys.stderr.write("note: the state in " + directory + " was copied or put back; what it allowed is void\n")
+    return place
 
 
 if __name__ == "__main__":

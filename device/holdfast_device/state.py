@@ -84,7 +84,7 @@ class State:
         if copied:
             self.as_id_context = b""
         self.boot += 1
-        if self._slots.is_damaged:
+        if self._slots.is_damaged or copied:
             self._go_beyond()
         else:
             self.save()

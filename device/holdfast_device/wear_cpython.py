@@ -14,7 +14,7 @@ DAY_S = 86400
 YEAR_DAYS = 365
 CYCLES = 100_000  # erases that NOR flash of these boards is specified for
 BLOCK_LEN = 4096
-RECORD_LEN = 40  # of state.py, with one countdown; each more adds seven bytes
+RECORD_LEN = 41  # of state.py, with one countdown; each more adds seven bytes, a context with an AS 25
 STORES = ("littlefs", "nvs", "partition")
 # littlefs keeps a file of up to 128 bytes in the log of its directory, two blocks; it adds so much to each entry.
 _INLINE_LEN = 128

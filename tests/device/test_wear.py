@@ -78,7 +78,7 @@ def test_causes_add_up():
     assert (busy["exi charge"], busy["sequence chunk"]) == (720, 10)
     assert saves_per_day(exi_share=1, sleep_period_s=60)["exi charge"] == 1440
     assert saves_per_day(exi_share=1, sleep_period_s=3600)["exi charge"] == 24
-    assert wear(quiet, "nvs", 6)["saves_per_year"] == 35 * 365
+    assert wear(quiet, "nvs", 6)["saves_per_year"] == 45 * 365
 
 
 def test_a_device_that_sleeps_and_counts_down_all_day_lasts_for_years():

@@ -1,0 +1,68 @@
+"""Whether a state directory is the one that this device has used last, or a copy of it, or an old one put back.
+
+A computer's files are copied easily, and two devices that go on from one record repeat numbers.  So the lock file of
+the directory holds its own inode, the computer's name and the time of writing, which is its time of change as well.  A
+copy is another inode; files put back over these were changed later than they say, or say another time.  What nobody can
+notice from here is a whole machine that was copied.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import time
+
+from holdfast_device.board_shell import CannotRun
+from holdfast_device.store_flash import NAMES
+
+NAME = "lock"
+SLACK_NS = 2_000_000_000  # between the clock that we read and the one that the file system has
+
+
+class Place:
+    """Holds the directory alone until the process ends; two processes would repeat sequence numbers.
+
+    is_copy: somebody else may go on from what lies here.  Raises CannotRun when another process has it.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, NAME)
+        self._file = open(self._path, "a+")  # noqa: SIM115 - held until the process ends
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise CannotRun(f"another process runs with the state in {directory}") from None
+        states = [path for path in (os.path.join(directory, name) for name in NAMES) if os.path.exists(path)]
+        self.is_copy = bool(states) and not (self._is_ours() and all(_is_as_written(path) for path in states))
+
+    def take(self) -> None:
+        """Say that the device is here from now on; call it when what a copy must not go on with is given up."""
+        now_ns = time.time_ns()
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump({"inode": self._inode(), "host": platform.node(), "at_ns": now_ns}, self._file)
+        self._file.flush()
+        os.utime(self._path, ns=(now_ns, now_ns))
+        os.fsync(self._file.fileno())
+
+    def _inode(self) -> int:
+        return os.fstat(self._file.fileno()).st_ino
+
+    def _is_ours(self) -> bool:
+        self._file.seek(0)
+        try:
+            said = json.load(self._file)
+            known = said["inode"], said["host"], said["at_ns"]
+        except (ValueError, KeyError, TypeError):
+            return False
+        found = os.fstat(self._file.fileno())
+        if known[:2] != (found.st_ino, platform.node()) or not isinstance(known[2], int):
+            return False
+        return abs(found.st_mtime_ns - known[2]) < SLACK_NS and _is_as_written(self._path)
+
+
+def _is_as_written(path: str) -> bool:
+    """Whether a file was last changed when it was last written: copies that keep times were changed later."""
+    found = os.stat(path)
+    return abs(found.st_ctime_ns - found.st_mtime_ns) < SLACK_NS
