@@ -57,11 +57,23 @@ def test_one_wheel_serves_every_cpython_and_holds_the_core_in_c(wheel: Path) -> 
     assert "holdfast_core/_native.abi3.so" in zipfile.ZipFile(wheel).namelist()
 
 
-def test_without_a_compiler_the_wheel_is_pure_python_and_the_build_says_so(repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("compiler", "says"),
+    [
+        ("no-such-compiler", "there is no C compiler no-such-compiler"),
+        ("/bin/false", "the C compiler refused: it says nothing"),
+        ("/bin/true", "the C compiler /bin/true has made nothing"),
+        ("/etc/hostname", "the C compiler /etc/hostname cannot be started"),
+        ("'", "CC names no compiler"),
+    ],
+)
+def test_without_a_compiler_the_wheel_is_pure_python_and_the_build_says_so(
+    repo: Path, tmp_path: Path, compiler: str, says: str
+) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    nothing = dict(os.environ, CC="no-such-compiler")
+    nothing = dict(os.environ, CC=compiler)
     done = subprocess.run(command, cwd=repo, capture_output=True, text=True, check=True, env=nothing)
-    assert "there is no C compiler no-such-compiler" in done.stdout + done.stderr
+    assert says in done.stdout + done.stderr
     (built,) = tmp_path.glob("*.whl")
     assert built.name.endswith("-py3-none-any.whl")
     assert "holdfast_core/_native.abi3.so" not in zipfile.ZipFile(built).namelist()

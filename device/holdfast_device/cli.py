@@ -7,6 +7,7 @@ server's own command.  CPython only (RFC 9200 section 6.3).
 import importlib.util
 import json
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,8 +56,7 @@ def group() -> None:
       holdfast device provision NAME --server DIR --out FILE
       holdfast device run FILE
 
-    Exit codes: 0 done, 1 the board is not as it should be, 2 the call or this computer is not, 3 no board answers,
-    4 refused for a reason.
+    `holdfast --help` says what the exit codes mean: 1, the board is not as it should be; 3, no board answers.
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
@@ -213,6 +213,7 @@ def run(
     if recheck_s is not None:
         argv += ["--recheck", str(recheck_s)]
     argv += ["--no-clock"] * no_clock + ["--trace"] * trace
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be stopped is how it ends, so that is 0
     main(None if app is None else _setup_of(app), argv)
 
 

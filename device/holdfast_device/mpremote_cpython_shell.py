@@ -20,10 +20,11 @@ from typing import Any
 
 import click
 
+from holdfast_core.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE
 from holdfast_device import answers_cpython as answers
 from holdfast_device.questions_cpython import Question
 
-FAILED, USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
+FAILED, USAGE, UNREACHABLE, REFUSED = EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_REFUSED
 _UNREACHABLE = ("failed to access", "no device found", "could not enter raw repl", "could not exec command")
 _LOOK = " Is it the right port (`mpremote connect list`), free, and yours to open (group dialout)?"
 _NO_PACKAGE = "no module named 'holdfast_"

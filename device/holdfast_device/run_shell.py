@@ -125,7 +125,7 @@ def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
         return
     except (HoldfastError, OSError) as error:
         sys.stderr.write("error: " + str(error) + "\n")
-        sys.exit(1)
+        sys.exit(2)
 
 
 def run(options: Options, setup: "Setup | None" = None) -> None:

@@ -4,9 +4,11 @@ It never knows a role itself: groups are entry points of "holdfast.commands", so
 them. A group whose extra is not installed says so in a sentence. CPython only; no RFC.
 """
 
+import errno
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -30,10 +32,23 @@ Try first:
 """
 
 
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+EXIT_CODES = """\b
+Exit codes, of every command:
+  0    done, or nothing is wrong
+  1    not as it should be, or not done
+  2    the call, a file or this computer is wrong
+  3    nothing answers: a part, a board or a package; or a run was stopped
+  4    refused for a reason
+  130  interrupted with Ctrl-C
+"""
+
+
 class MissingRole(click.ClickException):
     """A role cannot be imported because something that it needs is not installed."""
 
-    exit_code = 3
+    exit_code = EXIT_UNREACHABLE
 
     def __init__(self, role: str, missing: str) -> None:
         if missing.startswith("holdfast_"):
@@ -79,7 +94,7 @@ class Roles(click.Group):
 
 @click.group(
     cls=Roles,
-    epilog=FIRST_STEPS,
+    epilog=f"{FIRST_STEPS}\n{EXIT_CODES}",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(version(DISTRIBUTION), prog_name="holdfast")
@@ -91,6 +106,49 @@ def group() -> None:
     """
 
 
-def main(argv: list[str] | None = None) -> Any:
-    """Run the command line; errors that a person can mend are one sentence and a non-zero exit code."""
-    return group.main(args=sys.argv[1:] if argv is None else argv, prog_name="holdfast")
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run the command line and end the process; what a person can mend is one sentence and a code of EXIT_CODES."""
+    _open_standard_streams()
+    sys.exit(_run(sys.argv[1:] if argv is None else argv))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        for text in (*arguments, *os.environ.values()):
+            text.encode()
+        done = group.main(args=arguments, prog_name="holdfast", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nInterrupted.", err=True)
+        return EXIT_INTERRUPTED
+    except UnicodeError:
+        click.echo("Error: An argument, a setting or what is to be shown is no text that UTF-8 can hold.", err=True)
+        return EXIT_USAGE
+    except OSError as error:
+        return _ended_by(error)
+    return done if isinstance(done, int) else EXIT_DONE
+
+
+def _ended_by(error: OSError) -> int:
+    """Say what the system refused; a reader that has seen enough (head, less) is no error of anybody's."""
+    if error.filename is not None:
+        click.echo(f"Error: {error.filename}: {error.strerror}.", err=True)
+        return EXIT_USAGE
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that what is left is not tried again at the end
+    if error.errno != errno.EPIPE:
+        click.echo(f"Error: What was to be shown cannot be written: {error.strerror}.", err=True)
+    return EXIT_FAILED
+
+
+def _open_standard_streams() -> None:
+    """Open what the caller has closed as /dev/null: the next file to be opened, a database, would be in its place."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))

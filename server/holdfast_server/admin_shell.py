@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from holdfast_core.cli import EXIT_FAILED, EXIT_USAGE
 from holdfast_core.errors import HoldfastError
 from holdfast_server.changes import Changes
 from holdfast_server.clock_watch_shell import counting_ms, guard_of, wall_s
@@ -31,8 +32,6 @@ from holdfast_server.registry import Registry, RegistryError
 from holdfast_server.store_sqlite import DATABASE_NAME, Store
 
 STATE_ENV = "HOLDFAST_STATE"
-EXIT_FAILED = 1
-EXIT_CONFIG = 2
 DATABASE_HINTS = {
     "disk I/O": " (is there room on the disk?)",
     "unable to open": f" ({DATABASE_NAME}, -wal and -shm are to be files that this user may read and write)",
@@ -44,7 +43,7 @@ KIND_WORDS = {"client": "client", "rs": "resource server", "user": "user"}
 class Problem(click.ClickException):
     """One sentence for the operator whose configuration or call is at fault: exit code 2."""
 
-    exit_code = EXIT_CONFIG
+    exit_code = EXIT_USAGE
 
 
 class Failed(Problem):

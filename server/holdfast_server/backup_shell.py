@@ -21,9 +21,9 @@ AGAIN = (
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @state_option
 def backup(file: Path, state: Path) -> None:
-    """Write everything that a restore needs to FILE, also while the server runs.
+    """Write everything that a restore needs to FILE.
 
-    FILE is new, has mode 0600, was checked, and holds the database with all keys, the configuration, and the
+    The server may run meanwhile. FILE is new, has mode 0600, was checked, and holds the database with all keys, the configuration, and the
     certificate and its key when they are in the state directory. It is not encrypted: keep it as you keep keys.
     """
     with opened(state) as admin:

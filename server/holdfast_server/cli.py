@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdfast_core.cli import EXIT_FAILED
 from holdfast_server import config as configuration
 from holdfast_server.admin_shell import (
-    EXIT_FAILED,
     Problem,
     json_option,
     opened,
@@ -54,8 +54,8 @@ def group() -> None:
       holdfast server user add doctor --allow ekg=read_ekg --generate
       holdfast server serve
 
-    Every command may run beside a running server, which notices at once. Exit codes: 0 done, 1 what was asked for
-    did not succeed, 2 the call or the configuration is wrong.
+    Every command may run beside a running server, which notices at once. `holdfast --help` says what the exit
+    codes mean: 1, what was asked for did not succeed; 2, the call or the configuration is wrong.
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 

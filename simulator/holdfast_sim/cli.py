@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast_core.cli import MissingRole
-from holdfast_sim.report import EXIT_FAILED, EXIT_UNREACHABLE, document, line_text, summary, verdict_text
+from holdfast_core.cli import EXIT_FAILED, EXIT_UNREACHABLE, MissingRole
+from holdfast_sim.report import document, line_text, summary, verdict_text
 from holdfast_sim.targets import TARGETS
 from holdfast_sim.tubes_shell import AUTO, CORES, KINDS, ON_THIS_MACHINE
 
@@ -29,10 +29,9 @@ keep_option = click.option("--keep", is_flag=True, help="Keep the run's director
 def group() -> None:
     """See it all on this machine: real server, real devices, real datagrams, and what must be refused.
 
-    \b
-    Exit codes: 0 everything held; 1 a check failed; 2 usage; 3 a part could not
-    start or did not answer, or the run was stopped.
-    """  # noqa: D301 - the mark by which click keeps lines as they are
+    `holdfast --help` says what the exit codes mean: 1, a check failed; 3, a part did not start, did not
+    answer, or the run was stopped.
+    """
 
 
 @group.command()

@@ -6,7 +6,6 @@ from typing import Any
 from holdfast_sim.ladder import Line
 from holdfast_sim.verdicts import Verdict
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE = 0, 1, 2, 3
 _NAME_LEN = 10
 
 

@@ -121,7 +121,7 @@ def test_two_processes_on_one_state_are_refused(start):
     second = subprocess.run(
         [*tube.command, *tube.arguments], env=tube.environment, capture_output=True, timeout=STARTS_IN_S, check=False
     )
-    assert second.returncode == 1
+    assert second.returncode == 2
     assert b"another process" in second.stderr
 
 
@@ -140,7 +140,7 @@ def test_a_busy_port_and_a_file_of_something_else_are_named(start, tmp_path):
             timeout=STARTS_IN_S,
             check=False,
         )
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
 
@@ -153,6 +153,6 @@ def test_wrong_arguments_are_one_line(repo, arguments):
         timeout=STARTS_IN_S,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(b"error: ")
     assert done.stderr.count(b"\n") == 1

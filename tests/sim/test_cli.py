@@ -5,9 +5,9 @@ import sys
 import click
 import pytest
 
+from holdfast_core.cli import EXIT_UNREACHABLE
 from holdfast_sim import cli
 from holdfast_sim.ladder import Line
-from holdfast_sim.report import EXIT_UNREACHABLE
 
 STEP = Line(16, "app", "AS", "POST /token  {grant_type, client_id, client_secret, code, code_verifier}", 302)
 

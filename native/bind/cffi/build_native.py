@@ -50,7 +50,7 @@ class CannotBuild(Exception):
 
 def build(out_dir: Path) -> Path:
     """Compile the module into out_dir; returns its path. Raises CannotBuild."""
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    compiler = _compiler()
     include = Path(sysconfig.get_paths()["include"])
     if not (include / "Python.h").exists():
         raise CannotBuild("the headers of Python are not installed (on Debian: apt-get install python3-dev)")
@@ -65,12 +65,28 @@ def build(out_dir: Path) -> Path:
             subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own compiler call
         except FileNotFoundError:
             raise CannotBuild(f"there is no C compiler {compiler[0]} (on Debian: apt-get install gcc)") from None
+        except OSError as error:
+            raise CannotBuild(f"the C compiler {compiler[0]} cannot be started: {error.strerror}") from None
         except subprocess.CalledProcessError as failed:
-            raise CannotBuild(f"the C compiler refused: {failed.stderr.strip().splitlines()[0]}") from failed
+            said = failed.stderr.strip().splitlines()
+            raise CannotBuild(f"the C compiler refused: {said[0] if said else 'it says nothing'}") from failed
+        if not built.exists():
+            raise CannotBuild(f"the C compiler {compiler[0]} has made nothing")
         beside = target.with_name(target.name + ".part")
         beside.write_bytes(built.read_bytes())
         beside.replace(target)  # never under a process that has it mapped
     return target
+
+
+def _compiler() -> list[str]:
+    text = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = []
+    if not words:
+        raise CannotBuild(f"CC names no compiler: {text!r}")
+    return words
 
 
 def _generate(scratch: Path) -> None:
