@@ -23,8 +23,9 @@ AGAIN = (
 def backup(file: Path, state: Path) -> None:
     """Write everything that a restore needs to FILE.
 
-    The server may run meanwhile. FILE is new, has mode 0600, was checked, and holds the database with all keys, the configuration, and the
-    certificate and its key when they are in the state directory. It is not encrypted: keep it as you keep keys.
+    The server may run meanwhile. FILE is new, has mode 0600, was checked, and holds the database with all keys,
+    the configuration, and the certificate and its key when they are in the state directory. It is not
+    encrypted: keep it as you keep keys.
     """
     with opened(state) as admin:
         names, elsewhere = _files(admin)
