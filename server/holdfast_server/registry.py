@@ -8,9 +8,9 @@ RFC 9200 section 4 (registration), appendix D.
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast_core.secret import Secret
 from holdfast_core.trust import ROLE_SIGN
@@ -71,6 +71,14 @@ MASTER_SALT_LEN = 8
 RECIPIENT_ID_LEN = 3  # unlike AS_SENDER_ID by its length, and 16 million parties
 
 MAX_NAMED = 10
+STEP = 1000
+"""Tokens revoked or deleted in one transaction: some 50 ms, in which others wait."""
+
+
+class _Party(NamedTuple):
+    client_id: str | None
+    rs_id: str | None
+    user_id: str | None
 
 
 class Registry:
@@ -144,41 +152,104 @@ class Registry:
         user_id: str | None = None,
     ) -> None:
         """Lock or unlock a client, an RS or a user; the tokens held by, given by or made for it are revoked with it."""
+        for _ in self.locking(disabled, now_s, client_id=client_id, rs_id=rs_id, user_id=user_id):
+            pass
+
+    def locking(
+        self,
+        disabled: bool,
+        now_s: int,
+        *,
+        client_id: str | None = None,
+        rs_id: str | None = None,
+        user_id: str | None = None,
+    ) -> Iterator[None]:
+        """Do the same in steps, each a transaction of at most STEP tokens: whoever goes on may let others in between.
+
+        After the first step it is locked, and gets nothing. When the last was not reached, the next unlocking does what
+        is left of it before it unlocks.
+        """
+        party = _Party(client_id, rs_id, user_id)
+        if disabled:
+            with self._store.transaction():
+                self._set_disabled(True, now_s, client_id, rs_id, user_id)
+                self._note(now_s, "disabled", party)
+            yield
+        yield from self._withdrawing(now_s, party)
+        if not disabled:
+            with self._store.transaction():
+                self._set_disabled(False, now_s, client_id, rs_id, user_id)
+                self._note(now_s, "enabled", party)
+            yield
+
+    def removing(
+        self, now_s: int, *, client_id: str | None = None, rs_id: str | None = None, user_id: str | None = None
+    ) -> Iterator[None]:
+        """Forget a client, an RS or a person and what goes with it, in steps as locking does; the first locks it.
+
+        A client goes with its codes, its tokens and its context, unless that is a resource server's; a person with
+        their codes, consents and every token in their name; an RS with its keys and its context, and whoever takes its
+        name later is told nothing of its tokens.
+        """
+        party = _Party(client_id, rs_id, user_id)
         with self._store.transaction():
-            self._set_disabled(disabled, now_s, client_id, rs_id, user_id)
-            event = "disabled" if disabled else "enabled"
-            self._store.audit(now_s, event, client_id=client_id, rs_id=rs_id, user_id=user_id)
-            if disabled and rs_id is not None:
-                self._revoke_tokens_for(rs_id, now_s)
-            elif disabled:
-                self._store.revoke_tokens_of(now_s, client_id=client_id, user_id=user_id)
+            self._set_disabled(True, now_s, client_id, rs_id, user_id)
+        yield
+        yield from self._withdrawing(now_s, party)
+        after = 0
+        while rs_id is None and (
+            token_ids := self._store.tokens_after(after, STEP, client_id=client_id, user_id=user_id, revoked=True)
+        ):
+            after = token_ids[-1]
+            self._store.delete_tokens(token_ids)
+            yield
+        with self._store.transaction():
+            kind = "client" if client_id is not None else "rs" if rs_id is not None else "user"
+            self._note(now_s, f"{kind}-removed", party)  # before its number goes with it
+            if client_id is not None:
+                self._store.delete_client(client_id)
+            elif rs_id is not None:
+                self._store.delete_resource_server(rs_id)
+            elif user_id is not None:
+                self._store.delete_user(user_id)
+        yield
 
     def remove_resource_server(self, rs_id: str, now_s: int) -> None:
-        """Forget an RS, its keys and its context; who takes its name later is told nothing of its tokens."""
-        with self._store.transaction():
-            self._store.audit(now_s, "rs-removed", rs_id=rs_id)  # before its number goes with it
-            self._revoke_tokens_for(rs_id, now_s)
-            if not self._store.delete_resource_server(rs_id):
-                raise RegistryError("no such resource server")
+        """See removing."""
+        for _ in self.removing(now_s, rs_id=rs_id):
+            pass
 
     def remove_client(self, client_id: str, now_s: int) -> None:
-        """Forget a client, its codes and its tokens; its context too, unless that is a resource server's."""
-        with self._store.transaction():
-            self._store.audit(now_s, "client-removed", client_id=client_id)
-            if not self._store.delete_client(client_id):
-                raise RegistryError("no such client")
+        """See removing."""
+        for _ in self.removing(now_s, client_id=client_id):
+            pass
 
     def remove_user(self, user_id: str, now_s: int) -> None:
-        """Forget a person, their codes, consents and every token that was given in their name."""
-        with self._store.transaction():
-            self._store.audit(now_s, "user-removed", user_id=user_id)
-            if not self._store.delete_user(user_id):
-                raise RegistryError("no such user")
+        """See removing."""
+        for _ in self.removing(now_s, user_id=user_id):
+            pass
 
-    def _revoke_tokens_for(self, rs_id: str, now_s: int) -> None:
-        rs = self._store.resource_server(rs_id)
-        for audience in () if rs is None else rs.audiences:
-            self._store.revoke_tokens_of(now_s, audience=audience)
+    def _withdrawing(self, now_s: int, party: "_Party") -> Iterator[None]:
+        """Revoke every token of a party, and say how many."""
+        rs = None if party.rs_id is None else self._store.resource_server(party.rs_id)
+        audiences = () if rs is None else rs.audiences
+        after = total = 0
+        while token_ids := self._store.tokens_after(
+            after, STEP, client_id=party.client_id, user_id=party.user_id, audiences=audiences
+        ):
+            after = token_ids[-1]
+            with self._store.transaction():
+                revoked = self._store.revoke_tokens(token_ids, now_s)
+                for token_id in revoked:
+                    self._store.audit(now_s, "token-revoked", token_id=token_id, reason="party-locked")
+            total += len(revoked)
+            yield
+        if total:
+            self._note(now_s, "tokens-revoked", party, f"{total} of a party that was locked")
+
+    def _note(self, now_s: int, event: str, party: "_Party", reason: str = "") -> None:
+        client_id, rs_id, user_id = party
+        self._store.audit(now_s, event, client_id=client_id, rs_id=rs_id, user_id=user_id, reason=reason)
 
     def _set_disabled(
         self, disabled: bool, now_s: int, client_id: str | None, rs_id: str | None, user_id: str | None
@@ -193,7 +264,8 @@ class Registry:
         elif user is not None:
             self._store.put_user(replace(user, disabled=disabled), now_s)
         else:
-            raise RegistryError("no such party")
+            kind = "client" if client_id is not None else "resource server" if rs_id is not None else "user"
+            raise RegistryError(f"no such {kind}")
 
     def add_oscore_party(self, now_s: int, client_id: str | None = None, rs_id: str | None = None) -> OscoreParty:
         """Make the OSCORE context between the AS and a registered client, RS or party that is both."""

@@ -4,7 +4,8 @@ A reference token ends here at once.  A token that a device checks alone ends wh
 """
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from holdfast_server.pages import words_of_duration
 from holdfast_server.records_shell import when
 from holdfast_server.registry import FORMAT_REFERENCE, RegistryError
 from holdfast_server.store_tokens import TokenRecord
+
+PAUSE_S = 0.03
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
@@ -70,14 +73,9 @@ def remove(state: Path, kind: str, party_id: str, *, yes: bool, as_json: bool) -
     with opened(state) as admin:
         tokens_of(admin, kind, party_id)
     be_sure(f"Remove {party_id}? {GOES_WITH[kind]}.", yes=yes)  # the database is closed meanwhile
-    with opened(state) as admin, admin.store.transaction():
+    with opened(state) as admin:
         tokens = still_taken(tokens_of(admin, kind, party_id))
-        doing = {
-            "client": admin.registry.remove_client,
-            "rs": admin.registry.remove_resource_server,
-            "user": admin.registry.remove_user,
-        }
-        doing[kind](party_id, admin.now_s)
+        _go_through(admin.registry.removing(admin.now_s, **{f"{kind}_id": party_id}))
     if as_json:
         show({f"{kind}_id": party_id, "removed": True, "still_taken": tokens}, as_json=True)
         return
@@ -87,10 +85,10 @@ def remove(state: Path, kind: str, party_id: str, *, yes: bool, as_json: bool) -
 
 def lock(state: Path, kind: str, party_id: str, *, disabled: bool, as_json: bool) -> None:
     """Lock or unlock a client, an rs or a user, and say what of it goes on. Raises Problem."""
-    with opened(state) as admin, admin.store.transaction():
+    with opened(state) as admin:
         tokens = still_taken(tokens_of(admin, kind, party_id)) if disabled else []
         try:
-            admin.registry.set_disabled(disabled, admin.now_s, **{f"{kind}_id": party_id})
+            _go_through(admin.registry.locking(disabled, admin.now_s, **{f"{kind}_id": party_id}))
         except RegistryError:
             raise unknown(kind, party_id) from None
     if as_json:
@@ -98,6 +96,12 @@ def lock(state: Path, kind: str, party_id: str, *, disabled: bool, as_json: bool
         return
     click.echo(f"{'Locked' if disabled else 'Unlocked'} {party_id}.")
     say_still_taken(tokens)
+
+
+def _go_through(steps: Iterator[None]) -> None:
+    """Take the steps, and let a running server in between: SQLite gives its lock to who asks just then."""
+    for _ in steps:
+        time.sleep(PAUSE_S)
 
 
 def still_taken(tokens: Iterable[TokenRecord]) -> list[dict[str, Any]]:

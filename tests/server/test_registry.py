@@ -107,7 +107,7 @@ def test_unknown_parties_are_named_as_such(story):
         story.registry.new_client_secret("stranger", NOW_S)
     with pytest.raises(RegistryError, match="no such resource server"):
         story.exports.for_rs("stranger", NOW_S)
-    with pytest.raises(RegistryError, match="no such party"):
+    with pytest.raises(RegistryError, match="no such user"):
         story.registry.set_disabled(True, NOW_S, user_id="stranger")
 
 
