@@ -112,9 +112,9 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
         self._forget_other_files()
 
     def parties_near_their_end(self) -> list[str]:
-        """Return the clients and resource servers whose numbers do not last for another restore."""
+        """Return the clients and resource servers whose numbers do not last for another restore, nor come anew."""
         rows = self._all(
-            "SELECT client_id, rs_id FROM oscore_parties WHERE sequence_reserved > ? ORDER BY 1, 2",
+            "SELECT client_id, rs_id FROM oscore_parties WHERE sequence_reserved > ? AND NOT rederives ORDER BY 1, 2",
             (MAX_SEQUENCE - 2 * EPOCH_JUMP,),
         )
         return [row["rs_id"] or row["client_id"] for row in rows]
@@ -148,6 +148,8 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
         self._execute(
             "UPDATE oscore_parties SET sequence_reserved = min(sequence_reserved + ?, ?)", (jump, MAX_SEQUENCE + 1)
         )
+        # A party that rederives may have another context since, or makes one now (RFC 8613 appendix B.2).
+        self._execute("UPDATE oscore_parties SET id_context = NULL WHERE rederives")
         self._execute("UPDATE resource_servers SET exi_sequence = exi_sequence + ?", (jump,))
         self._execute("UPDATE sequences SET last = last + ?", (jump,))
         self._forget_server_secrets()  # a login that was ended since then stays ended
