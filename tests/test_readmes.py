@@ -1,4 +1,4 @@
-"""Every README: each link leads to a file that is there, and to a heading that it has; each program named is there."""
+"""Every README and page of docs: links lead to files and headings that are there; each program named is there."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 READMES = [ROOT / "README.md"]
 for folder in ("benchmarks", "device", "native", "server", "simulator", "tests"):
     READMES += sorted((ROOT / folder).glob("**/README.md"))
+READMES += sorted((ROOT / "docs").glob("**/*.md"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PROGRAM = re.compile(r"\b(?:scripts|tests|benchmarks|native|device)/[\w./-]+\.(?:sh|py|mk|cmake)\b")
 
