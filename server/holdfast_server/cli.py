@@ -28,6 +28,7 @@ from holdfast_server.backup_shell import backup, restore, restored
 from holdfast_server.client_shell import client
 from holdfast_server.clock_shell import clock
 from holdfast_server.clock_watch_shell import wall_s
+from holdfast_server.context_shell import context
 from holdfast_server.key_shell import key
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import User
@@ -59,7 +60,7 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (client, rs, user, token, key, audit, clock, backup, restore, restored):
+for part in (client, rs, user, token, key, audit, clock, context, backup, restore, restored):
     group.add_command(part)
 
 

@@ -1,11 +1,17 @@
-"""`holdfast server key`: list the server's keys and move them along. The keys themselves are never shown."""
+"""`holdfast server key`: list the server's keys, move them along, and exchange them with devices of others.
+
+The keys themselves are never shown; secret ones leave into files of mode 0600 only.
+"""
 
 from pathlib import Path
 
 import click
 
 from holdfast_core.trust import ROLE_SIGN
-from holdfast_server.admin_shell import json_option, opened, show_all, state_option, unknown
+from holdfast_server.admin_shell import json_option, opened, problems, show_all, state_option, unknown, write_private
+from holdfast_server.context_shell import read_bounded
+from holdfast_server.key_forms import FORMS, PEM, decode_shared_key, encode_keys
+from holdfast_server.records import SHARED_FORMATS, SIGNED_FORMATS
 from holdfast_server.records_shell import key_words
 
 
@@ -28,6 +34,57 @@ def key_list(state: Path, as_json: bool) -> None:
             records += admin.keyring.shared_keys(record.rs_id)
         words = [key_words(record, admin.store.devices_with(record.kid)) for record in records]
     show_all(words, as_json=as_json, nothing="No keys yet.")
+
+
+@key.command("export")
+@click.option("--rs", "rs_id", help="Also the keys that this resource server shares; only public keys when not given.")
+@click.option(
+    "--form",
+    type=click.Choice(FORMS),
+    required=True,
+    help="cose, diag: a COSE_KeySet as CBOR or in diagnostic notation. jwk: a JWK Set. pem: public keys only.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file, mode 0600.")
+@click.option("--force", is_flag=True, help="Replace the file when it exists.")
+@state_option
+def key_export(rs_id: str | None, form: str, out: Path, force: bool, state: Path) -> None:
+    """Write what checks this server's tokens, for a device that is not Holdfast's.
+
+    The public signing keys, oldest first, with --rs those that the format of its tokens needs, and the secret keys that
+    encrypt or MAC them. The server remembers that the device holds these now.
+    """
+    with opened(state) as admin, admin.store.transaction():
+        public, shared = admin.keyring.public_keys(), []
+        if rs_id is not None:
+            rs = admin.store.resource_server(rs_id)
+            if rs is None:
+                raise unknown("rs", rs_id)
+            public = public if rs.token_format in SIGNED_FORMATS else []
+            shared = admin.keyring.shared_keys(rs_id) if rs.token_format in SHARED_FORMATS else []
+            admin.store.put_device_keys(rs_id, [*(one.kid for one in public), *(one.kid for one in shared)])
+        admin.store.audit(admin.now_s, "keys-exported", rs_id=rs_id)
+        write_private(out, encode_keys(form, public, shared), force=force)
+    secret = " It holds secret keys: move it to the device and delete it here." if shared else ""
+    click.echo(f"Wrote {out}: {len(public)} public and {len(shared)} secret keys.{secret}")
+
+
+@key.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--rs", "rs_id", required=True, help="The resource server whose device has this key.")
+@click.option("--form", type=click.Choice([form for form in FORMS if form != PEM]), required=True)
+@state_option
+def key_import(file: Path, rs_id: str, form: str, state: Path) -> None:
+    """Encrypt, or MAC, the tokens for a resource server with a key that its device has already.
+
+    FILE holds one symmetric key with its kid. The former key is retired.
+    """
+    with problems():
+        kid, secret = decode_shared_key(form, read_bounded(file))
+    with opened(state) as admin:
+        if admin.store.resource_server(rs_id) is None:
+            raise unknown("rs", rs_id)
+        admin.registry.import_key(rs_id, kid, secret, admin.now_s)
+    click.echo(f"Tokens for {rs_id} are made with key {kid.hex()} now: delete {file}, which is a key.")
 
 
 @key.command("rotate")

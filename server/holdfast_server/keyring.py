@@ -16,6 +16,7 @@ from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_core.secret import Secret
 from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN, Trust, TrustedKey
+from holdfast_server.records import RegistryError
 from holdfast_server.store_keys import STATE_CURRENT, STATE_NEXT, STATE_RETIRED, KeyRecord
 from holdfast_server.store_sqlite import Store
 
@@ -72,6 +73,24 @@ class Keyring:
             self._store.set_key_state(upcoming.kid, STATE_CURRENT)
             self._add(role, rs_id, STATE_NEXT, now_s)
             self._store.audit(now_s, "key-rotated", rs_id=rs_id, reason=role)
+
+    def take_in(self, role: str, rs_id: str, kid: bytes, secret: Secret, now_s: int, overlap_s: int) -> None:
+        """Make a key that was made elsewhere the current one of an RS; the former one stays for overlap_s more.
+
+        Raises RegistryError: its length is wrong, or this key or its kid is here already, as anybody's.
+        """
+        alg, length = _SHARED_KEYS[role]
+        if len(secret.reveal()) != length:
+            raise RegistryError(f"the key must have {length} bytes, to {role} tokens")
+        with self._store.transaction():
+            known = self._store.all_keys()
+            if any(key.kid == kid or key.secret == secret for key in known):
+                raise RegistryError("this key or its kid is here already: a key is for one RS, and is imported once")
+            for key in self._store.keys(role, rs_id):
+                if key.state == STATE_CURRENT:
+                    self._store.set_key_state(key.kid, STATE_RETIRED, now_s + overlap_s)
+            self._store.add_key(KeyRecord(kid, role, rs_id, alg, secret, STATE_CURRENT, now_s))
+            self._store.audit(now_s, "key-imported", rs_id=rs_id, reason=role)
 
     def next_kid(self, role: str, rs_id: str | None) -> bytes | None:
         """Return the id of the key that a rotation makes current; None when it has yet to be made."""

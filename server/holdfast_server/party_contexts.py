@@ -138,6 +138,7 @@ class PartyContexts(ContextTable):
             party.sender_id,
             kid,
             party.id_context,
+            party.alg,
             sequence=sequence,
             replay=replay,
         )
@@ -149,4 +150,6 @@ class PartyContexts(ContextTable):
 
 
 def _inputs_of(party: OscoreParty) -> tuple[object, ...]:
-    return party.master_secret, party.rederives, party.id_context
+    """All that makes its keys."""
+    given = (party.master_secret, party.master_salt, party.sender_id, party.alg)
+    return *given, party.rederives, party.id_context

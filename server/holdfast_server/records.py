@@ -114,6 +114,7 @@ class OscoreParty:
     window: tuple[int, int] | None = (-1, 0)  # the replay window, as ReplayWindow.export(); None: not known
     rederives: bool = True
     id_context: bytes | None = None
+    alg: int = L.ALG_AES_CCM_16_64_128
 
     def caller(self) -> Caller:
         """Return who speaks when this context opens a request."""

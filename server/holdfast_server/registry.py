@@ -271,18 +271,22 @@ class Registry:
         """Make the OSCORE context between the AS and a registered client, RS or party that is both."""
         with self._store.transaction():
             party = OscoreParty(
-                recipient_id=self._free_recipient_id(),
+                recipient_id=self.free_recipient_id(),
                 master_secret=Secret(self._rng(MASTER_SECRET_LEN)),
                 master_salt=self._rng(MASTER_SALT_LEN),
                 client_id=client_id,
                 rs_id=rs_id,
             )
-            self._store.add_oscore_party(party, now_s)
-            client = None if client_id is None else self._store.client(client_id)
-            if client is not None and client.public:  # it has something to authenticate with now
-                self._store.put_client(replace(client, public=False), now_s)
+            self.put_oscore_party(party, now_s)
             self._store.audit(now_s, "oscore-context-made", client_id=client_id, rs_id=rs_id)
         return party
+
+    def put_oscore_party(self, party: OscoreParty, now_s: int) -> None:
+        """Insert a context, in the transaction around it."""
+        self._store.add_oscore_party(party, now_s)
+        client = None if party.client_id is None else self._store.client(party.client_id)
+        if client is not None and client.public:  # it has something to authenticate with now
+            self._store.put_client(replace(client, public=False), now_s)
 
     def left_behind(self, rs_id: str | None = None) -> list[str]:
         """Return the RSs whose devices will need the next signing key, or the next key of this RS, and lack it."""
@@ -312,13 +316,25 @@ class Registry:
                 "bring them the file, or say --force"
             )
         role = ROLE_SIGN if rs is None else shared_role(rs)
-        overlap_s = max([self._settings.key_overlap_s, *(rs.token_lifetime_s for rs in self._store.resource_servers())])
-        self._keyring.rotate(role, rs_id, now_s, overlap_s)
+        self._keyring.rotate(role, rs_id, now_s, self._overlap_s())
+
+    def import_key(self, rs_id: str, kid: bytes, secret: Secret, now_s: int) -> None:
+        """Share this key, which the device of an RS has, with that RS from now on. Raises RegistryError."""
+        rs = self._store.resource_server(rs_id)
+        if rs is None or rs.token_format not in SHARED_FORMATS:
+            raise RegistryError("there is no such resource server, or it shares no key with this server")
+        with self._store.transaction():
+            self._keyring.take_in(shared_role(rs), rs_id, kid, secret, now_s, self._overlap_s())
+            self._store.add_device_key(rs_id, kid)
+
+    def _overlap_s(self) -> int:
+        return max([self._settings.key_overlap_s, *(rs.token_lifetime_s for rs in self._store.resource_servers())])
 
     def _new_secret(self) -> Secret:
         return Secret(base64.urlsafe_b64encode(self._rng(CLIENT_SECRET_LEN)).rstrip(b"="))
 
-    def _free_recipient_id(self) -> bytes:
+    def free_recipient_id(self) -> bytes:
+        """Draw a Recipient ID that no party has."""
         taken = {party.recipient_id for party in self._store.oscore_parties()}
         while True:
             recipient_id = self._rng(RECIPIENT_ID_LEN)

@@ -82,6 +82,10 @@ class KeyRows(Rows):
             self._execute("DELETE FROM device_keys WHERE rs_id = ?", (rs_id,))
             self._many("INSERT OR IGNORE INTO device_keys VALUES (?, ?)", [(rs_id, kid) for kid in kids])
 
+    def add_device_key(self, rs_id: str, kid: bytes) -> None:
+        """Remember that the device of an RS holds this key too."""
+        self._execute("INSERT OR IGNORE INTO device_keys VALUES (?, ?)", (rs_id, kid))
+
     def devices_with(self, kid: bytes) -> list[str]:
         """Return the RSs whose devices hold this key, by id."""
         return [row["rs_id"] for row in self._all("SELECT rs_id FROM device_keys WHERE kid = ? ORDER BY 1", (kid,))]
@@ -101,8 +105,8 @@ class KeyRows(Rows):
         """Insert a context; sqlite3.IntegrityError when its recipient_id, client or RS has one."""
         self._execute(
             "INSERT INTO oscore_parties (recipient_id, sender_id, master_secret, master_salt, client_id, rs_id, "
-            "sequence_reserved, replay_highest, replay_seen, rederives, id_context, created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "sequence_reserved, replay_highest, replay_seen, rederives, id_context, alg, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 party.recipient_id,
                 party.sender_id,
@@ -114,9 +118,17 @@ class KeyRows(Rows):
                 *(party.window or (None, None)),
                 party.rederives,
                 party.id_context,
+                party.alg,
                 now_s,
             ),
         )
+
+    def remember_context(self, digest: bytes, limit: int) -> bool:
+        """Remember exchanged material; False, and nothing changes, when it is known already or `limit` are."""
+        statement = (
+            "INSERT OR IGNORE INTO exchanged_contexts SELECT ? WHERE (SELECT count(*) FROM exchanged_contexts) < ?"
+        )
+        return self._execute(statement, (digest, limit)).rowcount == 1
 
     def oscore_parties(self) -> list[OscoreParty]:
         """Return every context, by recipient_id."""
@@ -176,4 +188,5 @@ def _party(row: sqlite3.Row) -> OscoreParty:
         window=None if row["replay_highest"] is None else (row["replay_highest"], row["replay_seen"]),
         rederives=bool(row["rederives"]),
         id_context=row["id_context"],
+        alg=row["alg"],
     )

@@ -9,7 +9,8 @@ GROUPS = {
     "rs": {"add", "disable", "enable", "export", "list", "remove", "set", "show"},
     "user": {"add", "allow", "deny", "disable", "enable", "list", "password", "remove", "set", "show"},
     "token": {"introspect", "list", "revoke"},
-    "key": {"list", "rotate"},
+    "key": {"export", "import", "list", "rotate"},
+    "context": {"export", "import", "list"},
 }
 ALONE = {"init", "serve", "check", "audit", "backup", "restore", "restored"}
 
