@@ -126,7 +126,10 @@ class BleLink:
         elif event == _IRQ_MTU and about[0] in self._centrals:
             self._centrals[about[0]].mtu = about[1]
         elif event == _IRQ_WRITE and about[1] == self._receive:
-            self._take(about[0], bytes(self._ble.gatts_read(self._receive)))
+            try:
+                self._take(about[0], bytes(self._ble.gatts_read(self._receive)))
+            except OSError:
+                self.dropped += 1
 
     def _take(self, connection: int, piece: bytes) -> None:
         central = self._centrals.get(connection)

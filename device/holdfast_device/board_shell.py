@@ -73,8 +73,12 @@ def run(
     try:
         gc.collect()  # what lives long moves together: what importing and starting left goes first
         ticks = Ticks()
-        device = _start(directory, board_rng, ticks.now_ms(), peer_text)
-        setup(device, options)
+        device, as_peer = _start(directory, board_rng, ticks.now_ms(), peer_text)
+        set_up(setup, device, options)
+        if as_peer is not None:
+            from holdfast_device.named_shell import named
+
+            link = named(link, [as_peer], ticks.now_ms)
         announce(0)
         serves = True
         gc.collect()
@@ -92,8 +96,8 @@ def _start(
     board_rng: "Callable[[int], bytes] | None",
     now_ms: int,
     peer_text: "Callable[[Any], str] | None",
-) -> Device:
-    """Make the device; the provisioning record goes when this returns."""
+) -> "tuple[Device, tuple[str, int] | None]":
+    """Make the device; returns it and where its AS is.  The provisioning record goes when this returns."""
     provisioning = read_provisioning(directory + "/" + PROVISIONING_NAME)
     trace = None
     if peer_text is not None:
@@ -102,7 +106,30 @@ def _start(
         trace = tracer(name_of(provisioning), write, peer_text)
     device = Device(provisioning, FileFlash(directory), board_rng, now_ms, trace=trace)
     forget(STARTS_WITH)
-    return device
+    return device, provisioning.as_peer
+
+
+def set_up(setup: "Callable[[Device, Any], object]", device: Device, options: object) -> None:
+    """Call the program's setup().  Raises CannotRun with the place in the program where it fails."""
+    device.endpoint.bug = show_bug
+    try:
+        setup(device, options)
+    except (HoldfastError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a program may fail in any way
+        from holdfast_device.bugs_shell import told
+
+        raise CannotRun(told(error)) from None
+
+
+def show_bug(error: Exception) -> None:
+    """Print where the program has failed: {"bug": "ValueError", "file": "main.py", "line": 12}."""
+    try:
+        from holdfast_device.bugs_shell import line_of
+
+        write(line_of(error))
+    except MemoryError:
+        return
 
 
 def forget(names: "tuple[str, ...]") -> None:

@@ -22,6 +22,7 @@ from holdfast_core.crypto import PROVIDER
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.token_check import PATH
 from holdfast_device.board_commands_cpython_shell import COMMANDS, board_status, line, provision_board, stopped, text_of
+from holdfast_device.bugs_shell import told
 from holdfast_device.deploy_cpython_shell import check_free
 from holdfast_device.deploy_cpython_shell import shred as shred_file
 from holdfast_device.mpremote_cpython_shell import USAGE
@@ -228,6 +229,8 @@ def _setup_of(app: Path) -> Any:
         raise Problem(f"{app} is no Python: {error.msg} in line {error.lineno}.") from None
     except ImportError as error:
         raise Problem(f"{app} cannot be loaded: {error.msg}.") from None
+    except Exception as error:  # noqa: BLE001 - a program may fail in any way
+        raise Problem(f"{app} cannot be loaded: {told(error)}") from None
     if not hasattr(module, "setup"):
         raise Problem(f"{app} has no setup(device, options).")
     return module.setup
@@ -236,8 +239,11 @@ def _setup_of(app: Path) -> Any:
 def _check_peer(text: str) -> None:
     audience, equals, address = text.partition("=")
     host, colon, port = address.rpartition(":")
-    if not (audience and equals and host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise Problem(f'--peer must look like "tube=192.0.2.1:5683", not "{text}".')
+    bare = host.startswith("[") == (":" in host)  # an address of IPv6 stands in brackets
+    if not (
+        audience and equals and host and bare and colon and port.isascii() and port.isdigit() and int(port) <= 65535
+    ):
+        raise Problem(f'--peer must look like "tube=192.0.2.1:5683" or "tube=[2001:db8::1]:5683", not "{text}".')
 
 
 def _call_holdfast(arguments: list[str]) -> None:

@@ -183,7 +183,12 @@ class Device:
         for timer in self._every:
             if timer[0] <= now_ms:
                 timer[0] = now_ms + timer[1]
-                timer[2]()
+                try:
+                    timer[2]()
+                except MemoryError:
+                    raise
+                except Exception as bug:  # noqa: BLE001 - a program may fail in any way, and the device goes on
+                    self.endpoint.bug(bug)
 
     def next_deadline_ms(self) -> int | None:
         """When tick is due, None for never."""
@@ -217,8 +222,10 @@ class Device:
         self._every.append([self.endpoint.now_ms + interval_ms, interval_ms, action])
 
     def spawn(self, steps: "Steps") -> "Task":
-        """Run a task of the application."""
-        return self.endpoint.spawn(steps)
+        """Run a task of the application; a bug in it ends it, and no more."""
+        task = self.endpoint.guarded(steps)
+        task.step(None, None)
+        return task
 
 
 def _generator(

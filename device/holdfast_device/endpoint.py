@@ -88,17 +88,22 @@ class Watch:
             call.fail(error)
 
 
+def _unheard(_error: Exception) -> None:
+    """What hears of failures of a program when nobody else does."""
+
+
 class Endpoint:
     """What a device and an application stand on.
 
     rng: random bytes; contexts: OSCORE contexts that requests may come in; limits, trace, admission: of the stack.
     site: who answers requests, None to answer none.  before: called with now_ms before anything else happens, so that
     what has expired is gone when a datagram is looked at.
+    bug: called with the exception of a program that failed, no MemoryError; what it was doing ends, and nothing else.
     short: something ended for want of memory, and nothing else was harmed.
     torn: memory ran out in the midst of something, and begin_anew() is due before anything else.
     """
 
-    __slots__ = ("_calls", "_tasks", "before", "now_ms", "short", "site", "stack", "torn")
+    __slots__ = ("_calls", "_tasks", "before", "bug", "now_ms", "short", "site", "stack", "torn")
 
     def __init__(
         self,
@@ -113,6 +118,7 @@ class Endpoint:
         self.torn = False
         self.now_ms = 0
         self.site: Site | None = None
+        self.bug: Callable[[Exception], object] = _unheard
         self.before: Callable[[int], None] | None = None
         self._calls: dict[int, Call | Watch] = {}
         self._tasks = Tasks()
@@ -162,9 +168,20 @@ class Endpoint:
 
     # --- the inside ---
 
-    def spawn(self, steps: "Steps", guarded: bool = False) -> "Task":
-        """Run a task; guarded: a bug in it is its failure and no more.  Raises Overloaded when too many run."""
-        return self._tasks.spawn(steps, guarded)
+    def failed(self, error: Exception) -> None:
+        """Take the failure of a program, which ends what it was doing and nothing else."""
+        if isinstance(error, MemoryError):
+            self.short = True
+        else:
+            self.bug(error)
+
+    def spawn(self, steps: "Steps") -> "Task":
+        """Run a task.  Raises Overloaded when too many run."""
+        return self._tasks.spawn(steps)
+
+    def guarded(self, steps: "Steps") -> "Task":
+        """Return a task, which begins with step(None, None): a bug in it is its failure and no more.  Overloaded."""
+        return self._tasks.add(steps, self.bug)
 
     def call(self, peer: "Hashable", message: "Message", context: "RequestContext | None" = None) -> Call:
         """Send a request; the Call ends with the response message or RequestFailed."""

@@ -1,10 +1,12 @@
 """The loop that joins a device to a link and to the clock; it moves datagrams and decides nothing.
 
 A link is anything with three methods: udp_, serial_, mqtt_ and ble_shell.py have one each.  A link that goes away loses
-datagrams, as every network does; the timers of the CoAP stack see to the rest.  A MemoryError is such a loss as well.
+datagrams, as every network does; the timers of the CoAP stack see to the rest.  A MemoryError is such a loss as well,
+and so is an OSError of a link, whatever it means on its port.
 """
 
 import gc
+import time
 
 from holdfast_device.ticks_shell import Ticks, wall_s
 
@@ -27,9 +29,16 @@ if TYPE_CHECKING:
         def send(self, datagram: bytes, peer: "Hashable") -> None:
             """Send, or lose it without a word."""
 
+    class Resolving(Link, Protocol):
+        """A link that finds addresses."""
+
+        def resolve(self, host: str, port: int) -> list[Hashable]:
+            """Return the peers at a name; OSError or ValueError when there are none."""
+
 
 MAX_WAIT_MS = 5000  # so often, at least, ticks are unwrapped and the clock is looked at
 MAX_BATCH = 16  # datagrams taken before time passes and answers go out
+PAUSE_S = 0.1  # after a link has failed: one that fails at once and always is no reason to spin
 MAX_FAILED = 8  # times that memory ran out and no datagram was taken in between; more would bring nothing
 
 
@@ -72,9 +81,22 @@ class Loop:
         """
         try:
             self._send()
-            came = self._link.wait(self._wait_ms(max_wait_ms))
-            if came:
-                self._receive()
+            came = False
+            try:
+                came = self._link.wait(self._wait_ms(max_wait_ms))
+            except OSError:
+                time.sleep(PAUSE_S)
+            for _ in range(MAX_BATCH if came else 0):  # here and not in a function: a Pico goes 30 calls deep
+                try:
+                    received = self._link.receive()
+                except OSError:
+                    time.sleep(PAUSE_S)
+                    break
+                if received is None:
+                    break
+                if not self._device.feed(received[0], received[1], self._ticks.now_ms()):
+                    raise MemoryError  # noqa: TRY301
+                self._failed = 0
             now_ms = self._ticks.now_ms()
             if self._has_clock and now_ms >= self._clock_due_ms:
                 self._clock_due_ms = now_ms + MAX_WAIT_MS
@@ -99,15 +121,9 @@ class Loop:
             return max_wait_ms
         return max(0, min(max_wait_ms, deadline_ms - self._ticks.now_ms()))
 
-    def _receive(self) -> None:
-        for _ in range(MAX_BATCH):
-            received = self._link.receive()
-            if received is None:
-                return
-            if not self._device.feed(received[0], received[1], self._ticks.now_ms()):
-                raise MemoryError
-            self._failed = 0
-
     def _send(self) -> None:
         for datagram, peer in self._device.take_datagrams():
-            self._link.send(datagram, peer)
+            try:
+                self._link.send(datagram, peer)
+            except OSError:
+                continue

@@ -10,7 +10,7 @@ service is 0, as a network's is: a connection that ends loses datagrams, CoAP se
 
 import select
 
-from holdfast_device.slip import HEAD_LEN, HOST_LEN, MAX_DATAGRAM_LEN
+from holdfast_device.slip import HEAD_LEN, HOST_LEN, MAX_DATAGRAM_LEN, peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,13 +122,20 @@ class MqttLink:
         if self.connected:
             self._attempt(self._client.publish, self._up, encode_message(datagram, peer))
 
+    def resolve(self, host: str, port: int) -> "list[Peer]":
+        """Return the peer at an address.  ValueError for a name."""
+        return [peer_of(host, port)]
+
     def _connect(self, now_ms: int) -> None:
         self._due_ms = now_ms + self._retry_ms
         self._retry_ms = min(MAX_RETRY_MS, 2 * self._retry_ms)
         self._heard_ms = self._pinged_ms = now_ms
         if self._attempt(self._client.connect) and self._attempt(self._client.subscribe, self._down):
-            self._poll = self._make_poll(self._client.sock)
-            self._retry_ms = FIRST_RETRY_MS
+            self._attempt(self._begin)
+
+    def _begin(self) -> None:
+        self._poll = self._make_poll(self._client.sock)
+        self._retry_ms = FIRST_RETRY_MS
 
     def _keep_alive(self, now_ms: int) -> None:
         if now_ms - self._heard_ms >= SILENCE_MS:
@@ -138,7 +145,11 @@ class MqttLink:
             self._attempt(self._client.ping)
 
     def _ready(self, timeout_ms: int) -> bool:
-        return self.connected and bool(self._poll.poll(timeout_ms))
+        try:
+            return self.connected and bool(self._poll.poll(timeout_ms))
+        except OSError:
+            self._lose()
+            return False
 
     def _attempt(self, action: "Callable[..., object]", *args: bytes) -> bool:
         """Do it; whatever ends it ends the connection."""

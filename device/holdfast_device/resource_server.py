@@ -207,10 +207,17 @@ class ResourceServer:
         except PeerError as refused:
             return _refusal(refused)
         except Exception as bug:  # noqa: BLE001 - whatever it is, the other resources go on
-            if isinstance(bug, MemoryError):
-                self._endpoint.short = True
+            self._endpoint.failed(bug)
             return _bug()
-        return result if hasattr(result, "send") or _is_answer(result) else _bug()
+        return result if hasattr(result, "send") else self._sendable(result)
+
+    def _sendable(self, made: "Any") -> "Message":
+        """Return what a handler made; a payload of another type would end the device where it is encoded: 5.00."""
+        body, code = (made.payload, made.code) if isinstance(made, Message) else (None, None)
+        if isinstance(body, (bytes, bytearray, memoryview)) and isinstance(code, int) and is_response(code):
+            return made  # type: ignore[no-any-return]
+        self._endpoint.bug(errors.LocalError("handler returned no response"))
+        return _bug()
 
     def _answer_observable(self, request: Request, resource: Resource, message: "Message") -> None:
         entry = (request, resource)
@@ -262,9 +269,10 @@ class ResourceServer:
                     self._endpoint.short = True
                 message = _refusal(error)
             if message is not None:
-                self.answer(incoming, message if _is_answer(message) else _bug())
+                self.answer(incoming, self._sendable(message))
 
-        request.task = task = self._endpoint.spawn(steps, guarded=True)
+        request.task = task = self._endpoint.guarded(steps)
+        task.step(None, None)
         task.when_ended(ended)
 
     # --- the end of rights ---
@@ -374,16 +382,6 @@ class ResourceServer:
 
 def _binding(incoming: "Incoming") -> bytes:
     return str(incoming.peer).encode()
-
-
-def _is_answer(made: "Any") -> bool:
-    """Whether what a handler made can be sent; a payload of another type would end the device where it is encoded."""
-    return (
-        isinstance(made, Message)
-        and isinstance(made.payload, (bytes, bytearray, memoryview))
-        and isinstance(made.code, int)
-        and is_response(made.code)
-    )
 
 
 def _bug() -> "Message":

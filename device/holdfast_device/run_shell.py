@@ -5,7 +5,7 @@
 
     --host H --port N     where to listen (127.0.0.1 5683; port 0 takes a free one on CPython)
     --state DIR           where to remember (PROVISIONING with .state behind it)
-    --peer AUDIENCE=H:N   where the application finds another resource server
+    --peer AUDIENCE=H:N   where the application finds another resource server; an address of IPv6 as [H]:N
     --recheck S           ask the AS about a reference token again after so many seconds (60)
     --no-clock            do not believe the system's time
     --trace               one JSON line for each datagram on standard output
@@ -21,12 +21,20 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import response
 from holdfast_core.errors import HoldfastError, LocalError
 from holdfast_core.trace import tracer
-from holdfast_device.board_shell import CannotRun, announce, name_of, read_provisioning, write
+from holdfast_device.board_shell import (
+    CannotRun,
+    announce,
+    name_of,
+    read_provisioning,
+    set_up,
+    write,
+)
 from holdfast_device.device import Device
 from holdfast_device.loop_shell import Loop
+from holdfast_device.named_shell import named
 from holdfast_device.store_flash import FileFlash
 from holdfast_device.ticks_shell import Ticks
-from holdfast_device.udp_shell import UdpLink, bind, peer_text, resolve
+from holdfast_device.udp_shell import listen, peer_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +58,7 @@ class BadArgument(LocalError):
 
 
 class Options:
-    """The command line: file, host, port, state, recheck_ms, trace, clock; peers: audience -> address of the stack."""
+    """The command line: file, host, port, state, recheck_ms, trace, clock; peers: audience -> (host, port)."""
 
     __slots__ = ("clock", "file", "host", "peers", "port", "recheck_ms", "state", "trace")
 
@@ -94,8 +102,8 @@ class Options:
                 self.recheck_ms = _number(value, "not a number of seconds: ", 1, 86400) * 1000
             else:
                 audience, _, address = value.partition("=")
-                host, _, port = address.partition(":")
-                self.peers[audience] = resolve(host, _port(port))
+                host, _, port = address.rpartition(":")
+                self.peers[audience] = (host.strip("[]"), _port(port))
         elif argument.startswith("-") or self.file:
             raise BadArgument("unknown or incomplete: " + argument)
         else:
@@ -135,11 +143,10 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     place = _place(options.state)
     ticks = Ticks()
     trace = tracer(name_of(provisioning), write, peer_text) if options.trace else None
-    as_peer = None if provisioning.as_peer is None else resolve(*provisioning.as_peer)
     flash = FileFlash(options.state)
     copied = place is not None and place.is_copy
     rng = getattr(os, "urandom", None)
-    device = Device(provisioning, flash, rng, ticks.now_ms(), as_peer, trace=trace, copied=copied)
+    device = Device(provisioning, flash, rng, ticks.now_ms(), trace=trace, copied=copied)
     if place is not None:
         place.take()
     if device.rs is not None and options.recheck_ms is not None:
@@ -147,13 +154,14 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     if setup is None:
         serve_scopes(device, provisioning)
     else:
-        setup(device, options)
+        set_up(setup, device, options)
     try:
-        sock = bind(options.host, options.port)
+        link = listen(options.host, options.port)
     except OSError as error:
         raise CannotRun(options.host + " port " + str(options.port) + ": " + str(error))
-    announce(_port_of(sock, options.port))
-    Loop(device, UdpLink(sock), ticks, options.clock).run()
+    names = list(options.peers.values()) + ([] if provisioning.as_peer is None else [provisioning.as_peer])
+    announce(_port_of(link.sock, options.port))
+    Loop(device, named(link, names, ticks.now_ms), ticks, options.clock).run()
     del place
 
 

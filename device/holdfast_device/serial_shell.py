@@ -5,7 +5,7 @@ Never opens the port: whoever knows the board does, and passes what read() and w
 
 import select
 
-from holdfast_device.slip import FrameReader, encode_frame
+from holdfast_device.slip import FrameReader, encode_frame, peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from holdfast_device.slip import Peer
 
 READ_LEN = 64  # a board takes the room that it asks to fill, in one piece, and a full heap has few large ones
-
-
-def peer_of(host: str, port: int) -> "Peer":
-    """Return the peer of "a.b.c.d" and a port: there are no names on a serial line.  ValueError: it is no address."""
-    octets = bytes([int(part) for part in host.split(".")])
-    if len(octets) != 4:
-        raise ValueError(host)
-    return octets, port
 
 
 def peer_text(peer: "Peer") -> str:
@@ -67,3 +59,7 @@ class SerialLink:
             if not written:
                 return
             frame = frame[written:]
+
+    def resolve(self, host: str, port: int) -> "list[Peer]":
+        """Return the peer at an address.  ValueError for a name."""
+        return [peer_of(host, port)]

@@ -27,6 +27,14 @@ MAX_DATAGRAM_LEN = 1500
 MAX_FRAME_LEN = 2 * (HEAD_LEN + MAX_DATAGRAM_LEN + CHECK_LEN)
 
 
+def peer_of(host: str, port: int) -> "Peer":
+    """Return the peer of "a.b.c.d" and a port: there are no names on such links.  ValueError: it is no address."""
+    octets = bytes([int(part) for part in host.split(".")])
+    if len(octets) != 4:
+        raise ValueError(host)
+    return octets, port
+
+
 def encode_frame(datagram: bytes, peer: "Peer") -> bytes:
     """Return the bytes for the line.
 

@@ -57,14 +57,14 @@ class Call:
 class Task(Call):
     """A running generator; itself a Call that ends with the generator's return value or error.
 
-    guarded: an error that is none of ours, such as no memory, ends it with LocalError("bug"), not the program.
+    bug: told of an error that is none of ours, which then ends the task with LocalError("bug"); None: it goes through.
     """
 
-    __slots__ = ("_guarded", "_stack", "_stepping", "_todo")
+    __slots__ = ("_bug", "_stack", "_stepping", "_todo")
 
-    def __init__(self, steps: "Steps", guarded: bool = False) -> None:
+    def __init__(self, steps: "Steps", bug: "Callable[[Exception], object] | None" = None) -> None:
         Call.__init__(self)
-        self._guarded = guarded
+        self._bug = bug
         self._stack = [steps]
         self._todo: list[tuple[object, HoldfastError | None]] = []
         self._stepping = False
@@ -76,23 +76,21 @@ class Task(Call):
         """
         try:
             self._todo.append((value, error))
-            if not self._stepping:
-                self._run()
+            if self._stepping:
+                return
+            self._stepping = True
+            try:
+                while self._todo and self._stack:
+                    value, error = self._todo.pop(0)
+                    self._advance(value, error)
+            finally:
+                self._stepping = False
         except MemoryError:
             if not self._stepping:
                 while self._stack:
                     self._stack.pop().close()
                 self.fail(NO_MEMORY)
             raise
-
-    def _run(self) -> None:
-        self._stepping = True
-        try:
-            while self._todo and self._stack:
-                value, error = self._todo.pop(0)
-                self._advance(value, error)
-        finally:
-            self._stepping = False
 
     def _advance(self, value: object, error: HoldfastError | None) -> None:
         steps = self._stack[-1]
@@ -103,9 +101,13 @@ class Task(Call):
         except HoldfastError as raised:
             self._return(None, raised)
         except Exception as bug:
-            if not self._guarded:
+            if self._bug is None:
                 raise
-            self._return(None, NO_MEMORY if isinstance(bug, MemoryError) else LocalError("bug"))
+            if isinstance(bug, MemoryError):
+                self._return(None, NO_MEMORY)
+                return
+            self._bug(bug)
+            self._return(None, LocalError("bug"))
         else:
             if isinstance(waits_for, Call):
                 waits_for.when_ended(self.step)
@@ -135,12 +137,17 @@ class Tasks:
     def __len__(self) -> int:
         return len(self._running)
 
-    def spawn(self, steps: "Steps", guarded: bool = False) -> Task:
+    def spawn(self, steps: "Steps", bug: "Callable[[Exception], object] | None" = None) -> Task:
         """Start a generator and run it to its first wait.  Raises Overloaded when too many run already."""
+        task = self.add(steps, bug)
+        task.step(None, None)
+        return task
+
+    def add(self, steps: "Steps", bug: "Callable[[Exception], object] | None" = None) -> Task:
+        """Return a task that begins when it is told to step(None, None): from there a board's stack is deepest."""
         self._running = [task for task in self._running if not task.ended]
         if len(self._running) >= self._limit:
             raise errors.Overloaded("tasks")
-        task = Task(steps, guarded)
+        task = Task(steps, bug)
         self._running.append(task)
-        task.step(None, None)
         return task

@@ -162,19 +162,23 @@ class Board:
 
 
 class Bridge:
-    """Carries datagrams between a UDP socket and a board; tell gets each line of its text."""
+    """Carries datagrams between a UDP socket and a board; tell gets each line of its text.
+
+    What comes before the board serves waits in the socket: a byte 3 in it would be a Ctrl-C, and end its program.
+    """
 
     def __init__(self, board: Board, sock: socket.socket, tell: Callable[[str], object]) -> None:
         self._board = board
         self._sock = sock
         self._tell_line = tell
         self._output = SerialOutput()
+        self._serves = False
 
     def run(self) -> None:
         """Until the emulator ends."""
         self._from_board(self._board.rest())
         while True:
-            ready, _, _ = select.select([self._board.out, self._sock.fileno()], [], [])
+            ready, _, _ = select.select([self._board.out, *([self._sock.fileno()] if self._serves else [])], [], [])
             if self._sock.fileno() in ready:
                 self._from_network()
             if self._board.out in ready:
@@ -200,6 +204,7 @@ class Bridge:
         if "error" in said:
             raise BoardFailed(str(said["error"]))
         if "ready" in said:
+            self._serves = True
             text = json.dumps(said | {"ready": self._sock.getsockname()[1]})
         if text:
             self._tell_line(text)

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -97,6 +99,7 @@ def test_show_refuses_what_is_no_provisioning(tmp_path):
         ("x = 1\n", "has no setup(device, options)."),
         ("x = 1\ndef setup(device, options)\n", "is no Python: expected ':' in line 2."),
         ("import no_such_module\n", "cannot be loaded: No module named 'no_such_module'."),
+        ("x = 1\n1 / 0\n", "cannot be loaded: {app} line 2: ZeroDivisionError: division by zero"),
     ],
 )
 def test_run_refuses_an_app_in_a_sentence(tmp_path, source, says):
@@ -106,16 +109,42 @@ def test_run_refuses_an_app_in_a_sentence(tmp_path, source, says):
     app.write_text(source)
     done = run("run", file, "--app", app)
     assert done.exit_code == 2
-    assert done.output == f"Error: {app} {says}\n"
+    assert done.output == f"Error: {app} {says.format(app=app)}\n"
 
 
-@pytest.mark.parametrize("peer", ["x", "tube=", "tube=192.0.2.1", "=192.0.2.1:5683", "tube=:1", "tube=h:65536"])
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def setup(device, options):\n    return {}['scope']\n", "app.py line 2: KeyError: 'scope'"),
+        ("def setup(device):\n    pass\n", "TypeError: setup() takes 1 positional argument but 2 were given"),
+        (
+            "import socket\ndef setup(device, options):\n    socket.socket().connect(('127.0.0.1', 1))\n",
+            "app.py line 3: ",
+        ),
+    ],
+)
+def test_a_setup_that_fails_is_the_programs_own_error(tmp_path, source, says):
+    file = tmp_path / "device.prov"
+    file.write_bytes(encode_provisioning(tube_provisioning()))
+    (tmp_path / "app.py").write_text(source)
+    program = [sys.executable, "-c", "from holdfast_core.cli import main; main()", "device", "run", file]
+    command = [*program, "--app", tmp_path / "app.py", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "peer", ["x", "tube=", "tube=192.0.2.1", "=192.0.2.1:5683", "tube=:1", "tube=h:65536", "tube=::1:5683"]
+)
 def test_run_says_what_a_peer_looks_like(tmp_path, peer):
     file = tmp_path / "device.prov"
     file.write_bytes(encode_provisioning(tube_provisioning()))
     done = run("run", file, "--peer", peer)
     assert done.exit_code == 2
-    assert f'--peer must look like "tube=192.0.2.1:5683", not "{peer}".' in done.output
+    assert f'--peer must look like "tube=192.0.2.1:5683" or "tube=[2001:db8::1]:5683", not "{peer}".' in done.output
 
 
 def test_no_board_means_no_export(server, tmp_path):

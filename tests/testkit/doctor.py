@@ -30,7 +30,8 @@ class Doctor:
         self.endpoint = Endpoint(os.urandom)
         self.client = AceClient(self.endpoint, os.urandom, AS_URI)
         self.sock = bind(host, 0)
-        self.shell = Loop(self.endpoint, UdpLink(self.sock), self.ticks, has_clock=False)
+        self.link = UdpLink(self.sock)
+        self.shell = Loop(self.endpoint, self.link, self.ticks, has_clock=False)
 
     def run(self, steps):
         ended = []
@@ -49,4 +50,5 @@ class Doctor:
         return self.ticks.now_ms()
 
     def close(self):
-        self.sock.close()
+        for _, sock in self.link._socks:
+            sock.close()
