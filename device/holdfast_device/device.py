@@ -249,6 +249,7 @@ def _rules(provisioning: "Provisioning", told: "RsProvisioning", introspects: bo
         [name for name in told.formats if introspects or name != REFERENCE],
         rs_id=told.rs_id,
         require_cnonce=told.freshness,
+        token_shape=told.token_shape,
     )
 
 

@@ -9,6 +9,7 @@ from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.errors import Malformed
 from holdfast_core.p256_table import is_table
+from holdfast_core.rules import STRICT, TOKEN_SHAPES
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -56,10 +57,11 @@ class RsProvisioning:
 
     rs_id: the prefix of exi token ids; audiences: tuple of str; scopes: {text: [(path, method mask), ..]};
     formats: tuple of FORMATS; connected: it may introspect; freshness: tokens must carry a cnonce of its own.
+    token_shape: of rules.TOKEN_SHAPES.
     exi_floor: for a device that remembers nothing: exi tokens up to this sequence number are over, -1 for none.
     """
 
-    __slots__ = ("audiences", "connected", "exi_floor", "formats", "freshness", "rs_id", "scopes")
+    __slots__ = ("audiences", "connected", "exi_floor", "formats", "freshness", "rs_id", "scopes", "token_shape")
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class RsProvisioning:
         connected: bool = False,
         freshness: bool = False,
         exi_floor: int = -1,
+        token_shape: str = STRICT,
     ) -> None:
         self.rs_id = rs_id
         self.audiences = tuple(audiences)
@@ -78,6 +81,7 @@ class RsProvisioning:
         self.connected = connected
         self.freshness = freshness
         self.exi_floor = exi_floor
+        self.token_shape = token_shape
 
     def __repr__(self) -> str:
         return "RsProvisioning(" + ",".join(self.audiences) + ")"
@@ -198,6 +202,8 @@ def _encode_rs(rs: RsProvisioning) -> "dict[int, Any]":
     }
     if rs.exi_floor >= 0:
         record[L.PROV_RS_EXI_FLOOR] = rs.exi_floor
+    if rs.token_shape != STRICT:
+        record[L.PROV_RS_TOKEN_SHAPE] = rs.token_shape
     return record
 
 
@@ -223,8 +229,7 @@ def decode_provisioning(encoded: bytes) -> Provisioning:
     except Malformed:
         raise errors.MalformedProvisioning("cbor") from None
     record = _members(record, "members", _REQUIRED, _OPTIONAL)
-    if not _is_int(record[L.PROV_VERSION]) or record[L.PROV_VERSION] != VERSION:
-        raise errors.MalformedProvisioning("version")
+    _uint(record[L.PROV_VERSION], "version", VERSION, VERSION)
     return Provisioning(
         issuer=_text(record[L.PROV_ISSUER], "issuer"),
         as_uri=_text(record[L.PROV_AS_URI], "as-uri"),
@@ -274,7 +279,7 @@ def _decode_client_id(value: object) -> str:
 def _decode_key(value: object) -> ProvisionedKey:
     row = _list(value, "keys", 5, 6)  # the sixth is the table, where there is one
     role, kid, alg, issuer, material = row[:5]
-    if role not in ROLES or not _is_int(alg):
+    if role not in ROLES or not isinstance(alg, int) or isinstance(alg, bool):
         raise errors.MalformedProvisioning("keys")
     table = None
     if len(row) == 6:
@@ -288,7 +293,7 @@ def _decode_key(value: object) -> ProvisionedKey:
 
 
 def _decode_rs(value: object) -> RsProvisioning:
-    record = _members(value, "rs", _RS_REQUIRED, (L.PROV_RS_EXI_FLOOR,))
+    record = _members(value, "rs", _RS_REQUIRED, (L.PROV_RS_EXI_FLOOR, L.PROV_RS_TOKEN_SHAPE))
     connected, freshness = record[L.PROV_RS_CONNECTED], record[L.PROV_RS_FRESHNESS]
     if not isinstance(connected, bool) or not isinstance(freshness, bool):
         raise errors.MalformedProvisioning("rs")
@@ -296,6 +301,9 @@ def _decode_rs(value: object) -> RsProvisioning:
     for name in formats:
         if name not in FORMATS:
             raise errors.MalformedProvisioning("formats")
+    token_shape = record.get(L.PROV_RS_TOKEN_SHAPE, STRICT)
+    if token_shape not in TOKEN_SHAPES:
+        raise errors.MalformedProvisioning("token-shape")
     return RsProvisioning(
         rs_id=_octets(record[L.PROV_RS_ID], "rs-id", 1, 64),
         audiences=tuple([_text(a, "audiences") for a in _list(record[L.PROV_RS_AUDIENCES], "audiences", 1)]),
@@ -304,6 +312,7 @@ def _decode_rs(value: object) -> RsProvisioning:
         connected=connected,
         freshness=freshness,
         exi_floor=_uint(record.get(L.PROV_RS_EXI_FLOOR, -1), "exi-floor", -1, MAX_COUNT),
+        token_shape=token_shape,
     )
 
 
@@ -355,10 +364,6 @@ def _members(value: object, name: str, required: "tuple[int, ...]", optional: "t
 
 def _maybe(record: "dict[int, Any]", label: int, decode: "Callable[[object], Any]") -> "Any":
     return decode(record[label]) if label in record else None
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _uint(value: object, name: str, low: int, high: int) -> int:

@@ -21,6 +21,11 @@ CWT_MAC = "cwt-mac"
 FORMATS = (CWT_ENCRYPTED, CWT_NESTED, CWT_SIGNED, CWT_MAC)
 
 REFERENCE = "reference"
+
+# What a token may look like (cwt.py).
+STRICT = "strict"
+RFC8392 = "rfc8392"
+TOKEN_SHAPES = (STRICT, RFC8392)
 PROFILES = (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)
 
 
@@ -32,7 +37,8 @@ class Rules:
     in force when a token names none.
     rs_id: its identifier in the cti of exi tokens.  leeway_s: how far the AS's clock may be off, for exp and nbf.
     require_cnonce: whether every token must carry a fresh client-nonce (an RS without a clock may want that).
-    LocalError with detail: formats, profiles, leeway.
+    token_shape: of TOKEN_SHAPES; an RS with a list of revoked tokens must stay with STRICT (RFC 9770 section 3).
+    LocalError with detail: formats, profiles, leeway, token-shape.
     """
 
     __slots__ = (
@@ -44,6 +50,7 @@ class Rules:
         "require_cnonce",
         "rs_id",
         "scope_map",
+        "token_shape",
         "trust",
     )
 
@@ -57,6 +64,7 @@ class Rules:
         rs_id: bytes = b"",
         leeway_s: int = 0,
         require_cnonce: bool = False,
+        token_shape: str = STRICT,
     ) -> None:
         for token_format in formats:
             if token_format != REFERENCE and token_format not in FORMATS:
@@ -68,6 +76,8 @@ class Rules:
                 raise LocalError("profiles")
         if leeway_s < 0:
             raise LocalError("leeway")
+        if token_shape not in TOKEN_SHAPES:
+            raise LocalError("token-shape")
         self.prepared: Any = None  # what a verifier made of these rules, for itself
         self.audiences = tuple(audiences)
         self.trust = trust
@@ -77,3 +87,4 @@ class Rules:
         self.rs_id = rs_id
         self.leeway_s = leeway_s
         self.require_cnonce = require_cnonce
+        self.token_shape = token_shape

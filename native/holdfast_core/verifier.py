@@ -51,7 +51,7 @@ def verify_token(
     state and therefore takes no exi tokens.
     Raises Malformed* (4.00) and TokenRejected.
     """
-    opened = open_cwt(token, rules.trust, rules.formats)
+    opened = open_cwt(token, rules.trust, rules.formats, rules.token_shape)
     claims = decode_claims(opened.payload)
     return _grant(claims, opened, token, rules, now_s, now_is_floor, exi_floor, cnonce_check)
 

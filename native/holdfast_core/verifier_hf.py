@@ -12,7 +12,7 @@ from holdfast_core import labels as L
 from holdfast_core.confirmation import Cnf, CoseKey, OscInput
 from holdfast_core.errors import LocalError
 from holdfast_core.grant import Grant
-from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED
+from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, RFC8392
 from holdfast_core.scope import understand
 from holdfast_core.secret import Secret
 from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
@@ -31,7 +31,7 @@ _FORMATS = {CWT_ENCRYPTED: 1, CWT_NESTED: 2, CWT_SIGNED: 4, CWT_MAC: 8}
 _HAS_EXP, _HAS_NBF, _HAS_IAT, _HAS_EXI = 1, 2, 4, 8
 _CLOCK_UNKNOWN, _CLOCK_FLOOR, _CLOCK_EXACT = 0, 1, 2
 _EXI_REFUSED, _EXI_ANY, _EXI_ABOVE = 0, 1, 2
-_RULES_VERSION = 1
+_RULES_VERSION = 2
 _MAX_LEEWAY_S = 0xFFFFFFFF  # 136 years
 
 
@@ -62,6 +62,7 @@ def encode_rules(rules: "Rules") -> bytes:
     profiles = [profile for at, profile in enumerate(rules.profiles) if profile not in rules.profiles[:at]]
     leeway_s = min(rules.leeway_s, _MAX_LEEWAY_S)
     numbers = [_RULES_VERSION, formats, profiles, rules.rs_id, leeway_s, rules.require_cnonce]
+    numbers.append(rules.token_shape == RFC8392)
     return cbor.encode(numbers + [list(rules.audiences), keys, scopes])
 
 

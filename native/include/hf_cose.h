@@ -41,6 +41,7 @@ struct hf_cose {
     int32_t alg;
     uint8_t tag;
     bool has_alg;
+    bool others_unprotected; /* the unprotected header has more than kid and IV */
 };
 
 /* Where plaintexts go, one behind the other. */

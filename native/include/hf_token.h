@@ -33,10 +33,11 @@ struct hf_rules {
     uint8_t formats;
     uint8_t profiles[2]; /* [0] is in force when a token names none; [1] may be the same */
     bool require_cnonce;
+    bool rfc8392; /* the shape of its tokens: rules.RFC8392, not rules.STRICT */
 };
 
 /* Read the rules of an RS from their encoding, one CBOR item that outlives the struct:
- *   [version 1, formats, [profile, ..], rs_id bytes, leeway_s, require_cnonce bool, [audience text, ..],
+ *   [version 2, formats, [profile, ..], rs_id bytes, leeway_s, require_cnonce bool, rfc8392 bool, [audience text, ..],
  *    [[role, kid bytes, alg, issuer text, material bytes, table bytes or null], ..],
  *    [[scope name text, [[path text, methods], ..]], ..]]
  * formats are HF_FORMAT_ bits, role is enum hf_role, the rest as in verifier.Rules, cwt.TrustedKey and scope.ScopeMap.

@@ -102,6 +102,8 @@ static enum hf_detail read_headers(struct hf_cbor headers, struct hf_cbor unprot
         return HF_DETAIL_CRIT;
     }
     message->has_alg = ((inside.present | outside.present) & HF_FIELD_BIT(ALG)) != 0;
+    message->others_unprotected =
+        outside.others || (outside.present & ~(HF_FIELD_BIT(KID) | HF_FIELD_BIT(IV))) != 0;
     return message->iv.p != NULL && message->partial_iv.p != NULL ? HF_DETAIL_IV : HF_DETAIL_NONE;
 }
 

@@ -1,4 +1,4 @@
-/* CWTs in one strict shape (RFC 8392 section 7.2, RFC 9770 section 3): cwt.py, which says why each check is here.
+/* CWTs, strict or as RFC 8392 has them (section 7.2, RFC 9770 section 3): cwt.py, which says why each check is here.
  * From token bytes to an authenticated payload. Never reads a claim. */
 #include "hf_labels.h"
 #include "hf_port.h"
@@ -9,10 +9,10 @@
 #define MESSAGE_TAGS (HF_CBOR_TAG_ENCRYPT0 | HF_CBOR_TAG_MAC0 | HF_CBOR_TAG_SIGN1)
 
 /* Check that the header is the profile's: cwt._checked_kid. */
-static hf_verdict_t check_header(const struct hf_cose *message)
+static hf_verdict_t check_header(const struct hf_rules *rules, const struct hf_cose *message)
 {
     bool encrypted = message->tag == HF_L_TAG_COSE_ENCRYPT0;
-    if (message->unprotected_count > 0) {
+    if (rules->rfc8392 ? message->others_unprotected : message->unprotected_count > 0) {
         return HF_VERDICT(HF_HEADER_UNPROTECTED, UNPROTECTED);
     }
     if (message->crit.p != NULL) {
@@ -24,12 +24,37 @@ static hf_verdict_t check_header(const struct hf_cose *message)
     if (!message->has_alg) {
         return HF_VERDICT(HF_UNSUPPORTED_ALG, MISSING);
     }
-    if (message->kid.p == NULL) {
+    bool has_kid = message->kid.p != NULL;
+    if (!has_kid && !rules->rfc8392) {
         return HF_VERDICT(HF_UNKNOWN_KEY, MISSING);
     }
     /* In a token every parameter counts as critical (RFC 8392 section 7.2 step 4). */
-    return message->protected_count != (encrypted ? 3u : 2u) ? HF_VERDICT(HF_CRIT_UNKNOWN, PARAMETER)
-                                                             : (hf_verdict_t)HF_OK;
+    uint32_t allowed = 1u + has_kid + encrypted;
+    return message->protected_count + message->unprotected_count != allowed ? HF_VERDICT(HF_CRIT_UNKNOWN, PARAMETER)
+                                                                            : (hf_verdict_t)HF_OK;
+}
+
+/* Whether a message can mean a key: it is of its role, its kid when it has one, and of this issuer (any when absent). */
+static bool is_meant(const struct hf_key *key, const struct hf_cose *message, struct hf_slice issuer)
+{
+    return key->role == hf_cose_role(message->tag) &&
+           (message->kid.p == NULL || hf_slice_equal(key->kid, message->kid)) &&
+           (issuer.p == NULL || hf_slice_equal(key->issuer, issuer));
+}
+
+/* Whether several keys can open a message, by all but the trial. */
+static bool is_ambiguous(const struct hf_rules *rules, const struct hf_cose *message, struct hf_slice issuer)
+{
+    struct hf_cbor keys = hf_cbor_at(rules->keys);
+    struct hf_key key;
+    uint32_t count;
+    unsigned fitting = 0;
+    (void)hf_cbor_array(&keys, &count);
+    for (; count > 0; count--) {
+        hf_rules_next_key(&keys, &key);
+        fitting += is_meant(&key, message, issuer) && key.alg == message->alg;
+    }
+    return fitting > 1;
 }
 
 /* Try the keys of the message's role: all those that its kid names (all of the role when it has none), of one issuer
@@ -46,9 +71,7 @@ static hf_verdict_t open_with_any(const struct hf_rules *rules, const struct hf_
     (void)hf_cbor_array(&keys, &count);
     for (; count > 0; count--) {
         hf_rules_next_key(&keys, by);
-        if (by->role != hf_cose_role(message->tag) ||
-            (message->kid.p != NULL && !hf_slice_equal(by->kid, message->kid)) ||
-            (issuer.p != NULL && !hf_slice_equal(by->issuer, issuer))) {
+        if (!is_meant(by, message, issuer)) {
             continue;
         }
         if (by->alg != message->alg) {
@@ -70,14 +93,35 @@ static hf_verdict_t open_token_message(const struct hf_rules *rules, const struc
                                        struct hf_slice issuer, struct hf_space *space, struct hf_slice *payload,
                                        struct hf_key *by)
 {
-    hf_verdict_t verdict = check_header(message);
+    hf_verdict_t verdict = check_header(rules, message);
+    if (verdict == HF_OK && message->kid.p == NULL && is_ambiguous(rules, message, issuer)) {
+        verdict = HF_VERDICT(HF_UNKNOWN_KEY, MISSING);
+    }
     return verdict != HF_OK ? verdict : open_with_any(rules, message, issuer, space, payload, by);
 }
 
-/* Read tag 61 around one COSE tag around the message (RFC 9770 section 3): cwt._decode_token. */
-static hf_verdict_t read_token(struct hf_slice token, struct hf_cose *message)
+/* Read a message without any tag: cwt._tag_of.
+ *   in:  array: a CBOR array
+ */
+static hf_verdict_t read_untagged(const struct hf_rules *rules, struct hf_cbor array, struct hf_cose *message)
+{
+    struct hf_cbor parts = array;
+    uint32_t count;
+    (void)hf_cbor_array(&parts, &count);
+    uint8_t clear = rules->formats & (HF_FORMAT_SIGNED | HF_FORMAT_MAC);
+    uint32_t tag = count == 3                    ? HF_L_TAG_COSE_ENCRYPT0
+                   : clear == HF_FORMAT_SIGNED ? HF_L_TAG_COSE_SIGN1
+                   : clear == HF_FORMAT_MAC    ? HF_L_TAG_COSE_MAC0
+                                               : 0u;
+    return hf_cose_read(tag, array, message); /* which knows no tag 0 */
+}
+
+/* Read tag 61 around one COSE tag around the message (RFC 9770 section 3); in the other shape with fewer tags:
+ * cwt._decode_token. */
+static hf_verdict_t read_token(const struct hf_rules *rules, struct hf_slice token, struct hf_cose *message)
 {
     struct hf_cbor r = hf_cbor_at(token);
+    struct hf_cbor whole = r;
     struct hf_cbor_item item;
     if (token.len > HF_TOKEN_MAX_LEN) {
         return HF_VERDICT(HF_MALFORMED_COSE, TOO_LONG);
@@ -87,10 +131,13 @@ static hf_verdict_t read_token(struct hf_slice token, struct hf_cose *message)
         return verdict;
     }
     (void)hf_cbor_next(&r, &item);
-    if (item.kind != HF_CBOR_TAG || item.lo != HF_L_TAG_CWT) {
+    if (item.kind == HF_CBOR_TAG && item.lo == HF_L_TAG_CWT) {
+        (void)hf_cbor_next(&r, &item);
+    } else if (!rules->rfc8392) {
         return HF_VERDICT(HF_MALFORMED_COSE, TAG);
+    } else if (item.kind == HF_CBOR_ARRAY) {
+        return read_untagged(rules, whole, message);
     }
-    (void)hf_cbor_next(&r, &item);
     if (item.kind != HF_CBOR_TAG) {
         return HF_VERDICT(HF_MALFORMED_COSE, TAG);
     }
@@ -124,7 +171,7 @@ hf_verdict_t hf_token_open(const struct hf_rules *rules, struct hf_slice token, 
     struct hf_cose message;
     struct hf_key key;
     struct hf_slice any = {NULL, 0};
-    hf_verdict_t verdict = read_token(token, &message);
+    hf_verdict_t verdict = read_token(rules, token, &message);
     if (verdict != HF_OK) {
         return verdict;
     }

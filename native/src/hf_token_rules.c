@@ -8,7 +8,7 @@
 #include "hf_port.h"
 #include "hf_token_parts.h"
 
-#define RULES_VERSION 1
+#define RULES_VERSION 2
 #define MAC_KEY_LEN 32
 #define RULES_DEPTH 5 /* rules, scopes, scope, permissions, permission */
 #define ALL_FORMATS (HF_FORMAT_ENCRYPTED | HF_FORMAT_NESTED | HF_FORMAT_SIGNED | HF_FORMAT_MAC)
@@ -150,12 +150,13 @@ struct members {
     struct hf_rules rules;
     struct hf_slice profiles;
     struct hf_slice require_cnonce;
+    struct hf_slice rfc8392;
     int64_t leeway_s;
     int32_t version;
     int32_t formats;
 };
 
-enum { VERSION, FORMATS, PROFILES, RS_ID, LEEWAY, CNONCE, AUDIENCES, KEYS, SCOPES, RULES_COUNT };
+enum { VERSION, FORMATS, PROFILES, RS_ID, LEEWAY, CNONCE, SHAPE, AUDIENCES, KEYS, SCOPES, RULES_COUNT };
 
 static const struct hf_field rules_fields[RULES_COUNT] = {
     ROW(VERSION, INT, members, version),
@@ -164,6 +165,7 @@ static const struct hf_field rules_fields[RULES_COUNT] = {
     ROW(RS_ID, BYTES, members, rules.rs_id),
     ROW(LEEWAY, UINT, members, leeway_s),
     ROW(CNONCE, ITEM, members, require_cnonce),
+    ROW(SHAPE, ITEM, members, rfc8392),
     ROW(AUDIENCES, ARRAY, members, rules.audiences),
     ROW(KEYS, ARRAY, members, rules.keys),
     ROW(SCOPES, ARRAY, members, rules.scopes),
@@ -214,6 +216,7 @@ hf_verdict_t hf_rules_read(struct hf_slice encoded, struct hf_rules *rules)
         members.formats < 0 || members.formats > (int32_t)ALL_FORMATS ||
         !read_profiles(hf_cbor_at(members.profiles), members.rules.profiles) || members.leeway_s > UINT32_MAX ||
         !read_bool(hf_cbor_at(members.require_cnonce), &members.rules.require_cnonce) ||
+        !read_bool(hf_cbor_at(members.rfc8392), &members.rules.rfc8392) ||
         !are_names(hf_cbor_at(members.rules.audiences))) {
         return WRONG;
     }

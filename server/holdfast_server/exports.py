@@ -48,6 +48,7 @@ RS_PARTS = {
     L.PROV_RS_FORMATS: "format",
     L.PROV_RS_CONNECTED: "connection",
     L.PROV_RS_FRESHNESS: "freshness",
+    L.PROV_RS_TOKEN_SHAPE: "token shape",
 }
 """What the parts of an export are called when they have changed; a part without a name here is a "setting"."""
 
@@ -173,6 +174,7 @@ def _rs_provisioning(rs: ResourceServer, exi_floor: int) -> RsProvisioning:
         formats=(rs.token_format,),
         connected=rs.connected,
         freshness=rs.freshness,
+        token_shape=rs.token_shape,
         exi_floor=exi_floor,
     )
 

@@ -28,6 +28,7 @@ def rules_for(rs: ResourceServer, keyring: Keyring, issuer: str) -> Rules:
         profiles=rs.profiles,
         rs_id=rs.rs_id.encode(),
         require_cnonce=rs.freshness,
+        token_shape=rs.token_shape,
     )
 
 

@@ -12,6 +12,7 @@ from holdfast_core import labels as L
 from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import LocalError, Malformed
 from holdfast_core.names import GRANT_NAMES
+from holdfast_core.rules import STRICT, TOKEN_SHAPES
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
 from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC
@@ -79,6 +80,7 @@ class ResourceServer:
     exi_lifetime_s: int = 0
     connected: bool = True
     freshness: bool = False  # it takes only tokens with a cnonce of its own (RFC 9200 section 5.3.1)
+    token_shape: str = STRICT  # of rules.TOKEN_SHAPES: what else than this server's tokens it takes
     clock: bool = False
     title: str = ""
     scope_titles: dict[str, str] = field(default_factory=dict)
@@ -161,6 +163,8 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError("a title is for a scope that is not there")
     if rs.token_format not in FORMATS:
         raise RegistryError("token format is unknown")
+    if rs.token_shape not in TOKEN_SHAPES:
+        raise RegistryError("token shape is unknown")
     if not rs.token_lifetime_s > 0 or rs.exi_lifetime_s < 0:
         raise RegistryError("lifetimes must be positive")
     if rs.token_format == FORMAT_REFERENCE and not rs.connected:

@@ -54,6 +54,7 @@ def rs_words(record: ResourceServer) -> dict[str, Any]:
         },
         "scope_titles": record.scope_titles,
         "format": record.token_format,
+        "token_shape": record.token_shape,
         "profiles": [PROFILE_NAMES[profile] for profile in record.profiles],
         "lifetime_s": record.token_lifetime_s,
         "exi_s": record.exi_lifetime_s,

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from holdfast_core.rules import TOKEN_SHAPES
 from holdfast_server.admin_shell import Admin, Problem, check_address, json_option, opened, state_option, unknown
 from holdfast_server.administrator import ADMIN_AUDIENCE
 from holdfast_server.change_shell import show_change
@@ -38,6 +39,7 @@ ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 @click.option("--lifetime", "lifetime_s", type=int, help="Seconds a token lives; reference tokens end sooner at once.")
 @click.option("--exi", "exi_s", type=int, help="Seconds from first use, for a device without a clock; 0: none.")
 @click.option("--freshness/--no-freshness", default=None, help="Whether each token answers a number of the device's.")
+@click.option("--token-shape", type=click.Choice(TOKEN_SHAPES), help="See `rs add --help`.")
 @click.option("--clock/--no-clock", default=None, help="Whether the device knows what time it is.")
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is; it gets a new OSCORE context.")
@@ -56,6 +58,7 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
     lifetime_s: int | None,
     exi_s: int | None,
     freshness: bool | None,
+    token_shape: str | None,
     clock: bool | None,
     connected: bool | None,
     client_id: str | None,
@@ -81,6 +84,7 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
             "token_lifetime_s": lifetime_s,
             "exi_lifetime_s": exi_s,
             "freshness": freshness,
+            "token_shape": token_shape,
             "clock": clock,
             "connected": True if client_id is not None else connected,
             "profiles": tuple(PROFILE_WORDS[profile] for profile in profiles) or None,

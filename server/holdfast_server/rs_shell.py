@@ -10,6 +10,7 @@ import click
 from holdfast_core import labels as L
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.provisioning import encode_provisioning
+from holdfast_core.rules import STRICT, TOKEN_SHAPES
 from holdfast_server.admin_shell import (
     Admin,
     Problem,
@@ -82,6 +83,14 @@ def rs() -> None:
 )
 @click.option("--freshness/--no-freshness", default=False, help="Each token answers a number of the device's (cnonce).")
 @click.option("--clock", is_flag=True, help="The device knows what time it is, also after a power cut.")
+@click.option(
+    "--token-shape",
+    type=click.Choice(TOKEN_SHAPES),
+    default=STRICT,
+    show_default=True,
+    help="rfc8392: it also takes tokens of other servers that leave out tags, or put kid and IV in the unprotected "
+    "header. Anyone on their way can change the hash of such a token, and a list of revoked tokens then misses it.",
+)
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is: both speak in one OSCORE context.")
 @profile_option
@@ -99,6 +108,7 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     exi_s: int | None,
     freshness: bool,
     clock: bool,
+    token_shape: str,
     connected: bool | None,
     client_id: str | None,
     profiles: tuple[str, ...],
@@ -126,6 +136,7 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
         clock=clock,
         title=title,
         scope_titles=scope_titles_of(scope_titles),
+        token_shape=token_shape,
     )
     with opened(state) as admin, admin.store.transaction():
         if admin.store.resource_server(rs_id) is not None:

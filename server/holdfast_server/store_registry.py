@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from holdfast_core.rules import STRICT
 from holdfast_server.errors import DatabaseDamaged
 from holdfast_server.registry import Client, ResourceServer, User
 from holdfast_server.store_port import Rows
@@ -235,6 +236,7 @@ def _rs_record(rs: ResourceServer) -> str:
             "clock": rs.clock,
             "title": rs.title,
             "scope_titles": rs.scope_titles,
+            "token_shape": rs.token_shape,
             "public_key": None if rs.public_key is None else rs.public_key.hex(),
         }
     )
@@ -259,6 +261,7 @@ def _rs(row: sqlite3.Row) -> ResourceServer:
         clock=record.get("clock", False),
         title=record.get("title", ""),
         scope_titles=record.get("scope_titles", {}),
+        token_shape=record.get("token_shape", STRICT),
         public_key=None if public_key is None else bytes.fromhex(public_key),
         disabled=bool(row["disabled"]),
     )

@@ -1,6 +1,6 @@
 """The strict shape of a token: what the RFC's examples lack, truncations, flipped bits, trust by role and kid."""
 
-from minitest import MICROPYTHON, Rows, TestCase
+from minitest import MICROPYTHON, Rows, TestCase, unhex
 
 from holdfast_core import cbor, crypto, cwt
 from holdfast_core import labels as L
@@ -15,6 +15,7 @@ from holdfast_core.errors import (
     UnsupportedAlg,
 )
 from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, FORMATS
+from holdfast_core.rules import RFC8392 as RFC_SHAPE
 from holdfast_core.secret import Secret
 from holdfast_core.trust import Trust, TrustedKey
 from testkit.token_rules import load_rules, verify_row
@@ -54,6 +55,36 @@ class Rfc8392(TestCase):
         for token in (RFC8392["maced_cwt_with_tag"], tag + RFC8392["signed_cwt"], tag + RFC8392["nested_cwt"]):
             with self.assertRaises(HeaderUnprotected):
                 open_cwt(token, rfc8392_trust(), FORMATS)
+
+    def test_an_rs_of_that_shape_takes_them_all_as_they_are_printed(self):
+        claims = RFC8392["claims_set"]
+        tag = cbor.encode_head(6, L.TAG_CWT)
+        for name, token_format in (
+            ("signed_cwt", CWT_SIGNED),
+            ("maced_cwt_with_tag", CWT_MAC),
+            ("encrypted_cwt", CWT_ENCRYPTED),
+            ("nested_cwt", CWT_NESTED),
+            ("maced_cwt_float", CWT_MAC),
+        ):
+            for token in (RFC8392[name], tag + RFC8392[name]):
+                if token[:4] == tag + tag:
+                    continue
+                opened = open_cwt(token, rfc8392_trust(), FORMATS, RFC_SHAPE)
+                self.assertEqual((opened.format, opened.issuer), (token_format, ISSUER))
+                self.assertEqual(opened.payload == claims, name != "maced_cwt_float")
+
+    def test_figure_11_of_rfc_9203_has_no_tag_at_all(self):
+        token = RFC8392["encrypted_cwt"][1:]
+        self.assertEqual(token[:9], unhex("8343a1010aa2044c53"))  # as much as the figure shows
+        self.assertEqual(open_cwt(token, rfc8392_trust(), FORMATS, RFC_SHAPE).payload, RFC8392["claims_set"])
+
+    def test_a_changed_bit_is_refused_in_that_shape_too(self):
+        for name in ("encrypted_cwt", "maced_cwt_with_tag"):
+            token = RFC8392[name]
+            for at in range(len(token)):
+                changed = token[:at] + bytes((token[at] ^ 1 << at % 8,)) + token[at + 1 :]
+                with self.assertRaises((Malformed, TokenRejected)):
+                    open_cwt(changed, rfc8392_trust(), FORMATS, RFC_SHAPE)
 
 
 class Mutations(TestCase):

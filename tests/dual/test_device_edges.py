@@ -15,7 +15,7 @@ from holdfast_device.resource_server import MAX_OPEN, RECHECK_MS
 from holdfast_device.slots import StorageFailed
 from holdfast_device.tasks import MAX_TASKS, Call
 from testkit import mint
-from testkit.story import EKG, NOW_S, TUBE, World, get, held
+from testkit.story import EKG, NOW_S, TUBE, World, get, held, tube_provisioning
 
 HANDLE = b"handle"
 
@@ -168,6 +168,19 @@ class Tube(TestCase):
         self.world.boot_tube(clock=False)
         with self.assertRaises(Refused):
             self.open(b"old", now_s=NOW_S, life_s=100)
+
+    def test_a_token_without_tags_is_taken_by_a_device_that_is_told_so(self):
+        plain = mint.encrypted(mint.claims(TUBE, "read_result", NOW_S))
+        for shape, bare in (("strict", False), ("rfc8392", False), ("rfc8392", True)):
+            self.world.provisionings["tube"] = tube_provisioning(token_shape=shape)
+            self.world.boot_tube(clock=False)
+            token = plain[3:] if bare else plain  # tags 61 and 16
+            session = self.world.run(self.doctor.open_session("tube", held(token, now_ms=self.world.now_ms)))
+            self.assertEqual(self.read(session), L.CODE_CONTENT)
+        self.world.provisionings["tube"] = tube_provisioning()
+        self.world.boot_tube(clock=False)
+        with self.assertRaises(Refused):
+            self.world.run(self.doctor.open_session("tube", held(plain[3:], now_ms=self.world.now_ms)))
 
     def test_the_floor_that_was_counted_is_saved_each_hour(self):
         for _ in range(8):

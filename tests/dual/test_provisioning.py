@@ -134,11 +134,24 @@ class Record(TestCase):
             (L.PROV_RS_FORMATS, ["jwt"]),
             (L.PROV_RS_CONNECTED, 1),
             (L.PROV_RS_FRESHNESS, None),
+            (L.PROV_RS_EXI_FLOOR, -2),
+            (L.PROV_RS_TOKEN_SHAPE, "loose"),
+            (L.PROV_RS_TOKEN_SHAPE, True),
+            (L.PROV_RS_TOKEN_SHAPE, ["rfc8392"]),
         ):
             record = cbor.decode(encode_provisioning(ekg()))
             record[L.PROV_RS][label] = value
             with self.subTest(f"{label} {value!r}"), self.assertRaises(MalformedProvisioning):
                 decode_provisioning(cbor.encode(record))
+
+    def test_the_shape_of_tokens_is_strict_unless_it_says_otherwise(self):
+        self.assertEqual(decode_provisioning(encode_provisioning(tube())).rs.token_shape, "strict")
+        told = tube()
+        told.rs.token_shape = "rfc8392"
+        self.assertEqual(decode_provisioning(encode_provisioning(told)).rs.token_shape, "rfc8392")
+        told.rs.token_shape = "loose"
+        with self.assertRaises(MalformedProvisioning):
+            encode_provisioning(told)
 
     def test_truncated_at_every_byte_and_extended(self):
         encoded = encode_provisioning(ekg())

@@ -384,7 +384,8 @@ REGISTRIES: list[tuple[str, str, dict[str, int]]] = [
     (
         "PROV_RS_",
         "ours: the provisioning record, its rs map",
-        {"id": 1, "audiences": 2, "scopes": 3, "formats": 4, "connected": 5, "freshness": 6, "exi floor": 7},
+        {"id": 1, "audiences": 2, "scopes": 3, "formats": 4, "connected": 5, "freshness": 6}
+        | {"exi floor": 7, "token shape": 8},
     ),
     (
         "PROV_CTX_",

@@ -104,3 +104,17 @@ def test_an_export_without_the_c_core_says_that_it_has_no_tables(tmp_path, run, 
     done = run("rs", "export", "tube", "--out", tmp_path / "tube.prov")
     assert "no C core" in done.stderr
     assert [key.table for key in decode_provisioning((tmp_path / "tube.prov").read_bytes()).keys] == [None] * 4
+
+
+def test_a_device_is_told_which_shape_its_tokens_have(tmp_path, state, run):
+    out = tmp_path / "told.prov"
+    for name, options, shape in (("lock", [], "strict"), ("lamp", ["--token-shape", "rfc8392"], "rfc8392")):
+        added = tell(run("rs", "add", name, "--scope", "open=PUT:/lock", *options, "--json"))
+        assert added["token_shape"] == tell(run("rs", "show", name, "--json"))["token_shape"] == shape
+        run("rs", "export", name, "--out", out, "--force")
+        assert decode_provisioning(out.read_bytes()).rs.token_shape == shape
+    assert "token shape" in run("rs", "set", "lock", "--token-shape", "rfc8392").stdout
+    run("rs", "export", "lock", "--out", out, "--force")
+    assert decode_provisioning(out.read_bytes()).rs.token_shape == "rfc8392"
+    done = run("rs", "set", "lock", "--token-shape", "loose", code=2)
+    assert "'loose' is not one of" in done.stderr

@@ -115,6 +115,20 @@ def test_the_header_is_the_strict_one(story, encrypted, nested):
         assert len(header[L.HDR_IV]) == 13
 
 
+@pytest.mark.parametrize("shape", ["strict", "rfc8392"])
+def test_tokens_are_strict_whatever_else_their_audience_takes(story, shape):
+    change_rs(story, TUBE, token_shape=shape)
+    token = story.tube_token(story.doctor_token()["access_token"])["access_token"]
+    assert token[:3] == b"\xd8\x3d\xd0"
+    assert verify_token(token, rules(story, TUBE), NOW_S).aud == (TUBE,)
+    assert rules(story, TUBE).token_shape == story.exports.for_rs(TUBE, NOW_S).rs.token_shape == shape
+    if shape == "strict":
+        with pytest.raises(Malformed):
+            verify_token(token[2:], rules(story, TUBE), NOW_S)
+    else:
+        assert verify_token(token[2:], rules(story, TUBE), NOW_S).aud == (TUBE,)
+
+
 def test_no_secret_is_readable_in_a_token(encrypted, nested):
     for answer in (encrypted, nested):
         assert osc_of(answer)[L.OSC_MS] not in answer["access_token"]

@@ -86,12 +86,13 @@ def encode_rules(row, tables=None):
     ]
     return cbor.encode(
         [
-            1,
+            2,
             sum(FORMATS[name] for name in row["formats"] if name in FORMATS),
             row["profiles"],
             bytes.fromhex(row["rs_id"]),
             row["leeway_s"],
             row["require_cnonce"],
+            row["token_shape"] == "rfc8392",
             row["audiences"],
             keys,
             [[name, permissions] for name, permissions in row["scopes"].items()],

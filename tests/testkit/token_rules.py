@@ -30,6 +30,7 @@ def rules_from(row):
         bytes.fromhex(row["rs_id"]),
         row["leeway_s"],
         row["require_cnonce"],
+        row["token_shape"],
     )
 
 

@@ -54,6 +54,20 @@ RULES = {
     },
     "fresh": {"formats": ["cwt-nested"], "keys": [SIGN, ENC], "require_cnonce": True},
     "leeway": {"formats": ["cwt-nested"], "keys": [SIGN, ENC], "leeway_s": 30},
+    "loose": {"formats": ["cwt-encrypted", "cwt-nested"], "keys": [SIGN, ENC], "token_shape": "rfc8392"},
+    "loose-signed": {"formats": ["cwt-signed"], "keys": ALL_KEYS, "profiles": [2, 1], "token_shape": "rfc8392"},
+    "loose-mac": {"formats": ["cwt-mac"], "keys": [MAC, MAC_SHORT], "profiles": [2, 1], "token_shape": "rfc8392"},
+    "loose-any": {
+        "formats": ["cwt-encrypted", "cwt-nested", "cwt-signed", "cwt-mac"],
+        "keys": ALL_KEYS,
+        "profiles": [2, 1],
+        "token_shape": "rfc8392",
+    },
+    "loose-two-as": {
+        "formats": ["cwt-encrypted", "cwt-nested"],
+        "keys": [SIGN, ENC, OTHER_SIGN, OTHER_ENC],
+        "token_shape": "rfc8392",
+    },
     "group": {"formats": ["cwt-nested"], "keys": [SIGN, ENC], "audiences": [TUBE, "all_tubes"]},
 }
 
@@ -78,7 +92,12 @@ def rule_rows():
             for key in rules["keys"]
         ]
         row = {"keys": name, "audiences": [TUBE], "profiles": [2], "rs_id": RS_ID.hex(), "scopes": SCOPES}
-        yield row | {"leeway_s": 0, "require_cnonce": False} | rules | {"trusted": keys, "keys": name}
+        yield (
+            row
+            | {"leeway_s": 0, "require_cnonce": False, "token_shape": "strict"}
+            | rules
+            | {"trusted": keys, "keys": name}
+        )
 
 
 # --- claims ---

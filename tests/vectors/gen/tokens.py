@@ -12,7 +12,7 @@ from pathlib import Path
 VECTORS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(VECTORS.parent))
 
-from vectors.gen import story, tokens_claims, tokens_keys, tokens_times, tokens_wrapper  # noqa: E402
+from vectors.gen import story, tokens_claims, tokens_keys, tokens_shapes, tokens_times, tokens_wrapper  # noqa: E402
 
 
 def lines(rows):
@@ -20,7 +20,13 @@ def lines(rows):
 
 
 def main(check):
-    rows = [*tokens_wrapper.rows(), *tokens_claims.rows(), *tokens_times.rows(), *tokens_keys.rows()]
+    rows = [
+        *tokens_wrapper.rows(),
+        *tokens_claims.rows(),
+        *tokens_times.rows(),
+        *tokens_shapes.rows(),
+        *tokens_keys.rows(),
+    ]
     names = [row["id"] for row in rows]
     doubled = {name for name in names if names.count(name) > 1}
     if doubled:
