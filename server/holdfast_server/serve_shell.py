@@ -1,8 +1,9 @@
 """`holdfast server serve`: one process, one event loop, CoAP and HTTPS over the same authorization server.
 
 Starts everything, says that it is ready, sweeps what has expired, and stops
-cleanly on SIGTERM and SIGINT. When the CoAP stack itself breaks, the process ends
-with an error, so that whoever watches it starts it again.
+cleanly on SIGTERM and SIGINT; SIGHUP reads certificate and configuration again. When
+the CoAP stack itself breaks, the process ends with an error, so that whoever watches
+it starts it again.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ from holdfast_server.http_shell import build_app
 from holdfast_server.log_shell import log, log_bug, start_logging
 from holdfast_server.party_contexts import PartyContexts
 from holdfast_server.readiness_shell import Readiness
+from holdfast_server.reload_shell import Reload
 from holdfast_server.store_home import CLEAN, RESTORED
 from holdfast_server.store_sqlite import Store
 from holdfast_server.web_shell import WebServer, listening, make_web_server
@@ -64,7 +66,8 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes, clock.guard)
     faults: list[Exception] = []
     web = _web_server(authz_server, admin, clock.now_s, readiness)
-    _stop_on_signals(web)
+    in_force = Reload(config, web)
+    _heed_signals(web, in_force)
     asyncio.get_running_loop().set_exception_handler(_say_what_escaped)
 
     def on_fault(fault: Exception) -> None:
@@ -93,7 +96,7 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     with listening(config.http) as bound:
         address = _start(coap, admin)
         try:
-            async with _looking_after(admin, clock, readiness.failed):
+            async with _looking_after(admin.store, in_force, clock, readiness.failed):
                 _say_ready(bound, address)
                 await web.serve([bound])
         finally:
@@ -145,15 +148,16 @@ def _say_what_escaped(_loop: asyncio.AbstractEventLoop, what: dict[str, Any]) ->
     log_bug(what.get("exception") or RuntimeError(), "escaped")
 
 
-def _stop_on_signals(web: WebServer) -> None:
+def _heed_signals(web: WebServer, in_force: Reload) -> None:
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, in_force.again)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, web.stop)
 
 
 @contextlib.asynccontextmanager
 async def _looking_after(
-    admin: Admin, clock: WatchedClock, failed: Callable[[sqlite3.Error], None]
+    store: Store, in_force: Reload, clock: WatchedClock, failed: Callable[[sqlite3.Error], None]
 ) -> AsyncIterator[None]:
     """Beside the servers, watch the clock and delete what has expired."""
 
@@ -164,7 +168,7 @@ async def _looking_after(
             try:
                 clock.watch()
                 if _monotonic_ms() >= sweep_at_ms:
-                    more = sweep_by(clock.guard, admin.store, admin.config.audit_days)
+                    more = sweep_by(clock.guard, store, in_force.config.audit_days)
                     sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
             except sqlite3.Error as error:
                 failed(error)

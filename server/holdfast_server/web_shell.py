@@ -10,10 +10,12 @@ import contextlib
 import resource
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import create_ssl_context
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from holdfast_server.accept_shell import Acceptor
@@ -113,6 +115,22 @@ class WebServer(uvicorn.Server):
         ]
         self.servers = acceptors
         self.started = True
+
+    def renew_tls(self, certificate: Path, key: Path) -> None:
+        """Serve new connections with this certificate; those that are there keep theirs. Raises OSError."""
+        config = self.config
+        config.ssl = create_ssl_context(
+            certfile=certificate,
+            keyfile=key,
+            password=config.ssl_keyfile_password,
+            ssl_version=config.ssl_version,
+            cert_reqs=config.ssl_cert_reqs,
+            ca_certs=config.ssl_ca_certs,
+            ciphers=config.ssl_ciphers,
+        )
+        acceptors: list[Any] = self.servers
+        for acceptor in acceptors:
+            acceptor.tls = config.ssl
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
