@@ -65,9 +65,9 @@ def restore(file: Path, force: bool, state: Path) -> None:
 @click.command()
 @state_option
 def restored(state: Path) -> None:
-    """Say that the database was put back, copied or moved, by other means than `restore`.
+    """Say that the database was put back, copied or moved.
 
-    Then no counter repeats and no old code comes back to life. `serve` asks for it when it sees that the state came
+    For whatever did so but `restore`. Then no counter repeats and no old code comes back to life. `serve` asks for it when it sees that the state came
     from elsewhere. It cannot see a snapshot of a whole machine or file system that was brought back: run it then.
 
     What was changed since must be changed again: tokens that were revoked, passwords and client secrets that were
