@@ -107,12 +107,13 @@ class Server:
     def _open(self, incoming: Incoming, now_ms: int) -> bool:
         """Verify and decrypt (RFC 8613 section 8.2); False when that was refused, or challenged with Echo."""
         outer = incoming.message
-        context = None
         try:
             context = self._context_of(outer, incoming.peer, now_ms)
             opened = context.unprotect_request(outer)
         except PeerError as error:
             self._messages.arrived(incoming.peer, outer, None, now_ms)
+            if self._contexts is not None and self._contexts.refused is not None:
+                self._contexts.refused(incoming.peer, error)
             # Authentic traffic is never counted; a failure is, so that failing a lot buys silence.
             if self._admits(incoming.peer, now_ms):
                 self._refuse(incoming, error.coap_code, now_ms, 0)

@@ -18,13 +18,15 @@ class ContextTable:
     """At most `limit` contexts, found by their Recipient ID.
 
     derive: makes a context for a kid and a kid context that find() does not know, or None (RFC 8613 appendix B.2).
+    refused: told the peer and the PeerError of a request that was not opened, or None.
     """
 
-    __slots__ = ("_by_kid", "_limit", "derive")
+    __slots__ = ("_by_kid", "_limit", "derive", "refused")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.derive: Callable[[bytes | None, bytes], SecurityContext] | None = None
+        self.refused: Callable[[Hashable, errors.PeerError], None] | None = None
         self._by_kid: dict[bytes, SecurityContext] = {}
 
     def __len__(self) -> int:

@@ -89,8 +89,9 @@ class AdminPages:
         # The form token covers `about`, so this is a number that the page itself wrote.
         now_s = self._clock()
         with self._authz.store.transaction():
-            if self._authz.revoke_token_id(int(post.about), now_s, "by-administrator"):
-                self._authz.store.audit(now_s, "admin-revoked", user_id=post.session.user_id, token_id=int(post.about))
+            token_id, user_id = int(post.about), post.session.user_id
+            if self._authz.revoke_token_id(token_id, now_s, "by-administrator", post.source):
+                self._authz.store.audit(now_s, "admin-revoked", user_id=user_id, token_id=token_id, address=post.source)
 
     def _is_admin(self, session: BrowserSession) -> bool:
         return is_admin(self._authz.store.user(session.user_id))

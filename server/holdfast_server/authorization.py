@@ -167,6 +167,7 @@ def make_code(
     settings: Settings,
     rng: Callable[[int], bytes],
     now_s: int,
+    address: str = "",
 ) -> str:
     """Store a new code and return the URL to redirect to.
 
@@ -194,7 +195,7 @@ def make_code(
         )
     )
     store.put_consent(user_id, request.client_id, request.audience, approved_scope, now_s)
-    store.audit(now_s, "code-issued", client_id=request.client_id, user_id=user_id)
+    store.audit(now_s, "code-issued", client_id=request.client_id, user_id=user_id, address=address)
     text = base64.urlsafe_b64encode(code).rstrip(b"=").decode()
     return redirect_url(request.redirect_uri, {"code": text, "iss": settings.issuer}, request.state)
 

@@ -28,6 +28,8 @@ from holdfast_server.grants import GRANTS
 from holdfast_server.introspection import introspect
 from holdfast_server.issue import Issuer
 from holdfast_server.keyring import Keyring
+from holdfast_server.network import network_of
+from holdfast_server.refusals import Refusals
 from holdfast_server.registry import secret_matches
 from holdfast_server.settings import Settings
 from holdfast_server.store_sqlite import Store
@@ -58,6 +60,7 @@ class AuthorizationServer:
         self.settings = settings
         self._rng = rng
         self._clock = clock
+        self._refusals = Refusals()
         self._issuer = Issuer(store, keyring, settings.issuer, rng)
 
     def authenticate_client(self, client_id: str, secret: str) -> Caller:
@@ -77,6 +80,20 @@ class AuthorizationServer:
         if client is None or client.disabled or not client.public:
             raise InvalidClient
         return Caller(client_id, public=True)
+
+    def note_unauthenticated(self, address: str, now_s: int, reason: str, client_id: str = "") -> bool:
+        """Write down that somebody failed to authenticate, unless that was written this minute; whether it was.
+
+        reason: constant text.  client_id: as it was told; it is kept only when it is one of ours, since people paste
+        secrets into the wrong field.
+        """
+        known = client_id if self.store.client(client_id) is not None else None
+        left_out = self._refusals.left_out((known, reason, network_of(address)), now_s)
+        if left_out is None:
+            return False
+        more = f"; {left_out} more in the minute before" if left_out else ""
+        self.store.audit(now_s, "client-refused", client_id=known, reason=reason + more, address=address)
+        return True
 
     # --- token endpoint ---
 
@@ -112,15 +129,17 @@ class AuthorizationServer:
         grant = GRANTS[grant_type]
         authority = grant(request, client, caller, self.store, now_s)
         decision = policy.decide(request, client, authority, self.store, now_s)
-        return self._issuer.issue(decision, request, now_s)
+        return self._issuer.issue(decision, request, now_s, caller.address)
 
     def _note_refusal(self, refused: ServerRefusal, caller: Caller, now_s: int) -> None:
         if not caller.authenticated and not isinstance(refused, CodeReplayed):
             return  # anybody can say that they are a public client, as often as they like
         event = "token-refused" if isinstance(refused, OAuthError) else "issuance-failed"
-        self.store.audit(now_s, event, client_id=caller.client_id, reason=str(refused))
+        self.store.audit(now_s, event, client_id=caller.client_id, reason=str(refused), address=caller.address)
         if isinstance(refused, CodeReplayed):
-            self._note_revoked(self.store.revoke_tokens_of_code(refused.code_hash, now_s), "code-replayed", now_s)
+            self._note_revoked(
+                self.store.revoke_tokens_of_code(refused.code_hash, now_s), "code-replayed", now_s, caller.address
+            )
 
     # --- introspection and revocation ---
 
@@ -144,18 +163,18 @@ class AuthorizationServer:
             return
         if record.client_id != caller.client_id:
             raise OAuthError(L.ERR_INVALID_GRANT, "token was issued to another client")
-        self.revoke_token_id(record.token_id, now_s, "by-client")
+        self.revoke_token_id(record.token_id, now_s, "by-client", caller.address)
 
-    def revoke_token_id(self, token_id: int, now_s: int, reason: str = "by-operator") -> int:
+    def revoke_token_id(self, token_id: int, now_s: int, reason: str = "by-operator", address: str = "") -> int:
         """Revoke a token by its row and everything derived from it; returns how many were still live."""
         with self.store.transaction():
             revoked = self.store.revoke_token(token_id, now_s)
-            self._note_revoked(revoked, reason, now_s)
+            self._note_revoked(revoked, reason, now_s, address)
         return len(revoked)
 
-    def _note_revoked(self, token_ids: list[int], reason: str, now_s: int) -> None:
+    def _note_revoked(self, token_ids: list[int], reason: str, now_s: int, address: str) -> None:
         for token_id in token_ids:
-            self.store.audit(now_s, "token-revoked", token_id=token_id, reason=reason)
+            self.store.audit(now_s, "token-revoked", token_id=token_id, reason=reason, address=address)
 
     # --- authorization endpoint ---
 
@@ -173,15 +192,18 @@ class AuthorizationServer:
         """Return the names of the requested scope that this user may give; an empty list: nothing to consent to."""
         return authorization.approvable_scope(request, user_id, self.store)
 
-    def grant_code(self, request: AuthorizationRequest, user_id: str, approved_scope: str, now_s: int) -> str:
+    def grant_code(
+        self, request: AuthorizationRequest, user_id: str, approved_scope: str, now_s: int, address: str = ""
+    ) -> str:
         """Make the one-time code for what the user approved; returns the URL to redirect to (code, state, iss).
 
-        Raises AuthorizeError when the user may not give this, or was locked since logging in.
+        address: where the user sits, for the audit.  Raises AuthorizeError when the user may not give this, or was
+        locked since logging in.
         """
         self._check_clock(now_s)
         with self.store.transaction():
             return authorization.make_code(
-                request, user_id, approved_scope, self.store, self.settings, self._rng, now_s
+                request, user_id, approved_scope, self.store, self.settings, self._rng, now_s, address
             )
 
     def deny(self, request: AuthorizationRequest) -> str:

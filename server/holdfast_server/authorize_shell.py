@@ -78,7 +78,7 @@ class AuthorizePages:
             chosen = [name for name in wanted.scope.split() if name in post.chosen]
             if post.fields.get("decision") != "allow" or not chosen:
                 return RedirectResponse(self._authz.deny(wanted), 303)
-            return RedirectResponse(self._code_for(wanted, post.session, chosen), 303)
+            return RedirectResponse(self._code_for(wanted, post, chosen), 303)
         except _Answered as done:
             return done.answer
 
@@ -117,10 +117,11 @@ class AuthorizePages:
             answer = self._not_working(refused)
         raise _Answered(answer)
 
-    def _code_for(self, wanted: AuthorizationRequest, session: BrowserSession, chosen: list[str]) -> str:
+    def _code_for(self, wanted: AuthorizationRequest, post: Post, chosen: list[str]) -> str:
         """The URL that takes the code to the app. Raises _Answered."""
         try:
-            return self._authz.grant_code(wanted, session.user_id, " ".join(chosen), self._clock())
+            scope = " ".join(chosen)
+            return self._authz.grant_code(wanted, post.session.user_id, scope, self._clock(), post.source)
         except AuthorizeError as refused:
             raise _Answered(self._refused(refused)) from None
         except ServerRefusal as refused:

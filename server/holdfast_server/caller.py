@@ -5,20 +5,22 @@ owner of the OSCORE context that opened the request.  RFC 9200 sections 5.8 and 
 authenticated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A party, which may be a client, a resource server or both (the EKG is both).
 
-    public: a client that has nothing to authenticate with (RFC 6749 section 2.1), by its own word.
+    public: a client that has nothing to authenticate with (RFC 6749 section 2.1), by its own word.  address: where the
+    request came from, for the audit.
     """
 
     client_id: str | None = None
     rs_id: str | None = None
     authenticated: bool = False
     public: bool = False
+    address: str = field(default="", compare=False)
 
 
 NOBODY = Caller()

@@ -130,7 +130,7 @@ class CoapShell:
     def _answer_to(self, incoming: Incoming) -> Message:
         try:
             with self._transaction():
-                return self._site.answer(incoming.message, incoming.context, self._wall_s())
+                return self._site.answer(incoming.message, incoming.context, self._wall_s(), address_of(incoming.peer))
         except Exception as error:  # one request's bug must not end the service for all
             if is_unavailable(error):
                 raise
@@ -151,6 +151,11 @@ class CoapShell:
         if due_ms is not None:
             delay_s = max(0, due_ms - self._monotonic_ms()) / 1000
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._turn)
+
+
+def address_of(peer: Any) -> str:
+    """The host of a socket's peer as text."""
+    return str(peer[0]) if isinstance(peer, tuple) else str(peer)
 
 
 def _received(bound: socket.socket) -> Iterator[tuple[bytes, Address]]:

@@ -7,6 +7,7 @@ Sans-IO; decodes, asks authorization_server.py, encodes.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from holdfast_core import labels as L
@@ -39,8 +40,11 @@ class CoapSite:
             "/introspect": self._introspect,
         }
 
-    def answer(self, request: Message, context: SecurityContext | None, now_s: int) -> Message:
-        """The response to one request; never raises for anything a peer can send."""
+    def answer(self, request: Message, context: SecurityContext | None, now_s: int, address: str = "") -> Message:
+        """The response to one request; never raises for anything a peer can send.
+
+        address: of the peer, for the audit.
+        """
         path = request.path()
         if path == "/.well-known/core":
             return _links(request)
@@ -48,6 +52,7 @@ class CoapSite:
         if resource is None:
             return response(L.CODE_NOT_FOUND)
         if context is None:
+            self._authz.note_unauthenticated(address, now_s, "no OSCORE")
             return _error(L.CODE_UNAUTHORIZED, L.ERR_INVALID_CLIENT)
         if request.code != L.CODE_POST:
             return response(L.CODE_METHOD_NOT_ALLOWED)
@@ -56,7 +61,7 @@ class CoapSite:
         if request.uint(L.OPT_ACCEPT) not in (None, L.CF_ACE_CBOR):
             return response(L.CODE_NOT_ACCEPTABLE)
         try:
-            return resource(request.payload, _caller(context), now_s)
+            return resource(request.payload, replace(_caller(context), address=address), now_s)
         except Malformed:
             return _error(L.CODE_BAD_REQUEST, L.ERR_INVALID_REQUEST)
         except OAuthError as refused:

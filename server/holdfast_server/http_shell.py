@@ -90,7 +90,7 @@ def build_app(
         secure=secure,
         proxies=proxies,
     )
-    oauth = OAuthEndpoints(authz_server, clock)
+    oauth = OAuthEndpoints(authz_server, clock, door.source_of)
     parts = (AuthorizePages(authz_server, door, clock), AdminPages(authz_server, door, clock), oauth)
     style = resources.files("holdfast_server").joinpath("static/style.css").read_bytes()
 

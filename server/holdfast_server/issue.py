@@ -37,8 +37,11 @@ class Issuer:
         self._issuer = issuer
         self._rng = rng
 
-    def issue(self, decision: Decision, request: TokenRequest, now_s: int) -> dict[str, Any]:
-        """Make the token and return the answer; raises IssuanceFailed when an audience's reader would refuse it."""
+    def issue(self, decision: Decision, request: TokenRequest, now_s: int, address: str = "") -> dict[str, Any]:
+        """Make the token and return the answer; raises IssuanceFailed when an audience's reader would refuse it.
+
+        address: who asked, for the audit.
+        """
         claims = self._claims(decision, request, now_s)
         token = make_token(decision.token_format, claims, self._keyring, decision.rs[0].rs_id, self._rng)
         for rs in decision.rs:
@@ -53,6 +56,7 @@ class Issuer:
             rs_id=decision.rs[0].rs_id,
             user_id=_user_id(decision),
             token_id=token_id,
+            address=address,
         )
         return _answer(token, claims, decision, request, now_s)
 

@@ -19,6 +19,7 @@ from holdfast_server.log_shell import log
 from holdfast_server.login_limits import LoginLimits
 from holdfast_server.network import network_of, told_by
 from holdfast_server.pages import Pages
+from holdfast_server.refusals import Refusals
 from holdfast_server.store_sqlite import Store
 
 REFUSED = "That name and password do not belong together. Try again."
@@ -51,12 +52,16 @@ class BadPost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A form that was made for this browser. about: what it is about; chosen: the values of its checkboxes."""
+    """A form that was made for this browser. about: what it is about; chosen: the values of its checkboxes.
+
+    source: the address that it came from.
+    """
 
     fields: Mapping[str, str] = field(repr=False)  # a password may be among them
     chosen: Sequence[str]
     about: str
     session: BrowserSession
+    source: str
 
 
 class Door:
@@ -88,6 +93,7 @@ class Door:
         self._cookie_name = ("__Host-holdfast" if secure else "holdfast") + pages.root.replace("/", "-")
         self._known_name = self._cookie_name + "-known"
         self._limits = LoginLimits()
+        self._refusals = Refusals()
         self._hashing = Hashing()
 
     def session(self, request: Request) -> BrowserSession | None:
@@ -120,7 +126,9 @@ class Door:
         session = self.session(request)
         if session is None or not self._sessions.form_token_fits(fields.get("form_token", ""), session, step, about):
             raise BadPost("This page is too old", "It was open for too long, or in another tab.", 403, about)
-        return Post(fields, [value for name, value in pairs if name == repeats], about, session)
+        return Post(
+            fields, [value for name, value in pairs if name == repeats], about, session, self.source_of(request)
+        )
 
     def login_page(
         self,
@@ -150,7 +158,7 @@ class Door:
         """Check who it is; right: `answer` gets the cookie of a new session. Raises NotNow."""
         if self._doubt(self._clock()):
             raise NotNow(NO_TIME, 503)
-        source = self._source_of(request)
+        source = self.source_of(request)
         network = network_of(source)
         name = post.fields.get(self._authenticator.fields[0].name, "")
         known_browser = self._sessions.known_browser(request.cookies.get(self._known_name), self._clock())
@@ -163,17 +171,26 @@ class Door:
             # The name goes into the log only when it is one of ours: people type passwords into the wrong field.
             known = name if self._store.user(name) is not None else "-"
             log.warning("event=login-refused user=%s from=%s", known, source or "-")
+            self._note_refused(name if known == name else None, source)
             raise NotNow(REFUSED, 403) from None
         except QueueFull:
             raise NotNow(TOO_OFTEN, 503) from None
         self._limits.succeeded(network)
         user = self._store.user(user_id)
-        self._store.audit(self._clock(), "login", user_id=user_id)
+        self._store.audit(self._clock(), "login", user_id=user_id, address=source)
         self._remember(answer, self._sessions.start(user_id, self._clock(), user.password_hash if user else ""))
         known = self._sessions.known_cookie(user_id, self._clock())
         self._set_cookie(answer, self._known_name, known, KNOWN_LIFETIME_S)
 
-    def _source_of(self, request: Request) -> str:
+    def _note_refused(self, user_id: str | None, source: str) -> None:
+        now_s = self._clock()
+        left_out = self._refusals.left_out((user_id, network_of(source)), now_s)
+        if left_out is not None:
+            more = f"{left_out} more in the minute before" if left_out else ""
+            self._store.audit(now_s, "login-refused", user_id=user_id, reason=more, address=source)
+
+    def source_of(self, request: Request) -> str:
+        """The address that a request came from."""
         host = request.client.host if request.client else ""
         return told_by(request.headers.getlist("x-forwarded-for"), host, self._proxies)
 

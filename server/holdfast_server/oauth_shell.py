@@ -6,6 +6,7 @@ Translates and authenticates; authorization_server.py decides.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from holdfast_server.caller import Caller
 from holdfast_server.errors import InvalidClient, InvalidTarget, OAuthError, ServerRefusal
 from holdfast_server.forms import BadForm, read_basic, read_form
 from holdfast_server.json_codec import BadJson, decode_token, decode_token_request, encode_answer
+from holdfast_server.log_shell import log
 from holdfast_server.metadata import authorization_server_metadata, jwks
 
 Endpoint = Callable[[dict[str, str], Caller], Response]
@@ -51,9 +53,12 @@ CACHED = {"cache-control": "public, max-age=300"}
 class OAuthEndpoints:
     """The routes of this part."""
 
-    def __init__(self, authz_server: AuthorizationServer, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, authz_server: AuthorizationServer, clock: Callable[[], int], source_of: Callable[[Request], str]
+    ) -> None:
         self._authz = authz_server
         self._clock = clock
+        self._source_of = source_of
 
     def routes(self) -> list[Route]:
         """Every route answers other methods with 405."""
@@ -119,10 +124,19 @@ class OAuthEndpoints:
 
     def _authenticate(self, request: Request, form: dict[str, str]) -> Caller:
         """The caller of this request; takes client_secret out of the form. Raises InvalidClient, BadForm."""
-        client_id, secret = _credentials(request.headers.getlist("authorization"), form)
-        if secret is None:
-            return self._authz.identify_public_client(client_id)
-        return self._authz.authenticate_client(client_id, secret)
+        source, client_id = self._source_of(request), ""
+        try:
+            client_id, secret = _credentials(request.headers.getlist("authorization"), form)
+            if secret is None:
+                caller = self._authz.identify_public_client(client_id)
+            else:
+                caller = self._authz.authenticate_client(client_id, secret)
+        except InvalidClient:
+            if self._authz.note_unauthenticated(source, self._clock(), "wrong or no client secret", client_id):
+                known = client_id if self._authz.store.client(client_id) is not None else "-"
+                log.warning("event=client-refused client=%s from=%s", known, source or "-")
+            raise
+        return replace(caller, address=source)
 
 
 async def _form(request: Request, known: frozenset[str]) -> dict[str, str]:

@@ -16,12 +16,13 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_stack import CoapStack
+from holdfast_core.errors import PeerError
 from holdfast_core.trace import tracer
 from holdfast_server.admin_shell import Admin, Failed, Problem
 from holdfast_server.authenticator import PasswordAuthenticator
@@ -30,7 +31,7 @@ from holdfast_server.browser_session import BrowserSessions
 from holdfast_server.clock_guard import ClockGuard
 from holdfast_server.clock_watch_shell import WatchedClock
 from holdfast_server.clock_watch_shell import wall_s as _wall_s
-from holdfast_server.coap_shell import CoapShell
+from holdfast_server.coap_shell import CoapShell, address_of
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.config import check_tls
 from holdfast_server.errors import DatabaseDamaged
@@ -75,7 +76,14 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
         log_bug(fault, "fault")
         web.stop()
 
+    def on_unopened(peer: Hashable, refused: PeerError) -> None:
+        source = address_of(peer)
+        with contextlib.suppress(sqlite3.Error):  # what is asked next says so
+            if authz_server.note_unauthenticated(source, clock.now_s(), f"OSCORE: {refused.reason}"):
+                log.warning("event=oscore-refused reason=%s from=%s", refused.reason, source)
+
     contexts = PartyContexts(store, secrets.token_bytes, clock.now_s)
+    contexts.refused = on_unopened
     stack = CoapStack(
         secrets.token_bytes,
         contexts,

@@ -1,17 +1,29 @@
 """The audit says who did what, from where and at whose command; no number in it ever means two things."""
 
+import dataclasses
 import json
 import os
 
 import pytest
 
+from holdfast_core import labels as L
+from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_message import encode, request
+from holdfast_core.coap_stack import CoapStack
+from holdfast_core.secret import Secret
 from holdfast_server import admin_shell, store_sqlite
 from holdfast_server.admin_shell import operator_name
 from holdfast_server.audit_shell import time_of
+from holdfast_server.coap_shell import address_of
+from holdfast_server.coap_site import CoapSite
+from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.refusals import MAX_KINDS, Refusals
 from holdfast_server.registry import Client, User
 from holdfast_server.store_home import EPOCH_JUMP
 from holdfast_server.store_sqlite import Store
+from testkit.as_peer import context_of
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S
+from testkit.web import opened_web, redeem_fields
 
 
 def events(run, *argv):
@@ -127,3 +139,87 @@ def test_a_row_names_everybody_by_number(story):
     unseen, seen = story.store.audit_rows(2)
     assert None not in (seen.client_number, seen.rs_number, seen.user_number)
     assert unseen.client_number is None
+
+
+# --- refusals and addresses ---
+
+
+def test_refusals_are_written_once_a_minute_and_counted():
+    refusals = Refusals()
+    assert [refusals.left_out("a", 600 + second) for second in range(5)] == [0, None, None, None, None]
+    assert refusals.left_out("b", 604) == 0
+    assert [refusals.left_out("a", 660), refusals.left_out("a", 661)] == [4, None]
+    assert refusals.left_out("b", 661) == 0
+    assert refusals.left_out("a", 7000) == 0
+
+
+def test_kinds_without_number_take_no_more_memory_or_rows():
+    refusals = Refusals()
+    written = [refusals.left_out(number, 600) for number in range(5 * MAX_KINDS)]
+    assert len([left_out for left_out in written if left_out is not None]) == MAX_KINDS + 1
+    assert len(refusals._counts) == MAX_KINDS + 1
+    assert refusals.left_out(-1, 660) == 0
+
+
+def test_a_client_that_fails_to_authenticate_leaves_a_row_and_a_line(tmp_path, caplog):
+    with opened_web(tmp_path) as web:
+        browser = web.browser("198.51.100.7")
+        for _ in range(3):
+            assert browser.token({"grant_type": "client_credentials"}, (DOCTOR_APP, "wrong")).status_code == 401
+        assert browser.token({"grant_type": "client_credentials"}, ("pasted-secret", "x")).status_code == 401
+        rows = [row for row in web.story.store.audit_rows() if row.event == "client-refused"]
+        assert [(row.client_id, row.address) for row in rows] == [
+            (None, "198.51.100.7"),
+            (DOCTOR_APP, "198.51.100.7"),
+        ]
+        lines = [line for line in caplog.messages if "client-refused" in line]
+        assert lines == [
+            f"event=client-refused client={DOCTOR_APP} from=198.51.100.7",
+            "event=client-refused client=- from=198.51.100.7",
+        ]
+        assert "pasted-secret" not in caplog.text + repr(rows)
+        web.wait(60)
+        browser.token({"grant_type": "client_credentials"}, (DOCTOR_APP, "wrong"))
+        assert web.story.store.audit_rows(1)[0].reason.endswith("; 2 more in the minute before")
+
+
+def test_what_a_browser_and_an_app_do_has_their_addresses(tmp_path):
+    with opened_web(tmp_path) as web:
+        person, app = web.browser("192.0.2.5"), web.browser("198.51.100.9")
+        wrong = person.authorize()
+        person.submit(wrong, username=DOCTOR, password="wrong")
+        code = person.code()
+        assert app.token(redeem_fields(code)).status_code == 200
+        rows = {row.event: row.address for row in web.story.store.audit_rows()}
+        assert {name: rows[name] for name in ("login-refused", "login", "code-issued", "token-issued")} == {
+            "login-refused": "192.0.2.5",
+            "login": "192.0.2.5",
+            "code-issued": "192.0.2.5",
+            "token-issued": "198.51.100.9",
+        }
+
+
+def test_what_comes_without_oscore_over_coap_leaves_a_row(story):
+    asked = request(L.CODE_POST, "/token")
+    for _ in range(2):
+        assert CoapSite(story.server).answer(asked, None, NOW_S, "192.0.2.9").code == L.CODE_UNAUTHORIZED
+    row, before = story.store.audit_rows(2)
+    assert (row.event, row.reason, row.address) == ("client-refused", "no OSCORE", "192.0.2.9")
+    assert before.event != "client-refused"
+
+
+def test_what_no_context_opens_is_told_with_its_peer(story):
+    """A kid that nobody has, and a good kid with another key."""
+    seen = []
+    contexts = PartyContexts(story.store, os.urandom, lambda: NOW_S)
+    contexts.refused = lambda peer, error: seen.append((peer, error.reason))
+    stack = CoapStack(os.urandom, contexts, SERVER_LIMITS)
+    party = story.store.oscore_party(client_id=EKG)
+    for number, changed in enumerate(({"recipient_id": b"none"}, {"master_secret": Secret(b"x" * 16)})):
+        context = context_of(dataclasses.replace(party, rederives=False, **changed))
+        outer, _ = context.protect_request(request(L.CODE_POST, "/token"))
+        outer.mtype, outer.mid, outer.token = L.TYPE_CON, number, b"t"
+        stack.feed(encode(outer), ("192.0.2.9", 5683), 1000 * number)
+    assert [peer for peer, _ in seen] == [("192.0.2.9", 5683)] * 2
+    assert seen[0][1] == "unknown-context"
+    assert address_of(seen[0][0]) == "192.0.2.9"

@@ -7,6 +7,7 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request
+from holdfast_core.oscore import SecurityContext
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.clock_guard import AHEAD, BEHIND, CATCH_UP, SETTLE_S
 from holdfast_server.clock_watch_shell import WatchedClock
@@ -14,8 +15,7 @@ from holdfast_server.coap_site import CoapSite
 from holdfast_server.errors import CodeReplayed, ServiceUnavailable
 from holdfast_server.serve_shell import DAY_S, sweep_by
 from holdfast_server.store_sqlite import Store
-from testkit.as_peer import context_of
-from testkit.authz import EKG, NOW_S, CountingRng, code_params
+from testkit.authz import NOW_S, CountingRng, code_params
 from testkit.serve import holdfast, serving
 from testkit.web import opened_web
 
@@ -105,7 +105,7 @@ def test_in_doubt_a_token_can_be_withdrawn_and_is_when_time_is_right_again(watch
 
 def test_over_coap_a_doubt_is_5_03(watched):
     watched.jump(2 * YEAR_S)
-    opened = context_of(watched.story.store.oscore_party(client_id=EKG))
+    opened = SecurityContext(b"m" * 16, b"", b"AS", b"\x01")
     opened.owner = watched.story.ekg
     asked = request(L.CODE_POST, "/token", b"\xa0", L.CF_ACE_CBOR)
     answer = CoapSite(watched.server).answer(asked, opened, watched.clock.now_s())

@@ -15,6 +15,7 @@ from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_message import Message, decode, encode, request
 from holdfast_core.coap_stack import CoapStack
+from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_server.coap_shell import BATCH, CoapShell
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.party_contexts import PartyContexts
@@ -83,6 +84,7 @@ def exchange(token):
     return {
         L.ACE_GRANT_TYPE: L.PRIV_GRANT_TOKEN_EXCHANGE,
         L.PRIV_SUBJECT_TOKEN: token,
+        L.PRIV_SUBJECT_TOKEN_TYPE: ACCESS_TOKEN_URN,
         L.ACE_AUDIENCE: TUBE,
         L.ACE_SCOPE: "read_result",
     }

@@ -263,7 +263,7 @@ def test_a_login_ends_while_its_account_is_locked(web):
 
 
 def test_no_repr_shows_what_was_typed():
-    assert PASSWORD not in repr(Post({"password": PASSWORD}, [], "", None))
+    assert PASSWORD not in repr(Post({"password": PASSWORD}, [], "", None, ""))
 
 
 def test_the_half_hour_begins_at_the_login_and_every_login_is_another_session(web):
