@@ -141,7 +141,8 @@ class OAuthEndpoints:
 
 async def _form(request: Request, known: frozenset[str]) -> dict[str, str]:
     # A parameter in the URL would be in somebody's log (RFC 6749 section 2.3.1), so there is none.
-    if request.url.query or request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+    kinds = [kind.partition(";")[0].strip().lower() for kind in request.headers.getlist("content-type")]
+    if request.url.query or kinds != [FORM] or request.headers.get("content-encoding", "identity") != "identity":
         raise BadForm
     form, repeated = read_form(await request.body(), known)
     if repeated and repeated <= TARGETS:

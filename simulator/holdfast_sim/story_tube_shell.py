@@ -228,7 +228,7 @@ def _beyond(stage: Stage, target: Target, subject: str, answer: dict[str, str]) 
     checks.same("tube: method outside the scope", "RFC 9200 5.10.2", "4.05", app.outcome(session.request(put), "PUT"))
     refusals = {
         "more than the doctor's token": (exchange_form(stage, subject, "read_result calibrate"), "invalid_scope"),
-        "a token that nobody issued": (exchange_form(stage, b64(bytes(16)), "read_result"), "invalid_grant"),
+        "a token that nobody issued": (exchange_form(stage, b64(bytes(16)), "read_result"), "invalid_request"),
         "by a client that may not": (
             exchange_form(stage, answer["access_token"], "read_result", client=DOCTOR_APP),
             "unauthorized_client",
@@ -306,5 +306,5 @@ def _revoked(stage: Stage, subject: str) -> None:
     stage.checks.same("AS: revocation", "RFC 7009 2.2", "200", str(status))
     _, refused = stage.web.post("/token", exchange_form(stage, subject, "read_result"), "stand-in")
     section = "RFC 8693 2.2.2, RFC 7009"
-    stage.checks.same("AS: exchange, a revoked token", section, "invalid_grant", refused.get("error", "a token"))
+    stage.checks.same("AS: exchange, a revoked token", section, "invalid_request", refused.get("error", "a token"))
     stage.note("The tube is offline: a token that it has already ends at its exp, so such tokens live short.")

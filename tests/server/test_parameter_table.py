@@ -4,6 +4,7 @@ One table; the tests walk it. OK stands for an answer without an error, PAGE for
 RFC 6749 sections 3.1, 3.2, 4.1.2.1 and 5.2; RFC 7009; RFC 7636; RFC 7662; RFC 8693; RFC 8707; RFC 9200 section 5.8.3.
 """
 
+import base64
 import re
 from urllib.parse import urlencode
 
@@ -13,12 +14,12 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request
 from holdfast_core.names import ACCESS_TOKEN_URN, ERROR_NAMES, TOKEN_EXCHANGE
+from holdfast_core.oscore import SecurityContext
 from holdfast_server.ace_cbor import TOKEN_REQUEST_TYPES
 from holdfast_server.authorization import PARAMETERS
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.json_codec import b64
 from holdfast_server.oauth_shell import TOKEN_ABOUT, TOKEN_PARAMETERS
-from testkit.as_peer import context_of
 from testkit.authz import (
     DOCTOR_APP,
     EKG,
@@ -32,6 +33,7 @@ from testkit.authz import (
 )
 from testkit.web import opened_web, query_of
 
+FORM = "application/x-www-form-urlencoded"
 OK, PAGE = "ok", "page"
 REQUEST, CLIENT, GRANT = "invalid_request", "invalid_client", "invalid_grant"
 SCOPE, TARGET, PROFILES = "invalid_scope", "invalid_target", "incompatible_ace_profiles"
@@ -199,7 +201,7 @@ def test_an_app_asks_for_a_code(web, name, value, error):
 def coap_told(story, path, fields, caller):
     """The error of a CoAP answer by its name, or OK. fields: a map, or bytes."""
     payload = fields if isinstance(fields, bytes) else cbor.encode(fields)
-    context = context_of(story.store.oscore_party(client_id=caller.client_id))
+    context = SecurityContext(b"m" * 16, b"", b"AS", b"\x01")  # nothing is encrypted here
     context.owner = caller
     answer = CoapSite(story.server).answer(request(L.CODE_POST, path, payload, L.CF_ACE_CBOR), context, NOW_S)
     body = cbor.decode(answer.payload)
@@ -294,3 +296,38 @@ def test_a_grant_that_is_not_served_may_have_any_parameters(web, grant_type, mor
 def test_a_grant_that_is_not_served_may_have_any_parameters_over_coap(web, grant_type, more):
     fields = {L.ACE_GRANT_TYPE: grant_type, **more}
     assert coap_told(web.story, "/token", fields, web.story.doctor_app) == NO_GRANT
+
+
+# --- headers ---
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ([("content-type", FORM)], OK),
+        ([("content-type", FORM.upper() + " ; charset=utf-8")], OK),
+        ([("content-type", FORM), ("content-encoding", "identity")], OK),
+        ([("content-type", FORM), ("accept", "text/html;q=0, */*")], OK),
+        ([("content-type", FORM), ("x-unknown", "\t?")], OK),
+        ([], REQUEST),
+        ([("content-type", "")], REQUEST),
+        ([("content-type", "text/plain")], REQUEST),
+        ([("content-type", FORM), ("content-type", FORM)], REQUEST),
+        ([("content-type", FORM), ("content-type", "text/plain")], REQUEST),
+        ([("content-type", FORM), ("content-encoding", "gzip")], REQUEST),
+        ([("content-type", FORM), ("authorization", "Basic")], CLIENT),
+        ([("content-type", FORM), ("authorization", "Basic  ")], CLIENT),
+        ([("content-type", FORM), ("authorization", "Bearer x")], CLIENT),
+        ([("content-type", FORM), ("authorization", "DPoP x")], CLIENT),
+        ([("content-type", FORM), ("authorization", "x")], CLIENT),
+    ],
+)
+def test_a_header_of_a_request_to_the_token_endpoint(web, headers, error):
+    fields = code_params(b64(web.story.code()), grant_type="authorization_code")
+    client = web.browser().client
+    if not any(name == "authorization" for name, _ in headers):
+        pair = f"{DOCTOR_APP}:{web.story.doctor_secret.reveal().decode()}".encode()
+        headers = [*headers, ("authorization", "Basic " + base64.b64encode(pair).decode())]
+    raw = [(name.encode(), value.encode()) for name, value in headers]
+    sent = client.build_request("POST", web.issuer + "/token", content=urlencode(fields).encode(), headers=raw)
+    assert told(web.runner.run(client.send(sent))) == error
