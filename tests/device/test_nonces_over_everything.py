@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,8 +23,10 @@ from holdfast_core.oscore import SecurityContext
 from holdfast_core.provisioning import AsContext, decode_provisioning, encode_provisioning
 from holdfast_core.secret import Secret
 from holdfast_device.device import Device
-from holdfast_device.endpoint import RequestFailed
+from holdfast_device.endpoint import Endpoint, RequestFailed
 from holdfast_device.slots import StorageFailed
+from holdfast_server.context_exchange import JUMP, ContextExchange
+from holdfast_server.context_forms import ContextParameters
 from holdfast_server.party_contexts import PartyContexts
 from holdfast_server.store_home import CLEAN, CRASHED, RESTORED
 from holdfast_server.store_sqlite import DATABASE_NAME, Store
@@ -34,15 +37,34 @@ from testkit.nonces import Nonces, RepeatedNonce
 STEP_MS = 300_000  # beyond the lifetime of a message ID: what comes again is looked at again
 
 
+class Foreign:
+    """A program that is not ours, with a context that is what it was given; it never loses its own numbers."""
+
+    def __init__(self, context):
+        self.endpoint = Endpoint(os.urandom)
+        self.client = SimpleNamespace(_as_context=context)
+        self.tick, self.feed = self.endpoint.tick, self.endpoint.feed
+        self.take_datagrams, self.spawn = self.endpoint.take_datagrams, self.endpoint.spawn
+
+
+def both_sides(told):
+    """The party's context and the server's, of exchanged parameters."""
+    inputs, ids = (told.master_secret, told.master_salt), (told.sender_id, told.recipient_id)
+    more = (told.id_context, told.alg)
+    return SecurityContext(*inputs, *ids, *more), SecurityContext(*inputs, *reversed(ids), *more)
+
+
 class Town:
     """One server, and devices by name. wire: every request to the server so far; acted: what it acted on."""
 
-    def __init__(self, path):
+    def __init__(self, path, before=lambda _story: None):
+        """before: is shown the registry before the server starts."""
         self.home = path / "state"
         self.tmp = path
         self.wire, self.acted, self.now_ms, self.asked = [], [], 0, 0
         story = build_story_as(self.home)
         self.told = {EKG: story.exports.for_rs(EKG, NOW_S), DOCTOR_APP: story.exports.for_client(DOCTOR_APP, NOW_S)}
+        before(story)
         story.store.close()
         self.devices, self.flashes = {}, {}
         self.start_server()
@@ -257,6 +279,50 @@ def test_an_export_made_again_and_a_client_beside_it(town):
     town.start("too late")
     assert not town.ask("too late")
     assert town.ask("ekg")
+
+
+def exported(story):
+    """A new context for the doctor's app, which is not ours; returns the app's side."""
+    exchange = ContextExchange(story.store, story.registry, os.urandom)
+    given = ContextParameters(Secret(b""), b"")
+    return both_sides(exchange.export(given, NOW_S, client_id=DOCTOR_APP, rs_id=None))[0]
+
+
+def imported(story):
+    """A context that the app has used with another server for a while, and goes on with here."""
+    told = ContextParameters(Secret(os.urandom(16)), b"salt", b"\x07\x08", b"AS", b"context")
+    mine, theirs = both_sides(told)
+    for _ in range(50):
+        asked, _ = mine.protect_request(request(L.CODE_POST, "/x"))
+        opened = theirs.unprotect_request(asked)
+        theirs.protect_response(response(L.CODE_CHANGED), opened.state, with_piv=True)
+    exchange = ContextExchange(story.store, story.registry, os.urandom)
+    exchange.take_in(told, JUMP, NOW_S, client_id=DOCTOR_APP, rs_id=None)
+    return mine
+
+
+@pytest.mark.parametrize("comes_by", [exported, imported])
+@pytest.mark.parametrize("say", [False, True])
+def test_a_context_that_left_or_came_goes_on_over_crashes_and_restores(tmp_path, comes_by, say):
+    with Nonces():
+        found = []
+        town = Town(tmp_path, before=lambda story: found.append(comes_by(story)))
+        town.devices["app"] = Foreign(found[0])
+        town.back_up("first.db")
+        for end in (town.stop_server, town.kill_server, town.stop_server):
+            assert town.ask("app")
+            town.replay()
+            end()
+            town.start_server()
+        town.back_up("later.db")
+        for name in ("first.db", "later.db", "first.db"):
+            assert town.ask("app")
+            town.kill_server()
+            town.put_back(name, say)
+            town.start_server()
+            town.replay()
+            assert town.ask("app")
+        town.kill_server()
 
 
 AT_DEVICES = ("ask", "ask", "ask", "restart", "rot", "empty", "second", "copy")
