@@ -29,6 +29,7 @@ from holdfast_server.client_shell import client
 from holdfast_server.clock_shell import clock
 from holdfast_server.clock_watch_shell import wall_s
 from holdfast_server.context_shell import context
+from holdfast_server.errors import NotAtHome
 from holdfast_server.key_shell import key
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import User
@@ -170,6 +171,8 @@ def _findings(admin: "Admin") -> list[tuple[str, bool, str]]:
     findings.append(("database", *database))
     if not database[0]:
         return findings
+    at_home = admin.store.is_at_home()
+    findings.append(("place", at_home, "served from here last" if at_home else str(NotAtHome(config.state))))
     for path, wanted in ((config.state, 0o700), (config.state / DATABASE_NAME, 0o600)):
         mode = path.stat().st_mode & 0o777
         findings.append((f"mode of {path.name}", mode == wanted, f"{mode:o}, to be {wanted:o}"))

@@ -2,9 +2,9 @@
 
 What a stranger or a full disk can cause again and again is said once a minute, with the number of times.
 
-Events: listening, stopped, backup-put-back, not-stopped-cleanly, bug, fault, sweep-failed, database-unavailable,
-login-refused, clock-doubted, clock-agrees, connection-refused, connection-cut-off, accept-failed, escaped,
-reloaded, reload-refused.
+Events: listening, stopped, backup-put-back, not-stopped-cleanly, windows-not-kept, bug, fault, sweep-failed,
+database-unavailable, login-refused, clock-doubted, clock-agrees, connection-refused, connection-cut-off, accept-failed,
+escaped, reloaded, reload-refused.
 """
 
 import logging

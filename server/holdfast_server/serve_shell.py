@@ -110,10 +110,18 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
         finally:
             coap.stop()
     if not faults:  # otherwise what is remembered may be ahead of what is stored
-        store.end(contexts.windows())
+        end(store, contexts)
     log.info("event=stopped")
     if faults:
         raise Failed(f"The CoAP side stopped: {type(faults[0]).__name__}.")
+
+
+def end(store: Store, contexts: PartyContexts) -> None:
+    """Keep what the next start may believe; where that fails, it starts as after a crash."""
+    try:
+        store.end(contexts.windows())
+    except sqlite3.Error as error:
+        log_bug(error, "windows-not-kept")
 
 
 def begin(admin: Admin) -> None:

@@ -69,6 +69,11 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
     _marker = ""
     _limits: Limits | None = None  # known while serving
 
+    def is_at_home(self) -> bool:
+        """Tell whether a start from here would be taken for one of this server, and not of a copy."""
+        row = self._one("SELECT server FROM home")
+        return row is not None and bool(_files_at_home(self.path, row["server"]))
+
     def begin(self, now_s: int) -> str:
         """Start to serve; returns CLEAN, CRASHED or RESTORED. Raises NotAtHome.
 
@@ -106,6 +111,8 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
         Tokens revoked since the backup are unknown here; whoever restores must revoke what the backup cannot know.
         """
         with self.transaction():
+            if self._one("SELECT 1 FROM home") is None:
+                self._make_home()
             self._lift(list(_files_at_home(self.path, self._home()["server"]).values()), now_s)
             self._jump(now_s)
             self._settle(clean=True)
@@ -126,7 +133,7 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
         return row
 
     def _make_home(self) -> None:
-        """Be a new server, in a database that was made just now."""
+        """Be a new server, in a database that has not been one."""
         self._execute("INSERT INTO home VALUES (1, ?, '', 1)", (secrets.token_bytes(SERVER_LEN),))
         self._settle(clean=True)
 

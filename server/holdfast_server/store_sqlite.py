@@ -157,8 +157,7 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows):
     # --- migrations ---
 
     def _migrate(self, now_s: int, create: bool) -> None:
-        made = self._one("SELECT 1 FROM sqlite_schema") is None
-        if made and not create:
+        if not create and self._one("SELECT 1 FROM sqlite_schema") is None:
             raise DatabaseDamaged("it is empty")
         self._execute(MIGRATIONS_TABLE)
         applied = {row["number"]: row["sha256"] for row in self._all("SELECT number, sha256 FROM migrations")}
@@ -171,7 +170,7 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows):
                 self._apply(number, name, script, checksum, now_s)
             elif applied[number] != checksum:
                 raise MigrationChanged(name)
-        if made:
+        if create and self._one("SELECT 1 FROM home") is None:
             with self.transaction():
                 self._make_home()
 

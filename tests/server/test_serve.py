@@ -18,7 +18,10 @@ import pytest
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
+from holdfast_core.oscore import SecurityContext
 from holdfast_core.provisioning import decode_provisioning
+from holdfast_server.context_forms import decode_context
+from holdfast_server.records import AS_SENDER_ID
 from testkit.as_peer import Peer, context_of, partial_ivs
 from testkit.serve import ended, holdfast, init, serving
 from testkit.serve import process as process_of
@@ -79,15 +82,19 @@ def test_after_a_kill_a_device_is_served_again_with_one_more_round_trip_and_no_n
             again, direct = introspect(process.ready, context)
             process.kill()
         assert (first.payload, again.payload) == (INACTIVE, INACTIVE)
-        # The Echo challenge and the answer, where a kill has left it open what was received; then the answer alone.
-        assert (len(challenged), len(direct)) == (2 if life else 1, 1)
-        used += partial_ivs(challenged + direct)
+        # First a new context (RFC 8613 appendix B.2); then Echo, since a kill leaves open what was received.
+        assert (len(challenged), len(direct)) == (2, 1)
+        used += partial_ivs(challenged + direct) if life else []
     assert len(used) == len(set(used)) == 3
 
 
 def test_after_a_clean_stop_a_device_is_served_at_once_and_its_old_requests_are_not(state, tmp_path):
-    context = context_of(exported(state, tmp_path).as_context)
-    for _ in range(2):
+    out = tmp_path / "context"
+    argv = ("context", "export", "--rs", "ekg", "--form", "cbor", "--out", out, "--sender-id", "01", "--state", state)
+    assert holdfast(*argv).returncode == 0
+    told = decode_context("cbor", out.read_bytes())
+    context = SecurityContext(told.master_secret, told.master_salt, b"\x01", AS_SENDER_ID)
+    for _ in range(3):
         with serving(state) as process:
             answer, datagrams = introspect(process.ready, context)
             process.send_signal(signal.SIGTERM)
@@ -103,6 +110,7 @@ def test_a_copied_directory_is_one_sentence_and_serves_when_the_operator_answers
     refused = process_of("serve", "--state", copy)
     assert refused.returncode == 2
     assert f"`holdfast server restored --state {copy}`" in refused.stderr
+    assert f"`holdfast server restored --state {copy}`" in holdfast("check", "--state", copy).stdout
     assert holdfast("restored", "--state", copy).returncode == 0
     with serving(copy) as process:
         assert process.ready
@@ -144,7 +152,7 @@ def test_a_device_registered_while_it_runs_is_served_and_one_removed_is_not(stat
         assert introspect(process.ready, context)[0].code == L.CODE_FORBIDDEN
         assert holdfast("rs", "enable", "new", "--state", state).returncode == 0
         assert introspect(process.ready, context)[0].payload == INACTIVE
-        assert holdfast("rs", "remove", "new", "--state", state).returncode == 0
+        assert holdfast("rs", "remove", "new", "--yes", "--state", state).returncode == 0
         assert introspect(process.ready, context)[0] == "unprotected"  # 4.01, as for any unknown kid
 
 

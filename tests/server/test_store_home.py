@@ -271,3 +271,14 @@ def test_a_file_that_cannot_be_written_stops_the_number_that_needs_it(home, monk
         life.store.reserve_sender_sequence(KID, 2 * LIMIT_STEP)
     assert is_unavailable(refused.value)
     assert life.store.oscore_parties()[0].sequence_reserved < LIMIT_STEP
+
+
+def test_a_database_that_never_got_its_home_is_no_lock_out(home):
+    with Store(home, NOW_S, create=False) as store:
+        store._execute("DELETE FROM home")
+        with pytest.raises(NotAtHome):
+            store.begin(NOW_S)
+        assert not store.is_at_home()
+        store.after_restore(NOW_S)
+        assert store.is_at_home()
+    assert Life(home).use().how == CLEAN
