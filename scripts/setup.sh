@@ -60,7 +60,8 @@ venv_for .venv requirements.lock pyproject.toml
 venv_for .venv-cwt requirements-cwt.lock
 
 # The C core for CPython: an optional speed-up, so a machine without a compiler goes on without it, and is told.
-core=$(cat native/bind/cffi/* native/src/* native/include/* scripts/p256_generator.py | sha256sum | cut -d' ' -f1)
+core=$(find native/bind/cffi native/src native/include scripts/p256_generator.py -type f ! -path '*/__pycache__/*' \
+  | LC_ALL=C sort | xargs cat | sha256sum | cut -d' ' -f1)
 if [ "$(cat .cache/native-core 2>/dev/null)" != "$core" ] || [ ! -e native/holdfast_core/_native.abi3.so ]; then
   mkdir -p .cache
   if .venv/bin/python native/bind/cffi/build_native.py >/dev/null; then echo "$core" > .cache/native-core; fi

@@ -1,9 +1,10 @@
-"""device/README.md: from a bare board to a refused thief, each command of it as it stands there.
+"""device/README.md: from a bare board to a lock that opens, and not for a thief; each command of it as it stands there.
 
 The board is the unix MicroPython behind a pseudo-terminal, esptool a script, and BOARD is this machine.
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from testkit.budgets import SLACK_OF_INSTRUCTIONS, limits
 from testkit.fake_board import FakeBoard
 from testkit.fake_tools import fake_tool
 
-TITLE = "## From a bare board to a refused thief"
+TITLE = "## From a bare board to a lock that opens, and a refused thief"
 STARTS_IN_S = 60
 CAPTURED = {"capture_output": True, "text": True}
 
@@ -42,6 +43,7 @@ def workplace(repo, tmp_path):
     examples.mkdir(parents=True)
     for example in (repo / "device" / "examples" / "boards").glob("*.py"):
         (examples / example.name).write_text(example.read_text().replace("5683", str(port)))
+    shutil.copy(repo / "device" / "examples" / "opener.py", examples.parent)
     (tmp_path / "Makefile").write_text(
         f".PHONY: device\ndevice:\n\t@{sys.executable} {repo}/scripts/device_packages.py build/device\n"
     )
@@ -61,20 +63,46 @@ def until(board, text):
 def test_each_command_of_the_guide(repo, micropython, workplace):
     folder, port = workplace
     environment = dict(os.environ, PATH=f"{folder}/tools:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    as_port, web_port = free_port(), free_port()
     guide = commands(repo)
-    assert len(guide) == 14
-    with FakeBoard(micropython, folder) as board:
-        for command, said in guide:
-            here = command.replace("/dev/ttyACM0", board.port).replace("BOARD", f"127.0.0.1:{port}")
-            done = subprocess.run(["sh", "-c", here], check=False, cwd=folder, env=environment, timeout=120, **CAPTURED)
-            output = done.stdout + done.stderr
-            assert said in output, (command, output)
-            assert (done.returncode == 0) == ("aiocoap" not in command), (command, output)
-            if command.endswith("reset"):
-                until(board, b'"ready"')
-        assert b"wifi: SSID\r\n127.0.0.1\r\n{" in board.said.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        assert b"pin 15: 0" in board.said
-        assert b"pin 15: 1" not in board.said
+    assert len(guide) == 19
+    serving = None
+    opened = []
+    try:
+        with FakeBoard(micropython, folder) as board:
+            for command, said in guide:
+                here = command.replace("/dev/ttyACM0", board.port).replace("BOARD", f"127.0.0.1:{port}")
+                here = here.replace("ADDRESS", "127.0.0.1").replace("5683", str(as_port))
+                if "server init" in here:
+                    here += f" --http 127.0.0.1:{web_port}"
+                if here.endswith("&"):
+                    serving = subprocess.Popen(here.split()[:-1], cwd=folder, env=environment, stdout=subprocess.PIPE)
+                    assert b"ready" in serving.stdout.readline()
+                    continue
+                done = subprocess.run(
+                    ["sh", "-c", here], check=False, cwd=folder, env=environment, timeout=120, **CAPTURED
+                )
+                output = done.stdout + done.stderr
+                assert said in output, (command, output)
+                assert (done.returncode == 0) == ("aiocoap" not in command and "thief.context --app" not in command), (
+                    output
+                )
+                opened.append(board.said.count(b"pin 15: 1"))
+                if command.endswith("reset"):
+                    until(board, b'"ready"')
+            assert b'wifi: SSID\n{"wifi": "127.0.0.1"}\n{' in board.said.replace(b"\r\n", b"\n")
+            assert b"pin 15: 0" in board.said
+    finally:
+        if serving is not None:
+            serving.terminate()
+            serving.communicate(timeout=20)
+    turns = [command.split()[3] for (command, _), count in zip(ran(guide), opened, strict=True) if count]
+    assert turns[0] == "tenant.context"  # who may has opened it, and nobody before
+
+
+def ran(guide):
+    """The commands that are waited for."""
+    return [entry for entry in guide if not entry[0].endswith("&")]
 
 
 ROWS = {

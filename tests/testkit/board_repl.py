@@ -78,16 +78,20 @@ class Network:
 
     class WLAN:
         def __init__(self, _interface):
-            pass
+            self._is_up = False
 
-        def active(self, _on):
+        def active(self, *_):
+            return True
+
+        def disconnect(self):
             pass
 
         def connect(self, name, _password):
             put(f"wifi: {name}\n".encode())
+            self._is_up = True
 
         def isconnected(self):
-            return True
+            return self._is_up
 
         def ifconfig(self):
             return "127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1"
