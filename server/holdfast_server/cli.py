@@ -1,14 +1,12 @@
 """`holdfast server`: make an authorization server, fill its registry, run it, look after it."""
 
 import secrets
-import sqlite3
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast_core.cli import EXIT_FAILED
 from holdfast_server import config as configuration
 from holdfast_server.admin_shell import (
     Problem,
@@ -17,7 +15,6 @@ from holdfast_server.admin_shell import (
     operator_name,
     problems,
     show,
-    show_all,
     state_option,
     write_private,
 )
@@ -25,11 +22,11 @@ from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.audit_shell import audit
 from holdfast_server.authenticator import hash_password
 from holdfast_server.backup_shell import backup, restore, restored
+from holdfast_server.check_shell import check
 from holdfast_server.client_shell import client
 from holdfast_server.clock_shell import clock
 from holdfast_server.clock_watch_shell import wall_s
 from holdfast_server.context_shell import context
-from holdfast_server.errors import NotAtHome
 from holdfast_server.key_shell import key
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import User
@@ -39,7 +36,7 @@ from holdfast_server.token_shell import token
 from holdfast_server.user_shell import check_user_id, generated_password, user
 
 if TYPE_CHECKING:
-    from holdfast_server.admin_shell import Admin
+    pass
 
 
 @click.group()
@@ -61,7 +58,7 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (client, rs, user, token, key, audit, clock, context, backup, restore, restored):
+for part in (client, rs, user, token, key, audit, clock, context, backup, restore, restored, check):
     group.add_command(part)
 
 
@@ -92,8 +89,11 @@ def init(
     """
     check_user_id(admin_id)
     path = state / configuration.CONFIG_NAME
-    if path.exists():
-        raise Problem(f"{path} exists: this directory already has a server.")
+    with problems():
+        for name in (path, state / DATABASE_NAME):
+            if name.exists():
+                raise Problem(f"{name} exists: this directory already has a server.")
+        was_open = state.exists() and state.stat().st_mode & 0o077
     url = issuer or f"{'https' if certificate else 'http'}://{http}"
     text = configuration.render(url, http, coap, certificate, private_key, advertise)
     password = generated_password()
@@ -108,6 +108,8 @@ def init(
         admin = {"user_id": admin_id, "password": password}
         show({"state": str(state), "config": str(path), "signing_kids": kids, "admin": admin}, as_json=True)
         return
+    if was_open:
+        click.echo(f"Note: others may look into {state}; `holdfast server check --fix` takes that away.", err=True)
     check = f"  holdfast server check --state {state}\n" if certificate else ""  # its files may yet have to come
     click.echo(f"""Made {state}/
   {configuration.CONFIG_NAME}   its configuration, to read and change
@@ -144,56 +146,3 @@ def serve_command(state: Path, trace: bool) -> None:
 
     with opened(state, serving=True) as admin:
         serve(admin, trace=trace)
-
-
-@group.command()
-@state_option
-@json_option
-def check(state: Path, as_json: bool) -> None:
-    """Check configuration, database and keys without serving. Exit code 0: all is well; 1: something is not."""
-    with opened(state) as admin:
-        findings = [{"check": name, "ok": ok, "says": says} for name, ok, says in _findings(admin)]
-    show_all(findings, as_json=as_json, nothing="")
-    if not all(finding["ok"] for finding in findings):
-        raise click.exceptions.Exit(EXIT_FAILED)
-
-
-def _findings(admin: "Admin") -> list[tuple[str, bool, str]]:
-    config = admin.config
-    signing = len(admin.keyring.public_keys())
-    findings = [
-        ("configuration", True, f"issuer {config.settings.issuer}, http {config.http}, coap {config.coap}"),
-        ("certificate", *_certificate(config)),
-        ("clock", not admin.clock_doubt, admin.clock_doubt or "agrees with what was last seen"),
-        ("signing keys", signing >= 2, f"{signing}, of which one is current and one is next"),
-    ]
-    database = _database(admin)
-    findings.append(("database", *database))
-    if not database[0]:
-        return findings
-    at_home = admin.store.is_at_home()
-    findings.append(("place", at_home, "served from here last" if at_home else str(NotAtHome(config.state))))
-    for path, wanted in ((config.state, 0o700), (config.state / DATABASE_NAME, 0o600)):
-        mode = path.stat().st_mode & 0o777
-        findings.append((f"mode of {path.name}", mode == wanted, f"{mode:o}, to be {wanted:o}"))
-    counts = [(name, len(getattr(admin.store, name)())) for name in ("clients", "resource_servers", "users")]
-    return findings + [(name.replace("_", " "), True, str(count)) for name, count in counts]
-
-
-def _database(admin: "Admin") -> tuple[bool, str]:
-    damaged = admin.store.damage()
-    if damaged is not None:
-        return False, f"is damaged: {damaged}"
-    try:
-        admin.store.check_writable()
-    except sqlite3.Error as error:
-        return False, f"cannot be written: {error}"
-    return True, "is whole and can be written"
-
-
-def _certificate(config: configuration.Config) -> tuple[bool, str]:
-    try:
-        configuration.check_tls(config)
-    except configuration.ConfigError as error:
-        return False, str(error)
-    return True, str(config.certificate or "none, so loopback only")

@@ -111,7 +111,6 @@ def _move(folder: Path, state: Path, names: list[str]) -> None:
     for rest in ("-wal", "-shm"):
         old.with_name(DATABASE_NAME + rest).unlink(missing_ok=True)
     (folder / DATABASE_NAME).replace(old)
-    state.chmod(0o700)
     descriptor = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

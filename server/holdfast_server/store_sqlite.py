@@ -47,7 +47,6 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows):
     def __init__(self, path: Path | str, now_s: int = 0, serving: bool = True, create: bool = True) -> None:
         self.path = Path(path)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.chmod(0o700)
         self._lock_fd = take_lock(self.path / LOCK_NAME) if serving else None
         self._depth = 0
         self._waits_ms = BUSY_TIMEOUT_MS
@@ -223,7 +222,6 @@ def take_lock(path: Path) -> int:
 
 def _connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its -wal the same mode
-    path.chmod(0o600)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA journal_mode = WAL")

@@ -92,7 +92,7 @@ def test_nothing_is_replaced_unless_that_is_asked_for(filled, run, tmp_path):
     before = rows_of(filled)
     assert "--force" in run("restore", file, code=2).stderr
     assert rows_of(filled) == before
-    run("client", "remove", "app")
+    run("client", "remove", "app", "--yes")
     run("restore", file, "--force")
     assert "app" in run("client", "list").stdout
     with Store(filled, NOW_S, create=False) as store:

@@ -30,7 +30,7 @@ def test_help_says_what_every_command_does(path):
 
 def test_the_first_help_shows_every_group_and_a_server_from_nothing():
     text = " ".join(holdfast("--help").stdout.split())
-    for word in [*GROUPS, *ALONE, "holdfast server init", "holdfast server user add doctor", "Exit codes"]:
+    for word in [*GROUPS, *ALONE, "holdfast server init", "holdfast server user add doctor", "exit codes"]:
         assert word in text, word
     for group, names in GROUPS.items():
         listed = holdfast(group, "--help").stdout.split("Commands:")[1]
