@@ -10,6 +10,7 @@ from holdfast_core.errors import LocalError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import Any
 
     from holdfast_core.oscore import SecurityContext
 
@@ -17,15 +18,13 @@ if TYPE_CHECKING:
 class ContextTable:
     """At most `limit` contexts, found by their Recipient ID.
 
-    derive: makes a context for a kid and a kid context that find() does not know, or None (RFC 8613 appendix B.2).
     refused: told the peer and the PeerError of a request that was not opened, or None.
     """
 
-    __slots__ = ("_by_kid", "_limit", "derive", "refused")
+    __slots__ = ("_by_kid", "_limit", "refused")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self.derive: Callable[[bytes | None, bytes], SecurityContext] | None = None
         self.refused: Callable[[Hashable, errors.PeerError], None] | None = None
         self._by_kid: dict[bytes, SecurityContext] = {}
 
@@ -52,9 +51,10 @@ class ContextTable:
         if self._by_kid.get(context.recipient_id) is context:
             del self._by_kid[context.recipient_id]
 
-    def find(self, kid: bytes | None, kid_context: bytes | None = None) -> "SecurityContext":
+    def find(self, kid: bytes | None, kid_context: bytes | None = None, *_admission: "Any") -> "SecurityContext":
         """Return the context a request names (RFC 8613 section 8.2 step 2).
 
+        admission: (admits, peer, now_ms), for tables that make contexts; admits(peer, now_ms) goes before that.
         Raises UnknownContext: no such kid, or its context has another ID Context.  MalformedOscore: no kid at all.
         """
         if kid is None:
@@ -63,22 +63,3 @@ class ContextTable:
         if context is None or (kid_context is not None and kid_context != context.id_context):
             raise errors.UnknownContext
         return context
-
-    def find_or_derive(
-        self,
-        kid: bytes | None,
-        kid_context: bytes | None,
-        admits: "Callable[[Hashable, int], bool]",
-        peer: "Hashable",
-        now_ms: int,
-    ) -> "SecurityContext":
-        """Return the context a request names, or derive one, which costs so much that admits(peer, now_ms) goes first.
-
-        Raises as find does.
-        """
-        try:
-            return self.find(kid, kid_context)
-        except errors.UnknownContext:
-            if kid_context is None or self.derive is None or not admits(peer, now_ms):
-                raise
-            return self.derive(kid, kid_context)

@@ -132,9 +132,11 @@ class RederivedContext:
         return None
 
     def _renew(self, id_context: bytes) -> None:
-        until = None if self._renewed is None else self._renewed(id_context)
-        self._sequence.restart(until)
-        self._current = self._derive(id_context, self._sequence)
+        numbers = self._sequence  # nothing is protected with the former context any more
+        if self._renewed is not None:
+            numbers.reserved_until = self._renewed(id_context)
+        numbers.next_value = 0
+        self._current = self._derive(id_context, numbers)
 
     def _derive(self, id_context: bytes, sequence: SenderSequence) -> SecurityContext:
         told = self._inputs

@@ -48,11 +48,6 @@ class SenderSequence:
         self._chunk = chunk
         self._limit = limit
 
-    def restart(self, reserved_until: "int | None") -> None:
-        """Begin with 0 under a key that nobody has used; reserved_until: durable already, None without a port."""
-        self.next_value = 0
-        self.reserved_until = self._limit + 1 if reserved_until is None else reserved_until
-
     def take(self) -> int:
         """Return the next number.  Raises SequenceExhausted, and whatever the port raises; then none was used."""
         number = self.next_value

@@ -15,7 +15,7 @@ Never evicts and never writes keys.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from holdfast_core.errors import UnknownContext
 from holdfast_core.oscore import SecurityContext
@@ -63,20 +63,22 @@ class PartyContexts(ContextTable):
 
     def __init__(self, store: PartyStore, rng: Callable[[int], bytes], wall_s: Callable[[], int]) -> None:
         super().__init__(MAX_PARTIES)
-        self.derive = self._derive
         self._store = store
         self._wall_s = wall_s
         self._rederivation = Rederivation(rng)
         self._made_of: dict[bytes, tuple[object, ...]] = {}
 
-    def find(self, kid: bytes | None, kid_context: bytes | None = None) -> SecurityContext:
-        """The context of this kid; its owner is the party's Caller. Raises UnknownContext, MalformedOscore."""
+    def find(self, kid: bytes | None, kid_context: bytes | None = None, *admission: Any) -> SecurityContext:
+        """The context of this kid; its owner is the party's Caller. Raises UnknownContext, MalformedOscore.
+
+        admission: (admits, peer, now_ms); without it no context is derived.
+        """
         party = None if kid is None else self._look_up(kid)
         if party is None or kid is None:
             return super().find(kid)
         if party.rederives:
             if party.id_context is None or kid_context not in (None, kid_context_of(party.id_context)):
-                raise UnknownContext
+                return self._derive(party, kid_context, *admission)
             kid_context = None
         if kid not in self:
             self._keep(self._open(party), party)
@@ -89,12 +91,17 @@ class PartyContexts(ContextTable):
         contexts = [context for context in self.contexts() if context.replay.initialised]
         return [(context.recipient_id, *context.replay.export()) for context in contexts]
 
-    def _derive(self, kid: bytes | None, kid_context: bytes) -> SecurityContext:
-        """A context for a party whose own is another, or who has none yet; good for this one request."""
-        party = None if kid is None else self._store.oscore_party_by_kid(kid)
-        if kid is None or party is None or not party.rederives:
+    def _derive(self, party: OscoreParty, kid_context: bytes | None, *admission: Any) -> SecurityContext:
+        """A context for a party whose own is another, or who has none yet; good for this one request.
+
+        It costs so much that the sender is charged for it first.
+        """
+        if kid_context is None or not admission:
             raise UnknownContext
-        numbers = self._sequence(kid, 0)
+        admits, *sender = admission
+        if not admits(*sender):
+            raise UnknownContext
+        numbers = self._sequence(party.recipient_id, 0)
         context = self._rederivation.candidate(party, party.id_context or b"", kid_context, numbers, self._take_on)
         context.owner = party.caller()
         return context

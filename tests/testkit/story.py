@@ -8,7 +8,6 @@ from holdfast_core import labels as L
 from holdfast_core.coap_events import RequestEvent
 from holdfast_core.coap_message import request, response
 from holdfast_core.coap_stack import CoapStack
-from holdfast_core.errors import UnknownContext
 from holdfast_core.oscore_contexts import ContextTable
 from holdfast_core.provisioning import AsContext, ProvisionedKey, Provisioning, RsProvisioning
 from holdfast_core.rederive import kid_context_of
@@ -59,16 +58,11 @@ class OneParty(ContextTable):
         self.rederivation = Rederivation(rng)
         self.inputs = inputs
         self.context = None
-        self.derive = self.candidate
 
-    def find(self, kid, kid_context=None):
-        if self.context is not None and kid_context == kid_context_of(self.context.id_context):
-            kid_context = None
-        return ContextTable.find(self, kid, kid_context)
-
-    def candidate(self, kid, kid_context):
-        if kid != self.inputs.recipient_id:
-            raise UnknownContext
+    def find(self, kid, kid_context=None, *admission):
+        named = None if self.context is None else kid_context_of(self.context.id_context)
+        if kid != self.inputs.recipient_id or kid_context in (None, named):
+            return ContextTable.find(self, kid)
         in_force = b"" if self.context is None else self.context.id_context
         return self.rederivation.candidate(self.inputs, in_force, kid_context, SenderSequence(), self.take_on)
 
