@@ -13,7 +13,7 @@ from holdfast_core.cnf import check_osc, decode_cnf
 from holdfast_core.confirmation import Cnf
 from holdfast_core.cwt import Opened, open_cwt, open_encrypted_key
 from holdfast_core.grant import Grant
-from holdfast_core.rules import CWT_MAC, CWT_SIGNED, REFERENCE
+from holdfast_core.rules import CWT_MAC, CWT_SIGNED, REFERENCE, RFC8392
 from holdfast_core.scope import Permissions, understand
 
 TYPE_CHECKING = False
@@ -140,12 +140,18 @@ def _check_time(claims: Claims, rules: "Rules", now_s: "int | None", now_is_floo
 
 
 def _check_exi(claims: Claims, rules: "Rules", exi_floor: "int | None") -> int:
-    """Check that an exi token is for this RS and above what has expired; return its sequence number."""
+    """Check that an exi token is for this RS and above what has expired; return its sequence number.
+
+    After the RS's identifier the cti has 8 octets.  RFC 9200 section 5.10.3 leaves that open, so the other shape has 1
+    to 8, which may be decimal digits: as octets they count up too.
+    """
     cti = claims.cti
     if cti is None or exi_floor is None:
         raise errors.Replayed("no-cti" if cti is None else "no-floor")
-    rs_id_len = len(cti) - EXI_SEQUENCE_LEN
-    if rs_id_len < 0 or cti[:rs_id_len] != rules.rs_id:
+    rs_id_len = len(rules.rs_id)
+    sequence_len = len(cti) - rs_id_len
+    shortest = 1 if rules.token_shape == RFC8392 else EXI_SEQUENCE_LEN
+    if cti[:rs_id_len] != rules.rs_id or not shortest <= sequence_len <= EXI_SEQUENCE_LEN:
         raise errors.Replayed("other-rs")
     sequence = int.from_bytes(cti[rs_id_len:], "big")
     if sequence <= exi_floor:

@@ -72,16 +72,16 @@ static hf_verdict_t check_exi(struct hf_slice cti, const struct hf_rules *rules,
     if (moment->exi == HF_EXI_REFUSED) {
         return HF_VERDICT(HF_REPLAYED, NO_FLOOR);
     }
-    if (cti.len < EXI_SEQUENCE_LEN) {
-        return HF_VERDICT(HF_REPLAYED, OTHER_RS);
-    }
-    struct hf_slice rs_id = {cti.p, cti.len - EXI_SEQUENCE_LEN};
-    if (!hf_slice_equal(rs_id, rules->rs_id)) {
+    struct hf_slice rs_id = {cti.p, rules->rs_id.len};
+    size_t shortest = rules->rfc8392 ? 1 : EXI_SEQUENCE_LEN; /* verifier.py says why */
+    if (cti.len < rs_id.len + shortest || cti.len > rs_id.len + EXI_SEQUENCE_LEN ||
+        !hf_slice_equal(rs_id, rules->rs_id)) {
         return HF_VERDICT(HF_REPLAYED, OTHER_RS);
     }
     uint32_t word[2] = {0, 0};
-    for (size_t i = 0; i < EXI_SEQUENCE_LEN; i++) {
-        word[i / 4] = word[i / 4] << 8 | cti.p[rs_id.len + i];
+    for (size_t i = rs_id.len; i < cti.len; i++) {
+        word[0] = word[0] << 8 | word[1] >> 24;
+        word[1] = word[1] << 8 | cti.p[i];
     }
     *sequence = (uint64_t)word[0] << 32 | word[1];
     return moment->exi == HF_EXI_ABOVE && *sequence <= moment->exi_floor ? HF_VERDICT(HF_REPLAYED, SEQUENCE)

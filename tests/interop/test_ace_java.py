@@ -19,8 +19,12 @@ from holdfast_core.coap_stack import CoapStack, RequestEvent
 from holdfast_core.errors import MalformedRequest, PeerError
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_option import decode_option, encode_option
+from holdfast_core.rules import Rules
+from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SenderSequence
+from holdfast_core.trust import ROLE_ENCRYPT, Trust, TrustedKey
+from holdfast_core.verifier import verify_token
 from holdfast_device.hints import decode_hints
 from holdfast_device.token_response import TokenRefused, read_token_response
 from holdfast_server.coap_site import CoapSite
@@ -300,3 +304,40 @@ def ask_rs(tube, datagram):
     tube.feed(datagram, PEER, tube.endpoint.now_ms + 1)
     ((answer, _),) = tube.take_datagrams()
     return decode(answer)
+
+
+# --- our RS, and the tokens of its AS ---
+
+TOKENS = {
+    row["token"]: cbor.decode(bytes.fromhex(row["claims_hex"]))
+    for talk in TALKS.values()
+    for row in talk.get("tokens", ())
+}
+
+
+def rules(token_shape):
+    """What our RS is told to serve ace-java's demo: its name, its scopes, and the key that it shares with its AS."""
+    key = TALKS["stock-token"]["keys"]["token_key"]
+    trusted = TrustedKey(ROLE_ENCRYPT, b"", key["alg"], "AS", Secret(bytes.fromhex(key["k"])))
+    scope_map = ScopeMap({name: list(permissions) for name, permissions in SCOPES.items()})
+    return Rules(("aud1",), Trust([trusted]), scope_map, ("cwt-encrypted",), rs_id=b"rs1", token_shape=token_shape)
+
+
+@pytest.mark.parametrize("encoded", TOKENS)
+def test_a_token_of_its_as_is_taken_by_an_rs_of_the_open_shape(encoded):
+    token, claims = bytes.fromhex(encoded), TOKENS[encoded]
+    with pytest.raises(PeerError):
+        verify_token(token, rules("strict"), NOW_S, None, 0)
+    grant = verify_token(token, rules("rfc8392"), NOW_S, None, 0)
+    assert (grant.scope, grant.exi, grant.exi_seq) == (claims[L.CLAIM_SCOPE], 30000, claims[L.CLAIM_CTI][-1])
+    with pytest.raises(PeerError):
+        verify_token(token, rules("rfc8392"), NOW_S, None, grant.exi_seq)
+    with pytest.raises(PeerError):
+        verify_token(token[:-1] + bytes((token[-1] ^ 1,)), rules("rfc8392"), NOW_S, None, 0)
+
+
+def test_numbers_in_digits_count_up():
+    """Its sequence numbers are decimal text; as octets they are in the same order."""
+    numbers = [int.from_bytes(str(number).encode(), "big") for number in (0, 1, 9, 10, 11, 99, 100, 12345678)]
+    assert numbers == sorted(numbers)
+    assert len({len(claims[L.CLAIM_CTI]) for claims in TOKENS.values()}) == 1

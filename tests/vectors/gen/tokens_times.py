@@ -169,3 +169,10 @@ def exi():
         ("empty", b""),
     ):
         yield refused("exi-cti-" + name, rfc, "replayed: other-rs", token(cti=cti), exi_floor=4)
+    for name, number in (("octet", b"\x05"), ("digits", b"10"), ("seven", b"\x00" * 6 + b"\x05")):
+        yield refused(f"exi-cti-{name}-strict", rfc, "replayed: other-rs", token(cti=s.RS_ID + number), exi_floor=4)
+        yield ok(f"exi-cti-{name}-loose", rfc, token(cti=s.RS_ID + number), keys="loose", exi_floor=4)
+    for name, cti in (("nothing", s.RS_ID), ("nine", s.RS_ID + b"\x00" * 9), ("other", b"tuba\x09"), ("empty", b"")):
+        yield refused(f"exi-cti-{name}-loose", rfc, "replayed: other-rs", token(cti=cti), keys="loose", exi_floor=4)
+    at_floor = token(cti=s.RS_ID + b"9")
+    yield refused("exi-cti-digits-at-floor", rfc, "replayed: sequence", at_floor, keys="loose", exi_floor=ord("9"))
