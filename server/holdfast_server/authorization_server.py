@@ -23,12 +23,14 @@ from holdfast_server.errors import (
     OAuthError,
     ServerRefusal,
     ServiceUnavailable,
+    TooManyRequests,
 )
 from holdfast_server.grants import GRANTS
 from holdfast_server.introspection import introspect
 from holdfast_server.issue import Issuer
 from holdfast_server.keyring import Keyring
 from holdfast_server.network import network_of
+from holdfast_server.quotas import Quotas
 from holdfast_server.refusals import Refusals
 from holdfast_server.registry import secret_matches
 from holdfast_server.settings import Settings
@@ -44,6 +46,7 @@ class AuthorizationServer:
 
     rng: n -> n random bytes, from the operating system outside of tests.  clock: what watches the clock that now_s is
     read from (clock_guard.py); without one every time between the settings' floor and ceiling is believed.
+    quotas: what a party may use; None: as much as it likes.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class AuthorizationServer:
         settings: Settings,
         rng: Callable[[int], bytes],
         clock: ClockGuard | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self_test()
         self.store = store
@@ -61,6 +65,8 @@ class AuthorizationServer:
         self._rng = rng
         self._clock = clock
         self._refusals = Refusals()
+        self._quotas = quotas
+        self._known_refusals = Refusals()  # of those who have authenticated: strangers fill up the other
         self._issuer = Issuer(store, keyring, settings.issuer, rng)
 
     def authenticate_client(self, client_id: str, secret: str) -> Caller:
@@ -107,12 +113,13 @@ class AuthorizationServer:
         self._check_clock(now_s)
         if caller.client_id is None or not (caller.authenticated or caller.public):
             raise InvalidClient
+        self._count(caller, now_s)
         refusal: ServerRefusal
         with self.store.transaction():
             try:
                 with self.store.transaction():
                     return self._token(params, caller, now_s)
-            except (OAuthError, IssuanceFailed) as refused:
+            except (OAuthError, IssuanceFailed, TooManyRequests) as refused:
                 self._note_refusal(refused, caller, now_s)
                 refusal = refused
         raise refusal  # after the outer transaction, which keeps the audit row and a replay's revocations
@@ -129,23 +136,46 @@ class AuthorizationServer:
         grant = GRANTS[grant_type]
         authority = grant(request, client, caller, self.store, now_s)
         decision = policy.decide(request, client, authority, self.store, now_s)
+        if self._quotas is not None:  # last, so that only a client that may have the token draws on it
+            self._quotas.check_issuing(client.client_id, self.store.live_tokens_of(client.client_id))
         return self._issuer.issue(decision, request, now_s, caller.address)
 
     def _note_refusal(self, refused: ServerRefusal, caller: Caller, now_s: int) -> None:
         if not caller.authenticated and not isinstance(refused, CodeReplayed):
             return  # anybody can say that they are a public client, as often as they like
-        event = "token-refused" if isinstance(refused, OAuthError) else "issuance-failed"
-        self.store.audit(now_s, event, client_id=caller.client_id, reason=str(refused), address=caller.address)
+        event = "issuance-failed" if isinstance(refused, IssuanceFailed) else "token-refused"
+        self._write_refusal(event, str(refused), caller, now_s, limited=isinstance(refused, TooManyRequests))
         if isinstance(refused, CodeReplayed):
             self._note_revoked(
                 self.store.revoke_tokens_of_code(refused.code_hash, now_s), "code-replayed", now_s, caller.address
             )
+
+    def _write_refusal(self, event: str, reason: str, caller: Caller, now_s: int, *, limited: bool) -> None:
+        client_id, rs_id = caller.client_id, caller.rs_id
+        if self._quotas is not None:
+            self._quotas.refused(client_id, limited=limited)
+            left_out = self._known_refusals.left_out((client_id, rs_id, event, reason), now_s)
+            if left_out is None:
+                return
+            reason += f"; {left_out} more in the minute before" if left_out else ""
+        self.store.audit(now_s, event, client_id=client_id, rs_id=rs_id, reason=reason, address=caller.address)
+
+    def _count(self, caller: Caller, now_s: int) -> None:
+        """Count a request against who has authenticated; raises TooManyRequests."""
+        if self._quotas is None or not caller.authenticated:
+            return
+        try:
+            self._quotas.check_request(caller.client_id, caller.rs_id)
+        except TooManyRequests as refused:
+            self._write_refusal("request-refused", str(refused), caller, now_s, limited=True)
+            raise
 
     # --- introspection and revocation ---
 
     def introspect(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         """Tell an RS about one of its tokens, or {"active": False} (RFC 9200 section 5.9).  params: token."""
         self._check_clock(now_s)  # in 1970 no token is over
+        self._count(caller, now_s)
         return introspect(params, caller, self.store, now_s)
 
     def revoke(self, params: dict[str, Any], caller: Caller, now_s: int) -> None:

@@ -25,7 +25,7 @@ from holdfast_server.allow_shell import allow_option, allowances, warn_of_strang
 from holdfast_server.change_shell import rights_commands
 from holdfast_server.client_set_shell import GRANT_WORDS, check_whole, client_set, is_public
 from holdfast_server.public_key_shell import KEY_PROFILES, client_keys_option, read_public_key
-from holdfast_server.records_shell import client_words
+from holdfast_server.records_shell import client_words, usage_words
 from holdfast_server.registry import Client
 from holdfast_server.taking_shell import lock, remove, yes_option
 
@@ -162,6 +162,16 @@ def client_list(state: Path, as_json: bool) -> None:
     """List the clients."""
     with opened(state) as admin:
         show_all([client_words(record) for record in admin.store.clients()], as_json=as_json, nothing="No clients yet.")
+
+
+@client.command("stats")
+@state_option
+@json_option
+def client_stats(state: Path, as_json: bool) -> None:
+    """Say what each client has used. A running server writes it every 30 seconds."""
+    with opened(state) as admin:
+        words = [usage_words(usage) for usage in admin.store.client_usages()]
+    show_all(words, as_json=as_json, nothing="No clients yet.")
 
 
 @client.command("show")

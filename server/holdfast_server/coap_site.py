@@ -67,7 +67,8 @@ class CoapSite:
         except OAuthError as refused:
             return _error(refused.coap_code, refused.ace_error, refused.description)
         except ServerRefusal as refused:
-            return unavailable() if refused.coap_code == L.CODE_SERVICE_UNAVAILABLE else response(refused.coap_code)
+            later = refused.coap_code in (L.CODE_SERVICE_UNAVAILABLE, L.CODE_TOO_MANY_REQUESTS)
+            return _later(refused.coap_code) if later else response(refused.coap_code)
 
     def _is_excused(self, request: Message, context: SecurityContext) -> bool:
         """Whether a Content-Format that is not there may be guessed: RFC 9200 section 5.8.1 says what it must be."""
@@ -90,7 +91,11 @@ class CoapSite:
 
 def unavailable() -> Message:
     """The answer while this server cannot serve (RFC 7252 section 5.9.3.4)."""
-    return response(L.CODE_SERVICE_UNAVAILABLE).add(L.OPT_MAX_AGE, RETRY_AFTER_S)
+    return _later(L.CODE_SERVICE_UNAVAILABLE)
+
+
+def _later(code: int) -> Message:
+    return response(code).add(L.OPT_MAX_AGE, RETRY_AFTER_S)
 
 
 def _caller(context: SecurityContext) -> Caller:

@@ -9,13 +9,13 @@ import json
 import re
 import ssl
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from holdfast_server.settings import Settings
+from holdfast_server.settings import QuotaSettings, Settings
 
 CONFIG_NAME = "server.toml"
 DEFAULT_HTTP = "127.0.0.1:8443"
@@ -63,6 +63,7 @@ class Config:
     key: Path | None = None
     audit_days: int = DEFAULT_AUDIT_DAYS
     proxies: frozenset[str] = frozenset()
+    quota: QuotaSettings = field(default_factory=QuotaSettings)
 
 
 def load(state: Path) -> Config:
@@ -98,6 +99,9 @@ def parse(document: dict[str, Any], state: Path) -> Config:
     code_lifetime_s = keys.take("code_lifetime_s", int, Settings(issuer).code_lifetime_s)
     audit_days = keys.take("audit_days", int, DEFAULT_AUDIT_DAYS)
     proxies = keys.take("http.proxies", list, [])
+    quota = QuotaSettings(
+        **{name: keys.take(f"quota.{name}", int, default) for name, default in asdict(QuotaSettings()).items()}
+    )
     keys.finish()
     advertised = parse_bind("coap.advertise", as_host)
     if advertised.unspecified:
@@ -108,6 +112,8 @@ def parse(document: dict[str, Any], state: Path) -> Config:
         raise ConfigError("code_lifetime_s must be from 10 to 600 seconds.")
     if not 1 <= audit_days <= 36500:
         raise ConfigError("audit_days must be from 1 to 36500 days.")
+    if min(quota.requests_per_s, quota.live_tokens, quota.audit_rows_per_s) < 1:
+        raise ConfigError("quota.requests_per_s, quota.live_tokens and quota.audit_rows_per_s must be at least 1.")
     settings = Settings(
         issuer=issuer,
         as_uri=f"coap://{advertised}/token",
@@ -118,7 +124,7 @@ def parse(document: dict[str, Any], state: Path) -> Config:
     if not all(isinstance(proxy, str) and _is_address(proxy) for proxy in proxies):
         raise ConfigError('http.proxies must be addresses, like ["127.0.0.1"].')
     tls = [state / text if text else None for text in (certificate, key)]
-    return Config(state, settings, name, http, coap, tls[0], tls[1], audit_days, frozenset(proxies))
+    return Config(state, settings, name, http, coap, tls[0], tls[1], audit_days, frozenset(proxies), quota)
 
 
 def check_tls(config: Config) -> None:
@@ -164,6 +170,12 @@ bind = {_quoted(http)}
 bind = {_quoted(coap)}
 # The address that devices are told, when it is not the one above.
 {told}
+
+[quota]
+# What one client, or one resource server, may use; it gets 429 or 4.29 beyond. Ten seconds' worth at once.
+# requests_per_s = 50
+# live_tokens = 100000
+# audit_rows_per_s = 10
 """
 
 

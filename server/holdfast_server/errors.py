@@ -6,6 +6,7 @@
       |  |- InvalidClient           4.01 / 401; every other OAuthError is 4.00 / 400
       |  `- CodeReplayed            invalid_grant; its tokens are revoked by whoever catches it
       |- IntrospectionForbidden     4.03 / 403 without a payload (RFC 9200 section 5.9.3)
+      |- TooManyRequests         4.29 / 429 without a payload: the caller's quota is used up
       |- ServiceUnavailable         5.03 / 503 without a payload: the AS refuses to work, as before the clock is set
       |- IssuanceFailed             5.00 / 500 without a payload: a token did not pass the pre-issuance lint
       `- AuthorizeError             the authorization endpoint's refusal (RFC 6749 section 4.1.2.1)
@@ -91,6 +92,14 @@ class ServiceUnavailable(ServerRefusal):
     reason = "service-unavailable"
     coap_code = L.CODE_SERVICE_UNAVAILABLE
     http_status = 503
+
+
+class TooManyRequests(ServerRefusal):
+    """The caller has used up its quota; no payload (RFC 6585 section 4, RFC 8516)."""
+
+    reason = "too-many-requests"
+    coap_code = L.CODE_TOO_MANY_REQUESTS
+    http_status = 429
 
 
 class IssuanceFailed(ServerRefusal):

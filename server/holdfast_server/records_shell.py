@@ -12,6 +12,7 @@ from holdfast_server.registry import Client, ResourceServer, User
 from holdfast_server.store_audit import AuditRow
 from holdfast_server.store_keys import KeyRecord
 from holdfast_server.store_tokens import TokenRecord
+from holdfast_server.store_usage import ClientUsage
 
 METHODS = {
     "GET": L.METHOD_GET,
@@ -120,6 +121,19 @@ def key_words(record: KeyRecord, held_by: list[str]) -> dict[str, Any]:
 def scope_words(scope: str | bytes) -> str:
     """A scope as text; one of paths (RFC 9237) in hexadecimal."""
     return scope if isinstance(scope, str) else scope.hex()
+
+
+def usage_words(usage: ClientUsage) -> dict[str, Any]:
+    """What a client has used since it was added; limited: of its refused requests, those that a quota refused."""
+    return {
+        "client_id": usage.client_id,
+        "requests": usage.requests,
+        "issued": usage.issued,
+        "live_tokens": usage.live_tokens,
+        "refused": usage.refused,
+        "limited": usage.limited,
+        "last": None if usage.last_at is None else when(usage.last_at),
+    }
 
 
 def when(at_s: int) -> str:

@@ -43,6 +43,7 @@ def waits_for_restart(now: Config, read: Config) -> list[str]:
             ("http.bind", now.http, read.http),
             ("http.certificate", now.certificate is None, read.certificate is None),
             ("http.proxies", now.proxies, read.proxies),
+            ("quota", now.quota, read.quota),
             ("coap.bind", now.coap, read.coap),
             ("coap.advertise", now.settings.as_uri, read.settings.as_uri),
         )

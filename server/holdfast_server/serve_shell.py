@@ -38,6 +38,7 @@ from holdfast_server.errors import DatabaseDamaged
 from holdfast_server.http_shell import build_app
 from holdfast_server.log_shell import log, log_bug, start_logging
 from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.quotas import Quotas
 from holdfast_server.readiness_shell import Readiness
 from holdfast_server.reload_shell import Reload
 from holdfast_server.store_home import CLEAN, RESTORED
@@ -64,7 +65,8 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     begin(admin)
     clock = WatchedClock(store, config.settings, _wall_s)
     readiness = Readiness(store, clock, _monotonic_ms)
-    authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes, clock.guard)
+    quotas = Quotas(config.quota, _monotonic_ms)
+    authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes, clock.guard, quotas)
     faults: list[Exception] = []
     web = _web_server(authz_server, admin, clock.now_s, readiness)
     in_force = Reload(config, web)
@@ -104,7 +106,7 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     with listening(config.http) as bound:
         address = _start(coap, admin)
         try:
-            async with _looking_after(admin.store, in_force, clock, readiness.failed):
+            async with _looking_after(admin.store, in_force, clock, quotas, readiness.failed):
                 _say_ready(bound, address)
                 await web.serve([bound])
         finally:
@@ -173,7 +175,7 @@ def _heed_signals(web: WebServer, in_force: Reload) -> None:
 
 @contextlib.asynccontextmanager
 async def _looking_after(
-    store: Store, in_force: Reload, clock: WatchedClock, failed: Callable[[sqlite3.Error], None]
+    store: Store, in_force: Reload, clock: WatchedClock, quotas: Quotas, failed: Callable[[sqlite3.Error], None]
 ) -> AsyncIterator[None]:
     """Beside the servers, watch the clock and delete what has expired."""
 
@@ -184,6 +186,7 @@ async def _looking_after(
             try:
                 clock.watch()
                 if _monotonic_ms() >= sweep_at_ms:
+                    write_usage(store, quotas, clock.now_s())
                     more = sweep_by(clock.guard, store, in_force.config.audit_days)
                     sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
             except sqlite3.Error as error:
@@ -197,6 +200,16 @@ async def _looking_after(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def write_usage(store: Store, quotas: Quotas, now_s: int) -> None:
+    """Write what clients have used since the last time."""
+    counts = quotas.take_counts()
+    if not counts:
+        return
+    with store.transaction():
+        for client_id, count in counts.items():
+            store.add_client_usage(client_id, count.requests, count.refused, count.limited, now_s)
 
 
 def sweep_by(guard: ClockGuard, store: Store, audit_days: int) -> bool:

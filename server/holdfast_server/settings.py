@@ -13,6 +13,15 @@ CEILING_S = BUILD_FLOOR_S + 30 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaSettings:
+    """What one client or one RS may use (quotas.py). live_tokens: of a client."""
+
+    requests_per_s: int = 50
+    live_tokens: int = 100_000
+    audit_rows_per_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """issuer: the iss of tokens, an absolute URI, maybe with a path.  as_uri: where clients find /token, for hints."""
 
