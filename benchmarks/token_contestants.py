@@ -213,7 +213,7 @@ def cffi(keys: Keys) -> Rows:
     scratch = ffi.new("uint8_t[]", 2048)
 
     def checker(name: str) -> Callable[[bytes], object]:
-        given = [2, NATIVE_FORMATS[name], [PROFILES[name]], b"tube", 0, False, False, [AUDIENCE], trusted, scopes]
+        given = [2, NATIVE_FORMATS[name], [PROFILES[name]], b"tube", 0, 0, [AUDIENCE], trusted, scopes]
         encoded = cbor.encode(given)
         held, rules = ffi.from_buffer("uint8_t[]", encoded), ffi.new("struct hf_rules *")
         if lib.hf_rules_read({"p": held, "len": len(encoded)}, rules):

@@ -284,9 +284,11 @@ def _words(told: "Provisioning") -> dict[str, Any]:
         words["formats"] = list(told.rs.formats)
         words["connected"] = told.rs.connected
         words["freshness"] = told.rs.freshness
+        words["token_shape"] = told.rs.token_shape
     words["keys"] = [f"{key.role}:{key.kid.hex()}" for key in told.keys]
     words["table_bytes"] = sum(len(key.table) for key in told.keys if key.table is not None)
     words["as_context"] = None if told.as_context is None else told.as_context.sender_id.hex()
     words["time_floor_s"] = told.time_floor_s
+    words["edition"] = told.edition
     words["max_sessions"] = told.max_sessions
     return words

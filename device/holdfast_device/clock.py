@@ -17,13 +17,14 @@ MAX_STEP_S = 30 * 86400
 class DeviceClock:
     """floor_s: unix seconds that have passed for certain, from flash or provisioning.
 
-    step_s: how far prove() may still move it in this start.
+    step_s: how far prove() may still move it in this start.  ahead_s: how much further the word of the AS went.
     """
 
-    __slots__ = ("_clock_ms", "_clock_s", "_floor_ms", "_floor_s", "step_s")
+    __slots__ = ("_clock_ms", "_clock_s", "_floor_ms", "_floor_s", "ahead_s", "step_s")
 
-    def __init__(self, floor_s: int, now_ms: int, step_s: int = MAX_STEP_S) -> None:
+    def __init__(self, floor_s: int, now_ms: int, step_s: int = MAX_STEP_S, ahead_s: int = 0) -> None:
         self.step_s = step_s
+        self.ahead_s = ahead_s
         self._floor_s = floor_s
         self._floor_ms = now_ms
         self._clock_s: int | None = None
@@ -37,15 +38,18 @@ class DeviceClock:
     def prove(self, time_s: int, now_ms: int) -> None:
         """Raise the floor towards a time that the AS vouches for, as far as it may go; it never falls by this."""
         floor_s = self.floor_s(now_ms)
+        ahead_s = max(time_s - floor_s, self.ahead_s)
         if self.is_set(now_ms):
             time_s = min(time_s, self.now_s(now_ms))
-        step_s = min(time_s - floor_s, self.step_s)
-        if step_s > 0:
+        step_s = max(0, min(time_s - floor_s, self.step_s))
+        if step_s:
             self.step_s -= step_s
             self.reset(floor_s + step_s, now_ms)
+        self.ahead_s = ahead_s - step_s
 
     def reset(self, floor_s: int, now_ms: int) -> None:
         """Take another floor, also a lower one."""
+        self.ahead_s = 0
         self._floor_s = floor_s
         self._floor_ms = now_ms
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from holdfast_device.slots import Flash
 
 VERSION = 2
-MEMBERS = 13
+MEMBERS = 14
 CHECK_LEN = 16
 CARRIED_LEN = 32
 ROOM = 2048  # of the RTC memory of an ESP32, as MicroPython is built
@@ -47,10 +47,12 @@ MAX_SLEEP_MS = 7 * 24 * 3600 * 1000  # a clock that says more was set meanwhile,
 class Frozen:
     """A snapshot, checked.  now_ms: monotonic time at which the device goes on; never earlier than it can be.
 
-    floor_s, floor_ms: the time floor and the monotonic ms of it, never later than it can be.  step_s: of clock.py.
+    floor_s, floor_ms: the time floor and the monotonic ms of it, never later than it can be.
+    ahead_s, step_s: of clock.py.
     """
 
     __slots__ = (
+        "ahead_s",
         "as_next",
         "carried",
         "exi",
@@ -67,7 +69,8 @@ class Frozen:
     def __init__(self, values: "list[Any]", slept_ms: int) -> None:
         _, boot, generation, self.wakes, then_ms, _clock_ms, floor_s, floor_ms = values[:8]
         self.step_s: int = values[8]
-        self.carried, self.freshness_key, self.as_next, (self.exi, self.sessions) = values[9:]
+        self.ahead_s: int = values[9]
+        self.carried, self.freshness_key, self.as_next, (self.exi, self.sessions) = values[10:]
         self.mark: tuple[int, int] = (boot, generation)
         slack_ms = slept_ms // DRIFT + 1
         self.now_ms: int = then_ms + slept_ms + slack_ms
@@ -90,7 +93,13 @@ def freeze(device: Device, now_ms: int, clock_ms: int, until_ms: int, seed: Secr
     boot, generation = device.state.mark
     floor_s, floor_ms = times.clock.floor_s(now_ms), times.clock.floor_anchor_ms(now_ms)
     values: list[Any] = [VERSION, boot, generation, device.wakes + 1, now_ms, clock_ms, floor_s, floor_ms]
-    values += [times.clock.step_s, device.rng(CARRIED_LEN), device.freshness_key, sequence.next_value]
+    values += [
+        times.clock.step_s,
+        times.clock.ahead_s,
+        device.rng(CARRIED_LEN),
+        device.freshness_key,
+        sequence.next_value,
+    ]
     sequence.next_value = sequence.reserved_until  # from here on a number costs a save, which voids the snapshot
     sessions: list[list[Any]] = []
     values.append([exi, sessions])

@@ -42,7 +42,7 @@ class Timekeeper:
             self.clock = DeviceClock(state.floor_s, now_ms)
             self._exi = ExiTable(state, now_ms)
         else:
-            self.clock = DeviceClock(frozen.floor_s, frozen.floor_ms, frozen.step_s)
+            self.clock = DeviceClock(frozen.floor_s, frozen.floor_ms, frozen.step_s, frozen.ahead_s)
             self._exi = ExiTable(state, now_ms, frozen.exi)
 
     @property
@@ -78,24 +78,29 @@ class Timekeeper:
                 self._save_floor(self._state.save_both)
 
     def confront(self, grant: "Grant", age_s: int | None) -> None:
-        """Compare the floor with a token that is new for certain; the verifier has not, and left exp to this.
+        """Compare what a floor and a verified token say of the time; the verifier has left to this what is new.
 
         age_s: seconds since the token's cnonce was given out, None when it has none.  Raises TokenExpired.
         A floor that is above all that the time can be goes down to the token's iat; durable when it returns.
         """
         if not self.is_floor:
             return
-        if age_s is not None:
-            latest_s = None if grant.iat is None else grant.iat + age_s
-        elif grant.format == REFERENCE:
-            latest_s = None if grant.exp is None else grant.exp - 1
-        else:
-            return
+        latest_s = None
+        if age_s is not None and grant.iat is not None:
+            latest_s = grant.iat + age_s
+        elif grant.format == REFERENCE and grant.exp is not None:
+            latest_s = grant.exp - 1
         if latest_s is not None and grant.iat is not None and self.clock.floor_s(self.now_ms) > latest_s:
             self.clock.reset(grant.iat, self.now_ms)
             self._save_floor(self._state.save_both)
-        if grant.exp is not None and self.now_s >= grant.exp:
+        if grant.exp is not None and self.now_s + self._ahead_s(grant) >= grant.exp:
             raise errors.TokenExpired("exp")
+
+    def _ahead_s(self, grant: "Grant") -> int:
+        """How far beyond now_s a grant counts: one of a time that the floor may not go to still ends after its life."""
+        if self.is_floor and grant.iat is not None and grant.iat > self.now_s:
+            return self.clock.ahead_s
+        return 0
 
     def countdown(self, grant: "Grant") -> int | None:
         """Start or find the exi countdown of an accepted token: monotonic ms of its end, None without exi.
@@ -111,7 +116,7 @@ class Timekeeper:
     def is_over(self, session: "Session") -> bool:
         """Whether the session's token has come to its end."""
         grant = session.grant
-        if grant.exp is not None and self.now_s >= grant.exp:
+        if grant.exp is not None and self.now_s + self._ahead_s(grant) >= grant.exp:
             return True
         if grant.exi_seq is not None and grant.exi_seq <= self.exi_floor:
             return True
@@ -121,7 +126,7 @@ class Timekeeper:
         """Monotonic ms at which is_over will be true, as far as is known now."""
         ends = [] if session.ends_ms is None else [session.ends_ms]
         if session.grant.exp is not None:
-            ends.append(self.clock.ms_at(session.grant.exp))
+            ends.append(self.clock.ms_at(session.grant.exp - self._ahead_s(session.grant)))
         return min(ends) if ends else None
 
     def sleep(self, until_ms: int, now_ms: int) -> "list[list[int]]":

@@ -32,6 +32,7 @@ _HAS_EXP, _HAS_NBF, _HAS_IAT, _HAS_EXI = 1, 2, 4, 8
 _CLOCK_UNKNOWN, _CLOCK_FLOOR, _CLOCK_EXACT = 0, 1, 2
 _EXI_REFUSED, _EXI_ANY, _EXI_ABOVE = 0, 1, 2
 _RULES_VERSION = 2
+_REQUIRE_CNONCE, _SHAPE_RFC8392 = 1, 2
 _MAX_LEEWAY_S = 0xFFFFFFFF  # 136 years
 
 
@@ -61,8 +62,8 @@ def encode_rules(rules: "Rules") -> bytes:
         formats |= _FORMATS.get(name, 0)
     profiles = [profile for at, profile in enumerate(rules.profiles) if profile not in rules.profiles[:at]]
     leeway_s = min(rules.leeway_s, _MAX_LEEWAY_S)
-    numbers = [_RULES_VERSION, formats, profiles, rules.rs_id, leeway_s, rules.require_cnonce]
-    numbers.append(rules.token_shape == RFC8392)
+    flags = (_REQUIRE_CNONCE if rules.require_cnonce else 0) | (_SHAPE_RFC8392 if rules.token_shape == RFC8392 else 0)
+    numbers = [_RULES_VERSION, formats, profiles, rules.rs_id, leeway_s, flags]
     return cbor.encode(numbers + [list(rules.audiences), keys, scopes])
 
 

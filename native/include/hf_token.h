@@ -23,6 +23,10 @@
 #define HF_FORMAT_SIGNED 4u    /* cwt-signed */
 #define HF_FORMAT_MAC 8u       /* cwt-mac */
 
+/* Bits of hf_rules.flags. */
+#define HF_REQUIRE_CNONCE 1u
+#define HF_SHAPE_RFC8392 2u /* rules.RFC8392, not rules.STRICT */
+
 /* What one RS accepts: verifier.Rules. All slices are into the encoded rules. */
 struct hf_rules {
     struct hf_slice audiences;
@@ -32,15 +36,14 @@ struct hf_rules {
     uint32_t leeway_s;
     uint8_t formats;
     uint8_t profiles[2]; /* [0] is in force when a token names none; [1] may be the same */
-    bool require_cnonce;
-    bool rfc8392; /* the shape of its tokens: rules.RFC8392, not rules.STRICT */
+    uint8_t flags;
 };
 
 /* Read the rules of an RS from their encoding, one CBOR item that outlives the struct:
- *   [version 2, formats, [profile, ..], rs_id bytes, leeway_s, require_cnonce bool, rfc8392 bool, [audience text, ..],
+ *   [version 2, formats, [profile, ..], rs_id bytes, leeway_s, flags, [audience text, ..],
  *    [[role, kid bytes, alg, issuer text, material bytes, table bytes or null], ..],
  *    [[scope name text, [[path text, methods], ..]], ..]]
- * formats are HF_FORMAT_ bits, role is enum hf_role, the rest as in verifier.Rules, cwt.TrustedKey and scope.ScopeMap.
+ * formats and flags are bits, role is enum hf_role, the rest as in verifier.Rules, cwt.TrustedKey and scope.ScopeMap.
  * A table is checked against its key, which takes about as long as the check of a signature.
  *   in:  encoded: the caller's own configuration, full of secrets; trusted, yet every condition is checked
  *   ret: 0 | HF_LOCAL (rules) | HF_MALFORMED_KEY (alg length table coordinate-range not-on-curve)
@@ -79,7 +82,7 @@ struct hf_moment {
 #define HF_HAS_PROFILE 16u
 
 /* Claims; absent ones have absent slices or no bit in `has`. aud, cnf and act are encoded items; scope is content, of
- * a text or a byte string. Numbers beyond 64 bits are the nearest that fit. */
+ * a text or a byte string. An ace_profile beyond 64 bits is the nearest that fits; absent nbf and iat are before any. */
 struct hf_claims {
     struct hf_slice iss;
     struct hf_slice sub;

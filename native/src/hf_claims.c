@@ -9,7 +9,6 @@
 
 #define MAX_AUDIENCES 16 /* claims.MAX_AUDIENCES */
 #define MAX_ACTORS 4     /* claims.MAX_ACTORS */
-#define MAX_TIME_S ((int64_t)1 << 40) /* claims.MAX_TIME_S */
 
 #define MALFORMED(detail) HF_VERDICT(HF_MALFORMED_CLAIMS, detail)
 
@@ -60,23 +59,12 @@ static bool is_actor(struct hf_cbor actor)
     return false;
 }
 
-/* The times among the claims, as a set of fields: those beyond what any of ours can be. An absent one is 0. */
-static uint32_t beyond(const struct hf_claims *claims)
-{
-    const int64_t times[] = {claims->exp_s, claims->nbf_s, claims->iat_s, claims->exi_s};
-    static const uint8_t names[] = {EXP, NBF, IAT, EXI};
-    uint32_t set = 0;
-    for (unsigned i = 0; i < sizeof names; i++) {
-        set |= times[i] < -MAX_TIME_S || times[i] > MAX_TIME_S ? HF_FIELD_BIT(names[i]) : 0;
-    }
-    return set;
-}
-
 hf_verdict_t hf_claims_read(struct hf_slice payload, struct hf_claims *claims)
 {
     struct hf_met met = {0, 0, false};
     struct hf_cbor r = hf_cbor_at(payload);
     hf_memset(claims, 0, sizeof *claims);
+    claims->nbf_s = claims->iat_s = INT64_MIN; /* absent: before any time */
     hf_verdict_t verdict = hf_cbor_check(payload, HF_CBOR_TAG_ENCRYPT0, HF_CBOR_MAX_DEPTH);
     if (verdict != HF_OK) {
         return verdict;
@@ -87,7 +75,6 @@ hf_verdict_t hf_claims_read(struct hf_slice payload, struct hf_claims *claims)
     if (claims->aud.p != NULL && !is_audience(hf_cbor_at(claims->aud))) {
         met.wrong |= HF_FIELD_BIT(AUD);
     }
-    met.wrong |= beyond(claims);
     for (unsigned i = 0; i < sizeof in_has; i++) {
         claims->has |= (uint8_t)((met.present >> in_has[i] & 1) << i);
     }

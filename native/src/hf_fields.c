@@ -33,6 +33,9 @@ static bool store(struct hf_slice encoded, struct hf_cbor_item *item, const stru
         *(struct hf_slice *)at = field->form < HF_FORM_ARRAY ? item->content : encoded;
     } else if (item->kind != HF_CBOR_TEXT) {
         int64_t number = hf_cbor_number(item);
+        if (field->form >= HF_FORM_UINT && (number < -HF_MAX_TIME_S || number > HF_MAX_TIME_S)) {
+            return false;
+        }
         if (field->form < HF_FORM_INT64) {
             *(int32_t *)at = hf_cbor_near32(number);
         } else {

@@ -22,9 +22,11 @@ enum hf_form {
     HF_FORM_LABEL, /* an integer, or a text, of which nothing is stored */
     /* int64_t: the nearest that 64 bits hold */
     HF_FORM_INT64,
-    HF_FORM_UINT, /* not negative */
-    HF_FORM_DATE  /* an integer or a float, rounded up */
+    HF_FORM_UINT, /* not negative, at most HF_MAX_TIME_S */
+    HF_FORM_DATE  /* an integer or a float, rounded up, no further from 0 than HF_MAX_TIME_S */
 };
+
+#define HF_MAX_TIME_S ((int64_t)1 << 40) /* claims.MAX_TIME_S */
 
 /* One known member. */
 struct hf_field {

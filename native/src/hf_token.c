@@ -22,11 +22,9 @@ static hf_verdict_t check_end(const struct hf_claims *claims, const struct hf_ru
     if (moment->clock != HF_CLOCK_UNKNOWN && !is_new && moment->now_s - rules->leeway_s >= claims->exp_s) {
         return HF_VERDICT(HF_TOKEN_EXPIRED, EXP);
     }
-    if ((claims->has & HF_HAS_NBF) != 0 && claims->nbf_s >= claims->exp_s) {
-        return HF_VERDICT(HF_TOKEN_EXPIRED, NBF);
-    }
-    return (claims->has & HF_HAS_IAT) != 0 && claims->iat_s >= claims->exp_s ? HF_VERDICT(HF_TOKEN_EXPIRED, IAT)
-                                                                             : (hf_verdict_t)HF_OK;
+    return claims->nbf_s >= claims->exp_s   ? HF_VERDICT(HF_TOKEN_EXPIRED, NBF)
+           : claims->iat_s >= claims->exp_s ? HF_VERDICT(HF_TOKEN_EXPIRED, IAT)
+                                            : (hf_verdict_t)HF_OK;
 }
 
 /* Check exp, nbf, iat and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4). */
@@ -52,12 +50,9 @@ static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_r
         return HF_OK;
     }
     int64_t latest_s = moment->now_s + rules->leeway_s;
-    if ((claims->has & HF_HAS_NBF) != 0 && latest_s < claims->nbf_s) {
-        return HF_VERDICT(HF_NOT_YET_VALID, NBF);
-    }
-    return (claims->has & HF_HAS_IAT) != 0 && latest_s + MAX_AHEAD_S < claims->iat_s
-               ? HF_VERDICT(HF_NOT_YET_VALID, IAT)
-               : (hf_verdict_t)HF_OK;
+    return latest_s < claims->nbf_s                 ? HF_VERDICT(HF_NOT_YET_VALID, NBF)
+           : latest_s + MAX_AHEAD_S < claims->iat_s ? HF_VERDICT(HF_NOT_YET_VALID, IAT)
+                                                    : (hf_verdict_t)HF_OK;
 }
 
 /* Check that an exi token is for this RS and above what has expired (RFC 9200 section 5.10.3).
@@ -139,7 +134,7 @@ static hf_verdict_t check_rights(const struct hf_rules *rules, struct hf_grant *
 static hf_verdict_t check_cnonce(struct hf_slice cnonce, const struct hf_rules *rules, const struct hf_moment *moment)
 {
     if (cnonce.p == NULL) {
-        return rules->require_cnonce ? HF_VERDICT(HF_CNONCE_STALE, MISSING) : (hf_verdict_t)HF_OK;
+        return (rules->flags & HF_REQUIRE_CNONCE) != 0 ? HF_VERDICT(HF_CNONCE_STALE, MISSING) : (hf_verdict_t)HF_OK;
     }
     if (moment->is_fresh == NULL || !moment->is_fresh(moment->context, cnonce.p, cnonce.len)) {
         return HF_VERDICT(HF_CNONCE_STALE, STALE);

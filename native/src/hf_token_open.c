@@ -8,11 +8,17 @@
 #define TOKEN_TAGS (HF_CBOR_TAG_CWT | HF_CBOR_TAG_ENCRYPT0 | HF_CBOR_TAG_MAC0 | HF_CBOR_TAG_SIGN1)
 #define MESSAGE_TAGS (HF_CBOR_TAG_ENCRYPT0 | HF_CBOR_TAG_MAC0 | HF_CBOR_TAG_SIGN1)
 
+static bool is_strict(const struct hf_rules *rules)
+{
+    return (rules->flags & HF_SHAPE_RFC8392) == 0;
+}
+
 /* Check that the header is the profile's: cwt._checked_kid. */
 static hf_verdict_t check_header(const struct hf_rules *rules, const struct hf_cose *message)
 {
     bool encrypted = message->tag == HF_L_TAG_COSE_ENCRYPT0;
-    if (rules->rfc8392 ? message->others_unprotected : message->unprotected_count > 0) {
+    bool strict = is_strict(rules);
+    if (strict ? message->unprotected_count > 0 : message->others_unprotected) {
         return HF_VERDICT(HF_HEADER_UNPROTECTED, UNPROTECTED);
     }
     if (message->crit.p != NULL) {
@@ -25,7 +31,7 @@ static hf_verdict_t check_header(const struct hf_rules *rules, const struct hf_c
         return HF_VERDICT(HF_UNSUPPORTED_ALG, MISSING);
     }
     bool has_kid = message->kid.p != NULL;
-    if (!has_kid && !rules->rfc8392) {
+    if (!has_kid && strict) {
         return HF_VERDICT(HF_UNKNOWN_KEY, MISSING);
     }
     /* In a token every parameter counts as critical (RFC 8392 section 7.2 step 4). */
@@ -133,7 +139,7 @@ static hf_verdict_t read_token(const struct hf_rules *rules, struct hf_slice tok
     (void)hf_cbor_next(&r, &item);
     if (item.kind == HF_CBOR_TAG && item.lo == HF_L_TAG_CWT) {
         (void)hf_cbor_next(&r, &item);
-    } else if (!rules->rfc8392) {
+    } else if (is_strict(rules)) {
         return HF_VERDICT(HF_MALFORMED_COSE, TAG);
     } else if (item.kind == HF_CBOR_ARRAY) {
         return read_untagged(rules, whole, message);

@@ -13,6 +13,8 @@
 #define RULES_DEPTH 5 /* rules, scopes, scope, permissions, permission */
 #define ALL_FORMATS (HF_FORMAT_ENCRYPTED | HF_FORMAT_NESTED | HF_FORMAT_SIGNED | HF_FORMAT_MAC)
 
+#define ALL_FLAGS (HF_REQUIRE_CNONCE | HF_SHAPE_RFC8392)
+
 #define WRONG HF_VERDICT(HF_LOCAL, RULES)
 #define ROW(place, form, type, member) {place, HF_FORM_##form, offsetof(struct type, member), HF_DETAIL_RULES}
 
@@ -149,14 +151,13 @@ static hf_verdict_t check_keys(struct hf_cbor keys)
 struct members {
     struct hf_rules rules;
     struct hf_slice profiles;
-    struct hf_slice require_cnonce;
-    struct hf_slice rfc8392;
     int64_t leeway_s;
     int32_t version;
     int32_t formats;
+    int32_t flags;
 };
 
-enum { VERSION, FORMATS, PROFILES, RS_ID, LEEWAY, CNONCE, SHAPE, AUDIENCES, KEYS, SCOPES, RULES_COUNT };
+enum { VERSION, FORMATS, PROFILES, RS_ID, LEEWAY, FLAGS, AUDIENCES, KEYS, SCOPES, RULES_COUNT };
 
 static const struct hf_field rules_fields[RULES_COUNT] = {
     ROW(VERSION, INT, members, version),
@@ -164,21 +165,11 @@ static const struct hf_field rules_fields[RULES_COUNT] = {
     ROW(PROFILES, ARRAY, members, profiles),
     ROW(RS_ID, BYTES, members, rules.rs_id),
     ROW(LEEWAY, UINT, members, leeway_s),
-    ROW(CNONCE, ITEM, members, require_cnonce),
-    ROW(SHAPE, ITEM, members, rfc8392),
+    ROW(FLAGS, INT, members, flags),
     ROW(AUDIENCES, ARRAY, members, rules.audiences),
     ROW(KEYS, ARRAY, members, rules.keys),
     ROW(SCOPES, ARRAY, members, rules.scopes),
 };
-
-/* Read true or false. */
-static bool read_bool(struct hf_cbor encoded, bool *value)
-{
-    struct hf_cbor_item item;
-    (void)hf_cbor_next(&encoded, &item);
-    *value = item.lo == HF_CBOR_TRUE;
-    return item.kind == HF_CBOR_SIMPLE && item.lo != HF_CBOR_NULL;
-}
 
 /* Read one or two profiles. */
 static bool read_profiles(struct hf_cbor list, uint8_t profiles[2])
@@ -215,12 +206,12 @@ hf_verdict_t hf_rules_read(struct hf_slice encoded, struct hf_rules *rules)
         !read_array(hf_cbor_at(encoded), rules_fields, RULES_COUNT, &members) || members.version != RULES_VERSION ||
         members.formats < 0 || members.formats > (int32_t)ALL_FORMATS ||
         !read_profiles(hf_cbor_at(members.profiles), members.rules.profiles) || members.leeway_s > UINT32_MAX ||
-        !read_bool(hf_cbor_at(members.require_cnonce), &members.rules.require_cnonce) ||
-        !read_bool(hf_cbor_at(members.rfc8392), &members.rules.rfc8392) ||
+        members.flags < 0 || members.flags > (int32_t)ALL_FLAGS ||
         !are_names(hf_cbor_at(members.rules.audiences))) {
         return WRONG;
     }
     members.rules.formats = (uint8_t)members.formats;
+    members.rules.flags = (uint8_t)members.flags;
     members.rules.leeway_s = (uint32_t)members.leeway_s;
     *rules = members.rules;
     hf_verdict_t verdict = check_keys(hf_cbor_at(rules->keys));

@@ -99,6 +99,29 @@ class WithoutClock(Floor):
             self.assertLess(self.floor_s, before_s + MAX_STEP_S + 60)
             self.reboot()
 
+    def test_a_session_of_a_time_that_cannot_be_reached_ends_after_its_life_and_is_not_opened_again(self):
+        session = self.open(b"ahead", now_s=AHEAD, life_s=600)
+        self.reads(session)
+        started_ms = self.world.now_ms
+        self.world.link.run(for_ms=590 * 1000)
+        self.reads(session)
+        again = {"now_s": AHEAD, "life_s": 600}
+        self.assertEqual(len(self.tube.rs.sessions), 1)
+        self.world.link.run(for_ms=started_ms + 601 * 1000 - self.world.now_ms)
+        self.assertEqual(len(self.tube.rs.sessions), 0)
+        self.refused(b"ahead", **again)
+        self.refused(b"another", **again)
+
+    def test_what_lay_in_a_drawer_for_a_year_serves_at_once_and_to_the_second(self):
+        for number in range(3):
+            now_s = NOW_S + YEAR + self.world.now_ms // 1000
+            session = self.open(b"k" + bytes((number,)), now_s=now_s, life_s=600)
+            self.reads(session)
+            self.world.link.run(for_ms=590 * 1000)
+            self.reads(session)
+            self.world.link.run(for_ms=20 * 1000)
+            self.assertEqual(len(self.tube.rs.sessions), 0)
+
     def test_a_token_that_ends_before_it_begins_is_refused(self):
         self.refused(now_s=AHEAD, exp=NOW_S + 600)
         self.refused(now_s=AHEAD, exp=AHEAD)
@@ -211,3 +234,11 @@ class Asleep(Sleeping):
             self.reads(session)
             self.assertTrue(self.world.cycle().woke)
         self.assertLess(self.world.tube.times.clock.floor_s(self.world.ticks_ms), before_s + MAX_STEP_S + 600)
+
+    def test_a_session_of_a_time_that_cannot_be_reached_ends_in_sleep_too(self):
+        session = self.proven(b"ahead", now_s=AHEAD, life_s=200)
+        self.assertTrue(self.world.cycle().woke)
+        self.reads(session)
+        for _ in range(3):
+            self.world.cycle()
+        self.lost(session)

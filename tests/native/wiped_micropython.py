@@ -27,7 +27,7 @@ def encrypted_rules():
     """Rules of an RS that takes encrypted tokens, of one AS."""
     key = [ROLE_ENCRYPT, KID, L.ALG_AES_CCM_16_64_128, ISSUER, KEY, None]
     scopes = [["read", [["/r", L.METHOD_GET]]]]
-    return cbor.encode([2, FORMAT_ENCRYPTED, [PROFILE_OSCORE], b"", 0, False, False, [AUDIENCE], [key], scopes])
+    return cbor.encode([2, FORMAT_ENCRYPTED, [PROFILE_OSCORE], b"", 0, 0, [AUDIENCE], [key], scopes])
 
 
 def encrypted_token(profile):
