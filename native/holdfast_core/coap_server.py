@@ -129,7 +129,7 @@ class Server:
         if self._contexts is None or block_of(outer, L.OPT_BLOCK1) or block_of(outer, L.OPT_BLOCK2):
             raise _UnsupportedOption("oscore")
         option = decode_option(outer.get(L.OPT_OSCORE) or b"")
-        return self._contexts.find(option.kid, option.kid_context, self._admits, peer, now_ms)
+        return self._contexts.find(option.kid, option.kid_context, peer, now_ms)
 
     def _is_echoed(self, incoming: Incoming, context: "SecurityContext", now_ms: int) -> bool:
         """Recover a lost replay window (RFC 8613 appendix B.1.2): only a request with our Echo value goes on."""

@@ -51,10 +51,10 @@ class ContextTable:
         if self._by_kid.get(context.recipient_id) is context:
             del self._by_kid[context.recipient_id]
 
-    def find(self, kid: bytes | None, kid_context: bytes | None = None, *_admission: "Any") -> "SecurityContext":
+    def find(self, kid: bytes | None, kid_context: bytes | None = None, *_sender: "Any") -> "SecurityContext":
         """Return the context a request names (RFC 8613 section 8.2 step 2).
 
-        admission: (admits, peer, now_ms), for tables that make contexts; admits(peer, now_ms) goes before that.
+        sender: (peer, now_ms), for tables that make contexts, which costs so much that they charge it.
         Raises UnknownContext: no such kid, or its context has another ID Context.  MalformedOscore: no kid at all.
         """
         if kid is None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.errors import UnknownContext
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_contexts import ContextTable
@@ -31,6 +32,9 @@ RESERVE = 1024
 
 MAX_PARTIES = 100_000
 """About 2 KB each; a server with more of them is several servers."""
+
+ALL_DERIVATIONS_RATE, ALL_DERIVATIONS_BURST = 1000, 2000
+"""New contexts tried a second and at once, from all addresses: 0.1 ms each, so a tenth of a processor."""
 
 
 class PartyStore(Protocol):
@@ -67,18 +71,19 @@ class PartyContexts(ContextTable):
         self._wall_s = wall_s
         self._rederivation = Rederivation(rng)
         self._made_of: dict[bytes, tuple[object, ...]] = {}
+        self._derivations = TokenBucket(total_rate=ALL_DERIVATIONS_RATE, total_burst=ALL_DERIVATIONS_BURST)
 
-    def find(self, kid: bytes | None, kid_context: bytes | None = None, *admission: Any) -> SecurityContext:
+    def find(self, kid: bytes | None, kid_context: bytes | None = None, *sender: Any) -> SecurityContext:
         """The context of this kid; its owner is the party's Caller. Raises UnknownContext, MalformedOscore.
 
-        admission: (admits, peer, now_ms); without it no context is derived.
+        sender: (peer, now_ms); without it no context is derived.
         """
         party = None if kid is None else self._look_up(kid)
         if party is None or kid is None:
             return super().find(kid)
         if party.rederives:
             if party.id_context is None or kid_context not in (None, kid_context_of(party.id_context)):
-                return self._derive(party, kid_context, *admission)
+                return self._derive(party, kid_context, *sender)
             kid_context = None
         if kid not in self:
             self._keep(self._open(party), party)
@@ -91,15 +96,16 @@ class PartyContexts(ContextTable):
         contexts = [context for context in self.contexts() if context.replay.initialised]
         return [(context.recipient_id, *context.replay.export()) for context in contexts]
 
-    def _derive(self, party: OscoreParty, kid_context: bytes | None, *admission: Any) -> SecurityContext:
+    def _derive(self, party: OscoreParty, kid_context: bytes | None, *sender: Any) -> SecurityContext:
         """A context for a party whose own is another, or who has none yet; good for this one request.
 
-        It costs so much that the sender is charged for it first.
+        It costs so much that the sender is charged for it first, apart from what strangers use up: so a flood of them
+        keeps out no party that starts anew.
         """
-        if kid_context is None or not admission:
+        if kid_context is None or not sender:
             raise UnknownContext
-        admits, *sender = admission
-        if not admits(*sender):
+        peer, now_ms = sender
+        if not self._derivations.admit(peer, now_ms, 0):
             raise UnknownContext
         numbers = self._sequence(party.recipient_id, 0)
         context = self._rederivation.candidate(party, party.id_context or b"", kid_context, numbers, self._take_on)

@@ -7,7 +7,9 @@ import pytest
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
+from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_events import ResponseEvent
+from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.errors import MalformedOscore, UnknownContext
@@ -16,7 +18,7 @@ from holdfast_core.rederive_server import Rederivation
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_server.caller import Caller
-from holdfast_server.party_contexts import RESERVE, PartyContexts
+from holdfast_server.party_contexts import ALL_DERIVATIONS_BURST, RESERVE, PartyContexts
 from testkit.as_peer import context_of
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, plain
 from testkit.nonces import Nonces
@@ -241,17 +243,98 @@ def failing(*_):
 def test_strangers_with_a_known_kid_are_counted_before_a_key_is_derived(story, monkeypatch):
     party, derived = Party(story), []
     party.ask()
-    monkeypatch.setattr(Rederivation, "candidate", lambda *_: derived.append(1))
+    party.contexts = contexts_of(story)
+    monkeypatch.setattr(Rederivation, "candidate", lambda *_: derived.append(1) or refuse())
     party.stack = CoapStack(os.urandom, party.contexts, admission=lambda *_: False)
     message = decode(party.last)
     message.set(L.OPT_OSCORE, encode_option(b"\x00", kid_of(story), cbor.encode(bytes(24))))
-    for mid in range(10):
+    for mid in range(200):
         message.mid = mid
         assert party.serve(encode(message)) == []
-    assert derived == []
+    assert len(derived) == 20  # of one address at once
+    for mid in range(5000):
+        message.mid = mid
+        party.stack.feed(encode(message), (f"10.{mid >> 8}.{mid & 255}.1", 5683), party.now_ms)
+    assert len(derived) == ALL_DERIVATIONS_BURST
+    message.set(L.OPT_OSCORE, encode_option(b"\x00", b"nobody", cbor.encode(bytes(24))))
+    assert party.serve(encode(message)) == []
+    assert len(derived) == ALL_DERIVATIONS_BURST
+
+
+def refuse():
+    raise UnknownContext
+
+
+def test_what_takes_away_the_allowance_of_strangers_keeps_out_no_party_that_starts_anew(story):
+    party = Party(story)
+    party.stack = CoapStack(os.urandom, party.contexts, admission=lambda *_: False)
+    assert party.ask() == L.CODE_CREATED
+    assert len(party.acted) == 1
 
 
 def test_a_party_that_does_not_rederive_cannot_be_made_to(story, contexts):
     for kid in (kid_of(story), b"nobody"):
         with pytest.raises(UnknownContext):
-            contexts.find(kid, cbor.encode(bytes(8)), lambda *_: True, "peer", 0)
+            contexts.find(kid, cbor.encode(bytes(8)), "peer", 0)
+
+
+# --- datagrams of before a restart, from strangers ---
+
+
+def stack_of(story):
+    """A server as it is after a crash, with the admission it has."""
+    return CoapStack(os.urandom, contexts_of(story), SERVER_LIMITS, admission=TokenBucket().admit)
+
+
+def asked(client, mid, echo=None):
+    """One request of a client: (datagram, what its answer is bound to)."""
+    message = request(L.CODE_POST, "/token", b"\xa0", L.CF_ACE_CBOR)
+    if echo is not None:
+        message.add(L.OPT_ECHO, echo)
+    outer, state = client.protect_request(message)
+    outer.mtype, outer.mid, outer.token = L.TYPE_CON, mid, b"t"
+    return encode(outer), state
+
+
+def flood(stack, caught, count):
+    """Send what was caught under fresh message IDs from many addresses; returns how many events and answers."""
+    events = answers = 0
+    for number in range(count):
+        raw = caught[number % len(caught)]
+        peer = f"198.51.{number >> 8 & 255}.{number & 255}", 5683
+        events += len(stack.feed(raw[:2] + (number + 1000).to_bytes(2, "big") + raw[4:], peer, number // 10))
+        answers += len(stack.take_datagrams())
+    return events, answers
+
+
+def test_replays_after_a_crash_use_up_no_reserved_numbers_and_keep_nobody_out(story, contexts):
+    client = context_of(story.store.oscore_party(client_id=EKG))
+    context = contexts.find(kid_of(story))
+    caught = [asked(client, number)[0] for number in range(5)]
+    for raw in caught:
+        context.unprotect_request(decode(raw))
+    before = story.store.oscore_party(client_id=EKG).sequence_reserved
+    stack = stack_of(story)
+    events, answers = flood(stack, caught, 6000)
+    assert (events, answers > 0) == (0, True)
+    assert answers < 6000 / 4  # a second of it is no more than strangers get, and what they had saved up
+    assert story.store.oscore_party(client_id=EKG).sequence_reserved - before <= RESERVE
+    assert stack._server._contexts.find(kid_of(story)).sequence.next_value - before <= 5 + 1
+    raw, state = asked(client, 1)
+    stack.feed(raw, ("192.0.2.1", 1), 700)
+    ((challenge, _),) = stack.take_datagrams()
+    echo = client.unprotect_response(decode(challenge), state).get(L.OPT_ECHO)
+    (event,) = stack.feed(asked(client, 2, echo)[0], ("192.0.2.1", 1), 701)
+    assert event.incoming.context.owner == story.ekg
+
+
+def test_replays_of_a_party_that_begins_anew_change_nothing_that_is_kept(story):
+    party = story.store.oscore_party(client_id=EKG)
+    caught = [asked(context_of(party), number)[0] for number in range(5)]
+    stack = stack_of(story)
+    before, rows = story.store.oscore_party(client_id=EKG), len(story.store.audit_rows(10_000))
+    events, answers = flood(stack, caught, 4000)  # within 400 ms
+    assert (events, 0 < answers <= 1.5 * ALL_DERIVATIONS_BURST) == (0, True)  # some of them a plain 4.01
+    assert story.store.oscore_party(client_id=EKG) == before
+    assert len(story.store.audit_rows(10_000)) == rows
+    assert len(stack._server._contexts) == 0

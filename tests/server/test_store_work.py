@@ -39,6 +39,7 @@ FILL = {
     "created_at) VALUES (cast(x'7f' || randomblob(5) AS BLOB), x'00', randomblob(16), x'00', 'r' || :n, 1)",
     "device_keys": "INSERT INTO device_keys VALUES ('r' || :n, randomblob(8))",
     "exports": "INSERT INTO exports VALUES ('r' || :n, 1, '{}')",
+    "exchanged_contexts": "INSERT INTO exchanged_contexts VALUES (randomblob(32))",
     "ended_sessions": "INSERT INTO ended_sessions VALUES (randomblob(16))",
     "audit": "INSERT INTO audit (at, event, client_id, user_id, token_id) VALUES "
     f"(:n, 'token-issued', '{DOCTOR_APP}', '{DOCTOR}', :n)",

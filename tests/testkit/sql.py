@@ -4,7 +4,7 @@ import re
 from contextlib import contextmanager
 
 # "SCAN t" reads a whole table or index; "SEARCH t USING ..." goes where it wants to be.
-SCAN = re.compile(r"^SCAN (?!CONSTANT ROW)(\S+)")
+SCAN = re.compile(r"^SCAN (?!CONSTANT ROW|json_each)(\S+)")
 PLANNED = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|WITH|REPLACE)\b", re.IGNORECASE)
 
 
