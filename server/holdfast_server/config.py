@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from holdfast_server.network import plain
 from holdfast_server.settings import QuotaSettings, Settings
 
 CONFIG_NAME = "server.toml"
@@ -124,7 +125,7 @@ def parse(document: dict[str, Any], state: Path) -> Config:
     if not all(isinstance(proxy, str) and _is_address(proxy) for proxy in proxies):
         raise ConfigError('http.proxies must be addresses, like ["127.0.0.1"].')
     tls = [state / text if text else None for text in (certificate, key)]
-    return Config(state, settings, name, http, coap, tls[0], tls[1], audit_days, frozenset(proxies), quota)
+    return Config(state, settings, name, http, coap, tls[0], tls[1], audit_days, frozenset(map(plain, proxies)), quota)
 
 
 def check_tls(config: Config) -> None:

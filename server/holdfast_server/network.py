@@ -1,4 +1,4 @@
-"""Whom to count a stranger's tries and connections against: the network that one customer has to himself."""
+"""Whom to count a stranger's tries and connections against: the network that one customer has."""
 
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
@@ -17,11 +17,20 @@ def network_of(host: str) -> str:
 def told_by(forwarded: list[str], host: str, proxies: frozenset[str]) -> str:
     """The address that a request came from, behind the operator's own proxies.
 
-    forwarded: the X-Forwarded-For headers. host: who sent the request. proxies: whose word counts. The addresses are
-    read from the end, where the nearest proxy wrote, up to the first that is no proxy's: what stands before it is the
-    client's own word.
+    forwarded: the X-Forwarded-For headers. host: who sent the request. proxies: whose word counts, as plain() spells
+    them. The addresses are read from the end, where the nearest proxy wrote, up to the first that is no proxy's: what
+    stands before it is the client's own word.
     """
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
-    while host in proxies and hops:
+    while plain(host) in proxies and hops:
         host = hops.pop()
     return host
+
+
+def plain(host: str) -> str:
+    """An address in its one spelling, IPv4 also where a socket says it in IPv6; anything else as it is."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str((address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address)

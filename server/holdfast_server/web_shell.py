@@ -22,6 +22,7 @@ from holdfast_server.accept_shell import Acceptor
 from holdfast_server.admin_shell import Problem
 from holdfast_server.config import Bind, Config
 from holdfast_server.connection_limits import Connections, most_connections
+from holdfast_server.network import network_of
 
 HEADER_TIMEOUT_S = 5
 """From connecting, or from the last answer, to a whole header."""
@@ -97,7 +98,7 @@ class WebServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, proxies: frozenset[str]) -> None:
         super().__init__(config)
-        self._proxies = proxies
+        self._proxies = frozenset(map(network_of, proxies))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on these sockets; uvicorn's own takes in whatever comes."""

@@ -17,12 +17,14 @@ def test_behind_the_operators_proxy_the_address_is_what_the_proxy_says():
     assert told_by(["192.0.2.7"], "203.0.113.5", proxies) == "203.0.113.5"  # anybody's word
     assert told_by(["192.0.2.7"], "10.0.0.1", proxies) == "192.0.2.7"
     assert told_by(["1.1.1.1, 192.0.2.7", "10.0.0.2"], "10.0.0.1", proxies) == "192.0.2.7"
+    assert told_by(["192.0.2.7"], "::ffff:10.0.0.1", proxies) == "192.0.2.7"
+    assert told_by(["192.0.2.7"], "2001:DB8:0::1", frozenset(("2001:db8::1",))) == "192.0.2.7"
     assert told_by([], "10.0.0.1", proxies) == "10.0.0.1"
     assert told_by(["10.0.0.2"], "10.0.0.1", proxies) == "10.0.0.2"
 
 
 def test_proxies_are_addresses(tmp_path):
-    document = {"issuer": "https://as.example", "http": {"proxies": ["127.0.0.1", "::1"]}}
+    document = {"issuer": "https://as.example", "http": {"proxies": ["127.0.0.1", "0::1"]}}
     assert parse(document, tmp_path).proxies == {"127.0.0.1", "::1"}
     for wrong in (["localhost"], [1], ["10.0.0.0/8"], "127.0.0.1", 1):
         with pytest.raises(ConfigError, match=r"http\.proxies"):
