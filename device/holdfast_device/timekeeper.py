@@ -81,7 +81,8 @@ class Timekeeper:
         """Compare what a floor and a verified token say of the time; the verifier has left to this what is new.
 
         age_s: seconds since the token's cnonce was given out, None when it has none.  Raises TokenExpired.
-        A floor that is above all that the time can be goes down to the token's iat; durable when it returns.
+        A floor that is above all that the time can be goes down to the token's iat; durable when it returns.  What went
+        further than the floor, and cannot be, is forgotten.
         """
         if not self.is_floor:
             return
@@ -90,9 +91,13 @@ class Timekeeper:
             latest_s = grant.iat + age_s
         elif grant.format == REFERENCE and grant.exp is not None:
             latest_s = grant.exp - 1
-        if latest_s is not None and grant.iat is not None and self.clock.floor_s(self.now_ms) > latest_s:
-            self.clock.reset(grant.iat, self.now_ms)
-            self._save_floor(self._state.save_both)
+        if latest_s is not None and grant.iat is not None:
+            floor_s = self.clock.floor_s(self.now_ms)
+            if floor_s > latest_s:
+                self.clock.reset(grant.iat, self.now_ms)
+                self._save_floor(self._state.save_both)
+            elif floor_s + self.clock.ahead_s > latest_s:
+                self.clock.ahead_s = 0
         if grant.exp is not None and self.now_s + self._ahead_s(grant) >= grant.exp:
             raise errors.TokenExpired("exp")
 

@@ -156,6 +156,14 @@ class WithoutClock(Floor):
         self.reboot()
         self.good(b"again")
 
+    def test_what_lay_for_a_year_and_was_told_two_takes_a_token_with_a_cnonce(self):
+        self.poison()
+        self.refused(b"good", now_s=NOW_S + YEAR)
+        cnonce = self.world.run(self.doctor.ask_hints("tube", "/result")).cnonce
+        self.reads(self.open(b"good", now_s=NOW_S + YEAR, cnonce=cnonce))
+        self.world.wait(2)
+        self.reads(self.open(b"without", now_s=NOW_S + YEAR + 2))
+
     def test_a_cnonce_that_was_kept_takes_no_time_back(self):
         self.poison()
         self.refused(b"good")  # so that there are nonces
