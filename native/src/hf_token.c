@@ -68,7 +68,7 @@ static hf_verdict_t check_exi(struct hf_slice cti, const struct hf_rules *rules,
         return HF_VERDICT(HF_REPLAYED, NO_FLOOR);
     }
     struct hf_slice rs_id = {cti.p, rules->rs_id.len};
-    size_t shortest = rules->rfc8392 ? 1 : EXI_SEQUENCE_LEN; /* verifier.py says why */
+    size_t shortest = (rules->flags & HF_SHAPE_RFC8392) != 0 ? 1 : EXI_SEQUENCE_LEN; /* verifier.py says why */
     if (cti.len < rs_id.len + shortest || cti.len > rs_id.len + EXI_SEQUENCE_LEN ||
         !hf_slice_equal(rs_id, rules->rs_id)) {
         return HF_VERDICT(HF_REPLAYED, OTHER_RS);
