@@ -18,7 +18,7 @@ from holdfast_server.browser_session import BrowserSession
 from holdfast_server.errors import AuthorizeError, ServerRefusal
 from holdfast_server.forms import MAX_QUERY_LEN, BadForm, read_form
 from holdfast_server.login_shell import BadPost, Door, NotNow, Post
-from holdfast_server.pages import choices_of, form_target
+from holdfast_server.pages import choices_of, form_target, name_of_audience
 
 
 class _Answered(Exception):
@@ -150,15 +150,24 @@ class AuthorizePages:
         refusal: NotNow | None = None,
     ) -> Response:
         return self._door.login_page(
-            session, "/authorize/login", query, refusal, client_name=wanted.client_id, audience=wanted.audience
+            session,
+            "/authorize/login",
+            query,
+            refusal,
+            client_name=self._name_of(wanted),
+            audience=name_of_audience(wanted.audience, self._authz.store.members_of(wanted.audience)),
         )
+
+    def _name_of(self, wanted: AuthorizationRequest) -> str:
+        client = self._authz.store.client(wanted.client_id)
+        return client.title or client.client_id if client is not None else wanted.client_id
 
     def _consent_page(self, query: str, wanted: AuthorizationRequest, session: BrowserSession) -> Response:
         members = self._authz.store.members_of(wanted.audience)
         approvable = self._authz.approvable_scope(wanted, session.user_id)
         page = self._door.pages.consent(
-            client_name=wanted.client_id,
-            audience=wanted.audience,
+            client_name=self._name_of(wanted),
+            audience=name_of_audience(wanted.audience, members),
             scopes=choices_of(approvable, members),
             withheld=[name for name in wanted.scope.split() if name not in approvable],
             lifetime_s=min(member.token_lifetime_s for member in members),

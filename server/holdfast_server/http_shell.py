@@ -97,6 +97,9 @@ def build_app(
     async def stylesheet(_request: Request) -> Response:
         return Response(style, media_type="text/css", headers={"cache-control": "public, max-age=3600"})
 
+    async def home(_request: Request) -> Response:
+        return door.page(pages.home(), 200)
+
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -112,6 +115,7 @@ def build_app(
                 for route in part.routes()
             ),
             Route(WELL_KNOWN + root, oauth.metadata, methods=["GET"]),
+            *(Route(path, home) for path in {root or "/", root + "/"}),
             Route(root + "/static/style.css", stylesheet),
             Route("/healthz", healthz),
             Route("/readyz", readyz),

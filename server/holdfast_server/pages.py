@@ -32,9 +32,10 @@ METHOD_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class ScopeChoice:
-    """One checkbox of the consent page: the scope's name and, in plain words, what it allows."""
+    """One checkbox of the consent page: the scope's name, what people call it, and in plain words what it allows."""
 
     name: str
+    title: str
     lines: tuple[str, ...]
 
 
@@ -103,6 +104,10 @@ class Pages:
             logout_token=logout_token,
         )
 
+    def home(self) -> str:
+        """What this server is, for whoever types its address."""
+        return self._render("home.html")
+
     def problem(self, heading: str, explanation: str, code: str = "", again: str = "") -> str:
         """What went wrong, in one sentence, and the RFC's error code for the person's helpdesk; again: a link."""
         return self._render("problem.html", heading=heading, explanation=explanation, code=code, again=again)
@@ -138,11 +143,18 @@ class Pages:
 
 def choices_of(names: Iterable[str], members: Iterable[ResourceServer]) -> list[ScopeChoice]:
     """One choice for each scope name, with what the resource servers of the audience allow for it."""
-    maps = [member.scope_map for member in members]
-    return [
-        ScopeChoice(name, words_of_permissions(pair for scope_map in maps for pair in scope_map.get(name, ())))
-        for name in names
-    ]
+    known = list(members)
+    choices = []
+    for name in names:
+        titles = [member.scope_titles[name] for member in known if member.scope_titles.get(name)]
+        lines = words_of_permissions(pair for member in known for pair in member.scope_map.get(name, ()))
+        choices.append(ScopeChoice(name, titles[0] if titles else name, lines))
+    return choices
+
+
+def name_of_audience(audience: str, members: Sequence[ResourceServer]) -> str:
+    """What people call the device behind an audience; the audience's own name where it is a group or has no title."""
+    return members[0].title or audience if len(members) == 1 else audience
 
 
 def words_of_permissions(permissions: Iterable[tuple[str, int]]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S
 from testkit.web import HASH, PASSWORD, form_of, opened_web, redeem_fields
 
 ROUTES = [
+    ("GET", "/"),
     ("GET", "/authorize"),
     ("POST", "/authorize/login"),
     ("POST", "/authorize/consent"),
@@ -90,6 +91,10 @@ def test_another_method_is_405_with_what_is_allowed(web):
 
 def test_a_path_is_itself_and_nobody_is_sent_on_to_another(web):
     for method, path in ROUTES:
+        answer = web.browser().send(method, path.rstrip("/") + "/x/", headers={"host": "evil.example"})
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
+        if path == "/":
+            continue
         answer = web.browser().send(method, path + "/", headers={"host": "evil.example"})
         assert (answer.status_code, "location" in answer.headers) == (404, False)
 
