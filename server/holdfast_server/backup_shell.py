@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from holdfast_server.admin_shell import Admin, opened, operator_name, problems, state_option
+from holdfast_server.admin_shell import Admin, json_option, opened, operator_name, problems, show, state_option
 from holdfast_server.clock_watch_shell import wall_s
 from holdfast_server.config import CONFIG_NAME
 from holdfast_server.store_backup import back_up
@@ -20,7 +20,8 @@ AGAIN = (
 @click.command("backup")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @state_option
-def backup(file: Path, state: Path) -> None:
+@json_option
+def backup(file: Path, state: Path, as_json: bool) -> None:
     """Write everything that a restore needs to FILE.
 
     The server may run meanwhile. FILE is new, has mode 0600, was checked, and holds the database with all keys,
@@ -31,6 +32,9 @@ def backup(file: Path, state: Path) -> None:
         names, elsewhere = _files(admin)
         admin.store.audit(admin.now_s, "backed-up")
         back_up(admin.store, names, file)
+    if as_json:
+        show({"file": str(file), "left_out": [str(path) for path in elsewhere]}, as_json=True)
+        return
     click.echo(f"Wrote {file}, which holds every key of this server: move it to a place that is as safe as this one.")
     for path in elsewhere:
         click.echo(f"{path} is not in it, being outside of {state}.", err=True)
@@ -48,7 +52,8 @@ def _files(admin: Admin) -> tuple[list[str], list[Path]]:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Replace the server that is in the state directory.")
 @state_option
-def restore(file: Path, force: bool, state: Path) -> None:
+@json_option
+def restore(file: Path, force: bool, state: Path, as_json: bool) -> None:
     """Make a server of a FILE that `holdfast server backup` wrote.
 
     Every counter is moved on, so that no number of the old server repeats, and codes that wait are void. The server
@@ -56,6 +61,9 @@ def restore(file: Path, force: bool, state: Path) -> None:
     """
     with problems():
         names = restore_backup(file, state, wall_s(), operator_name(), force=force)
+    if as_json:
+        show({"state": str(state), "files": names}, as_json=True)
+        return
     click.echo(f"Made {state}/ of {file}: the database, {', '.join(names)}. Counters were moved on and codes voided.")
     click.echo(AGAIN)
     with problems(), Store(state, serving=False, create=False) as store:
@@ -64,7 +72,8 @@ def restore(file: Path, force: bool, state: Path) -> None:
 
 @click.command()
 @state_option
-def restored(state: Path) -> None:
+@json_option
+def restored(state: Path, as_json: bool) -> None:
     """Say that the database was put back, copied or moved.
 
     For whatever did so but `restore`. Then no counter repeats and no old code comes back to life. `serve` asks for it
@@ -77,6 +86,9 @@ def restored(state: Path) -> None:
     with opened(state, serving=True) as admin:
         admin.store.after_restore(admin.now_s)
         _warn(admin.store)
+    if as_json:
+        show({"state": str(state), "restored": True}, as_json=True)
+        return
     click.echo(f"Counters were moved on and codes voided. {AGAIN}")
 
 

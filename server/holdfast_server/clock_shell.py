@@ -27,7 +27,8 @@ def clock_show(state: Path, as_json: bool) -> None:
         kept = admin.store.kept_clock()
     seen_s = None if kept is None else kept.seen_s
     if as_json:
-        show({"now": now_s, "last_seen": seen_s, "doubt": admin.clock_doubt or None}, as_json=True)
+        last = None if seen_s is None else when(seen_s)
+        show({"now": when_or_number(now_s), "last_seen": last, "doubt": admin.clock_doubt or None}, as_json=True)
         return
     told = {"now": when(now_s), "last seen": "never" if seen_s is None else when(seen_s)}
     show({**told, "says": admin.clock_doubt or "agrees"}, as_json=False)
@@ -35,7 +36,8 @@ def clock_show(state: Path, as_json: bool) -> None:
 
 @clock.command("accept")
 @state_option
-def clock_accept(state: Path) -> None:
+@json_option
+def clock_accept(state: Path, as_json: bool) -> None:
     """Say that the clock is right. A server that runs goes on within seconds.
 
     For after a clock was wrong for a while and was put right, or when the server was off for more than 100 days.
@@ -50,6 +52,9 @@ def clock_accept(state: Path) -> None:
         with admin.store.transaction():
             admin.store.accept_clock(now_s)
             admin.store.audit(now_s, "clock-accepted", reason="by-operator")
+    if as_json:
+        show({"accepted": when(now_s), "last_seen": None if kept is None else when(kept.seen_s)}, as_json=True)
+        return
     seen = "never before" if kept is None else f"last at {when(kept.seen_s)}, {_apart(now_s - kept.seen_s)}"
     click.echo(f"Accepted {when(now_s)}. The server saw the time {seen}.")
 

@@ -17,6 +17,7 @@ from holdfast_server.admin_shell import (
     json_option,
     opened,
     problems,
+    show,
     show_all,
     state_option,
     unknown,
@@ -55,14 +56,17 @@ recipient_option = hex_option("--recipient-id", "The party's Recipient ID, which
 
 @click.group()
 def context() -> None:
-    """OSCORE contexts of clients and resource servers that are not Holdfast's."""
+    """OSCORE contexts of parties that are not Holdfast's."""
 
 
 @context.command("list")
 @state_option
 @json_option
 def context_list(state: Path, as_json: bool) -> None:
-    """List who has an OSCORE context, with its IDs as the party sees them; never its secret."""
+    """List who has an OSCORE context.
+
+    Its IDs are shown as the party sees them, and never its secret.
+    """
     with opened(state) as admin:
         rows = [
             {
@@ -89,8 +93,16 @@ def context_list(state: Path, as_json: bool) -> None:
 @recipient_option
 @hex_option("--id-context", "An ID Context; none when not given.")
 @hex_option("--salt", "The Master Salt; a random one when not given.")
-@click.option("--alg", type=click.Choice(list(ALGS)), default="AES-CCM-16-64-128", show_default=True)
+@click.option(
+    "--alg",
+    type=click.Choice(list(ALGS)),
+    metavar="ALG",
+    default="AES-CCM-16-64-128",
+    show_default=True,
+    help=f"The AEAD algorithm: {', '.join(ALGS)}.",
+)
 @state_option
+@json_option
 def context_export(  # noqa: PLR0913, PLR0917 - one argument per option
     client_id: str | None,
     rs_id: str | None,
@@ -103,16 +115,23 @@ def context_export(  # noqa: PLR0913, PLR0917 - one argument per option
     salt: bytes | None,
     alg: str,
     state: Path,
+    as_json: bool,
 ) -> None:
-    """Make a new context for a party and write it for another implementation. The party's former one ends now.
+    """Make a new context for another implementation.
 
-    Nobody has used it, so the first request needs no Echo. Give the file to one program only.
+    The party's former one ends now. Nobody has used it, so the first request needs no Echo. Give the file to
+    one program only.
     """
     given = ContextParameters(Secret(b""), salt or b"", sender_id, recipient_id, id_context, ALGS[alg])
     with opened(state) as admin, admin.store.transaction():
         _check_party(admin, client_id, rs_id)
         made = _exchange(admin).export(given, admin.now_s, client_id=client_id, rs_id=rs_id)
         write_private(out, encode_context(form, made), force=force)
+    if as_json:
+        sender, recipient = ((octets or b"").hex() for octets in (made.sender_id, made.recipient_id))
+        words = {"client": client_id, "rs": rs_id, "file": str(out), "sender_id": sender, "recipient_id": recipient}
+        show(words, as_json=True)
+        return
     ids = f"Sender ID {(made.sender_id or b'').hex() or '(empty)'}, Recipient ID {(made.recipient_id or b'').hex()}"
     click.echo(f"Wrote {out}: it is a key, so move it to the party and delete it here. The party's IDs: {ids}.")
 
@@ -133,6 +152,7 @@ def context_export(  # noqa: PLR0913, PLR0917 - one argument per option
     "starts by RFC 8613 appendix B.2. unused: you know that nobody has ever used this context.",
 )
 @state_option
+@json_option
 def context_import(
     file: Path,
     client_id: str | None,
@@ -142,10 +162,12 @@ def context_import(
     recipient_id: bytes | None,
     start: str,
     state: Path,
+    as_json: bool,
 ) -> None:
-    """Use a context that was made elsewhere, with a registered party, whose former one ends now.
+    """Use a context that was made elsewhere.
 
-    A context that was imported or exported here before is refused: its numbers would start again.
+    It is with a registered party, whose former one ends now. A context that was imported or exported here
+    before is refused: its numbers would start again.
     """
     with problems():
         octets = read_bounded(file)
@@ -164,6 +186,9 @@ def context_import(
     with opened(state) as admin:
         _check_party(admin, client_id, rs_id)
         _exchange(admin).take_in(parameters, start, admin.now_s, client_id=client_id, rs_id=rs_id)
+    if as_json:
+        show({"client": client_id, "rs": rs_id, "imported": True}, as_json=True)
+        return
     click.echo(f"Imported the context of {client_id or rs_id}: delete {file}, which is a key.")
 
 

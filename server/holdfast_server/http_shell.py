@@ -97,9 +97,6 @@ def build_app(
     async def stylesheet(_request: Request) -> Response:
         return Response(style, media_type="text/css", headers={"cache-control": "public, max-age=3600"})
 
-    async def home(_request: Request) -> Response:
-        return door.page(pages.home(), 200)
-
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -115,7 +112,7 @@ def build_app(
                 for route in part.routes()
             ),
             Route(WELL_KNOWN + root, oauth.metadata, methods=["GET"]),
-            *(Route(path, home) for path in {root or "/", root + "/"}),
+            *(Route(path, _home(door)) for path in {root or "/", root + "/"}),
             Route(root + "/static/style.css", stylesheet),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -128,6 +125,15 @@ def build_app(
     )
     app.router.redirect_slashes = False  # a form with a secret in it is never sent on to where the Host header says
     return _Guard(app, secure=secure)
+
+
+def _home(door: Door) -> Callable[[Request], Awaitable[Response]]:
+    """The page of the server's own address."""
+
+    async def home(_request: Request) -> Response:
+        return door.page(door.pages.home(), 200)
+
+    return home
 
 
 def _refusal(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:

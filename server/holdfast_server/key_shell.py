@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 
 from holdfast_core.trust import ROLE_SIGN
-from holdfast_server.admin_shell import json_option, opened, problems, show_all, state_option, unknown, write_private
+from holdfast_server.admin_shell import (
+    json_option,
+    opened,
+    problems,
+    show,
+    show_all,
+    state_option,
+    unknown,
+    write_private,
+)
 from holdfast_server.context_shell import read_bounded
 from holdfast_server.key_forms import FORMS, PEM, decode_shared_key, encode_keys
 from holdfast_server.records import SHARED_FORMATS, SIGNED_FORMATS
@@ -47,11 +56,13 @@ def key_list(state: Path, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file, mode 0600.")
 @click.option("--force", is_flag=True, help="Replace the file when it exists.")
 @state_option
-def key_export(rs_id: str | None, form: str, out: Path, force: bool, state: Path) -> None:
-    """Write what checks this server's tokens, for a device that is not Holdfast's.
+@json_option
+def key_export(rs_id: str | None, form: str, out: Path, force: bool, state: Path, as_json: bool) -> None:
+    """Write what checks this server's tokens.
 
-    The public signing keys, oldest first, with --rs those that the format of its tokens needs, and the secret keys that
-    encrypt or MAC them. The server remembers that the device holds these now.
+    For a device that is not Holdfast's. The public signing keys, oldest first, with --rs those that the format
+    of its tokens needs, and the secret keys that encrypt or MAC them. The server remembers that the device
+    holds these now.
     """
     with opened(state) as admin, admin.store.transaction():
         public, shared = admin.keyring.public_keys(), []
@@ -64,6 +75,9 @@ def key_export(rs_id: str | None, form: str, out: Path, force: bool, state: Path
             admin.store.put_device_keys(rs_id, [*(one.kid for one in public), *(one.kid for one in shared)])
         admin.store.audit(admin.now_s, "keys-exported", rs_id=rs_id)
         write_private(out, encode_keys(form, public, shared), force=force)
+    if as_json:
+        show({"file": str(out), "form": form, "public": len(public), "secret": len(shared)}, as_json=True)
+        return
     secret = " It holds secret keys: move it to the device and delete it here." if shared else ""
     click.echo(f"Wrote {out}: {len(public)} public and {len(shared)} secret keys.{secret}")
 
@@ -71,10 +85,11 @@ def key_export(rs_id: str | None, form: str, out: Path, force: bool, state: Path
 @key.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--rs", "rs_id", required=True, help="The resource server whose device has this key.")
-@click.option("--form", type=click.Choice([form for form in FORMS if form != PEM]), required=True)
+@click.option("--form", type=click.Choice([form for form in FORMS if form != PEM]), required=True, help="As FILE is.")
 @state_option
-def key_import(file: Path, rs_id: str, form: str, state: Path) -> None:
-    """Encrypt, or MAC, the tokens for a resource server with a key that its device has already.
+@json_option
+def key_import(file: Path, rs_id: str, form: str, state: Path, as_json: bool) -> None:
+    """Protect the tokens for a device with a key that it has.
 
     FILE holds one symmetric key with its kid. The former key is retired.
     """
@@ -84,6 +99,9 @@ def key_import(file: Path, rs_id: str, form: str, state: Path) -> None:
         if admin.store.resource_server(rs_id) is None:
             raise unknown("rs", rs_id)
         admin.registry.import_key(rs_id, kid, secret, admin.now_s)
+    if as_json:
+        show({"rs": rs_id, "kid": kid.hex()}, as_json=True)
+        return
     click.echo(f"Tokens for {rs_id} are made with key {kid.hex()} now: delete {file}, which is a key.")
 
 
@@ -91,7 +109,8 @@ def key_import(file: Path, rs_id: str, form: str, state: Path) -> None:
 @click.option("--rs", "rs_id", help="The key that this resource server shares; the signing key when not given.")
 @click.option("--force", is_flag=True, help="Also when a device holds only older keys and will refuse new tokens.")
 @state_option
-def key_rotate(rs_id: str | None, force: bool, state: Path) -> None:
+@json_option
+def key_rotate(rs_id: str | None, force: bool, state: Path, as_json: bool) -> None:
     """Make the next key current. Refused while a device does not hold it: such a one needs a new export first."""
     with opened(state) as admin:
         if rs_id is not None and admin.store.resource_server(rs_id) is None:
@@ -99,6 +118,9 @@ def key_rotate(rs_id: str | None, force: bool, state: Path) -> None:
         admin.check_clock()
         behind = admin.registry.left_behind(rs_id)
         admin.registry.rotate_key(admin.now_s, rs_id, force)
+    if as_json:
+        show({"rotated": "sign" if rs_id is None else "shared", "rs": rs_id, "provision_again": behind}, as_json=True)
+        return
     for name in behind:
         click.echo(f"{name} refuses every new token until it gets a new export.", err=True)
     click.echo(f"Rotated the {'signing key' if rs_id is None else f'key of {rs_id}'}.")

@@ -207,7 +207,8 @@ def rs_remove(rs_id: str, yes: bool, state: Path, as_json: bool) -> None:
     "as fast. The size is flash on the device, for each signing key.",
 )
 @state_option
-def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> None:
+@json_option
+def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path, as_json: bool) -> None:
     """Write what one device is told. Its keys, its identity, its scopes: treat the file as a key.
 
     A device that talks to this server gets a new OSCORE context each time, since one that starts again from a file
@@ -224,6 +225,18 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path) -> No
         admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
         # Inside: a device whose new file cannot be written keeps the context that it has.
         write_private(out, encode_provisioning(told), force=force)
+    if as_json:
+        tables = sum(key.table is not None for key in told.keys)
+        kids = [key.kid.hex() for key in told.keys]
+        words = {
+            "rs_id": rs_id,
+            "file": str(out),
+            "kids": kids,
+            "tables": tables,
+            "context": told.as_context is not None,
+        }
+        show(words, as_json=True)
+        return
     click.echo(f"Wrote {out}: it holds the keys of {rs_id}, so move it to the device and delete it here.")
     if table != "none" and any(key.role == "sign" and key.table is None for key in told.keys):
         click.echo(

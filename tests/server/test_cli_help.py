@@ -5,7 +5,7 @@ import pytest
 from testkit.serve import holdfast
 
 GROUPS = {
-    "client": {"add", "allow", "deny", "disable", "enable", "list", "new-secret", "remove", "set", "show"},
+    "client": {"add", "allow", "deny", "disable", "enable", "list", "new-secret", "remove", "set", "show", "stats"},
     "rs": {"add", "disable", "enable", "export", "list", "remove", "set", "show"},
     "user": {"add", "allow", "deny", "disable", "enable", "list", "password", "remove", "set", "show"},
     "token": {"introspect", "list", "revoke"},
