@@ -59,7 +59,7 @@ class OneParty(ContextTable):
         self.inputs = inputs
         self.context = None
 
-    def find(self, kid, kid_context=None, *admission):
+    def find(self, kid, kid_context=None, *sender):
         named = None if self.context is None else kid_context_of(self.context.id_context)
         if kid != self.inputs.recipient_id or kid_context in (None, named):
             return ContextTable.find(self, kid)
