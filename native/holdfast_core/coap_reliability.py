@@ -153,7 +153,8 @@ class Reliability:
         self._limits = limits
         self._times = limits.transmission
         self._trace = trace
-        self._exchanges: OrderedDict[tuple[Hashable, int], Exchange] = OrderedDict()
+        self._exchanges: OrderedDict[tuple[Hashable, int], Exchange] = OrderedDict()  # with strangers
+        self._known: OrderedDict[tuple[Hashable, int], Exchange] = OrderedDict()
         # By rank, the one unused for longest first.
         self._peers: tuple[OrderedDict[Hashable, _Peer], ...] = (OrderedDict(), OrderedDict(), OrderedDict())
         self._live: dict[tuple[Hashable, int], Outgoing] = {}
@@ -163,6 +164,7 @@ class Reliability:
         self.timers.clear()
         self.failed.clear()
         self._exchanges.clear()
+        self._known.clear()
         self._live.clear()
         for peers in self._peers:
             for address in peers:
@@ -179,28 +181,46 @@ class Reliability:
 
     def recall(self, peer: "Hashable", mid: int, now_ms: int) -> Exchange | None:
         """Exchange of a message that was received before, within EXCHANGE_LIFETIME (RFC 7252 section 4.5)."""
-        exchange = self._exchanges.get((peer, mid))
+        exchange = self._exchanges.get((peer, mid)) or self._known.get((peer, mid))
         return exchange if exchange is not None and exchange.expires_ms > now_ms else None
 
-    def remember(self, peer: "Hashable", mid: int, now_ms: int) -> Exchange:
-        """Begin an exchange; the oldest ones make room, at most _MAX_EVICTED at a time, whatever is remembered."""
-        exchanges = self._exchanges
+    def remember(self, peer: "Hashable", mid: int, now_ms: int, known: bool = False) -> Exchange:
+        """Begin an exchange; older ones make room, at most _MAX_EVICTED at a time, whatever is remembered.
+
+        known: who sent it has a context, or answers us.  When there is no room strangers keep a quarter of it, so that
+        a flood of them makes nobody's retransmission a new message.
+        """
+        tables = (self._exchanges, self._known)
         for _ in range(_MAX_EVICTED):
-            oldest = next(iter(exchanges), None)
-            if oldest is None or (
-                len(exchanges) < self._limits.max_exchanges and exchanges[oldest].expires_ms > now_ms
-            ):
+            if not self._forget_one(now_ms):
                 break
-            del exchanges[oldest]
         if self._limits.shares_addresses:
-            for known, _mid in exchanges:  # links make each address anew; one is enough to keep
-                if known == peer:
-                    peer = known
-                    break
+            for table in tables:
+                for other, _mid in table:  # links make each address anew; one is enough to keep
+                    if other == peer:
+                        peer = other
+                        break
         exchange = Exchange(now_ms + self._times.exchange_lifetime_ms)
-        exchanges.pop((peer, mid), None)  # an expired one of the same ID must not keep its old place
-        exchanges[(peer, mid)] = exchange
+        for table in tables:  # an expired one of the same ID must not keep its old place
+            table.pop((peer, mid), None)
+        tables[known][(peer, mid)] = exchange
         return exchange
+
+    def _forget_one(self, now_ms: int) -> bool:
+        """Forget one expired exchange, or one for want of room; False when neither is due."""
+        most = self._limits.max_exchanges
+        strangers, known = self._exchanges, self._known
+        for table in (strangers, known):
+            for oldest in table:
+                if table[oldest].expires_ms <= now_ms:
+                    del table[oldest]
+                    return True
+                break
+        if len(strangers) + len(known) < most:
+            return False
+        table = strangers if strangers and (not known or len(strangers) >= most // 4) else known
+        del table[next(iter(table))]
+        return True
 
     def settle(self, peer: "Hashable", mid: int, is_reset: bool, now_ms: int) -> Outgoing | None:
         """Message that an ACK or a Reset names, which ends its retransmission; None when there is none."""

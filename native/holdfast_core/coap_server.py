@@ -81,7 +81,7 @@ class Server:
         elif not self._open(incoming, now_ms):
             return
         try:
-            incoming.exchange = self._messages.remember(peer, message.mid or 0, now_ms)
+            incoming.exchange = self._messages.remember(peer, message.mid or 0, now_ms, incoming.context is not None)
             self._dispatch(incoming, now_ms)
         except errors.TooLarge as error:
             answer = Message(error.coap_code).add(L.OPT_SIZE1, self._limits.max_body)

@@ -222,7 +222,7 @@ class CoapStack:
     def _separate(self, message: Message, peer: "Hashable", mid: int) -> None:
         """A response that comes on its own: confirm it, or say that we do not know it."""
         if self._answered(message, peer):
-            exchange = self._messages.remember(peer, mid, self._now_ms)
+            exchange = self._messages.remember(peer, mid, self._now_ms, True)
             if message.mtype == L.TYPE_CON:
                 ack = Message(L.CODE_EMPTY, mtype=L.TYPE_ACK, mid=mid)
                 self._messages.reply(peer, exchange, ack, None, self._now_ms)

@@ -114,6 +114,48 @@ def test_one_context_on_many_ports_is_so_many_observers(limits):
     assert world.server.stack._server.observers._per_owner == {}
 
 
+@pytest.mark.parametrize("limits", LIMITS)
+def test_a_flood_of_strangers_makes_no_retransmission_a_new_message(limits):
+    client, held = contexts()
+    server = Server(limits, table(held))
+    raw, _ = secured(request(L.CODE_PUT, "/a", b"once"), client, 7)
+    (first,) = server.feed_raw(raw, "known")
+    for number in range(limits.max_exchanges + 10):
+        server.feed(datagram(L.CODE_GET, "/a", number & 0xFFFF), f"stranger{number}")
+    assert server.feed_raw(raw, "known") == [first]
+    messages = server.stack._messages
+    assert len(messages._exchanges) + len(messages._known) == limits.max_exchanges
+
+
+@pytest.mark.parametrize("limits", LIMITS[:1])
+def test_strangers_keep_a_quarter_of_the_exchanges_and_no_more_when_others_want_them(limits):
+    client, held = contexts()
+    server = Server(limits, table(held))
+    stranger = datagram(L.CODE_GET, "/a", 1)
+    (first,) = server.feed_raw(stranger, "stranger")
+    server.body = b"later"
+    for mid in range(3 * limits.max_exchanges):
+        server.feed(secured(request(L.CODE_GET, "/a"), client, mid)[0], "known")
+    assert server.feed_raw(stranger, "stranger") == [first]
+    for number in range(limits.max_exchanges):
+        server.feed(datagram(L.CODE_GET, "/a", number), f"stranger{number}")
+    messages = server.stack._messages
+    assert (len(messages._exchanges), len(messages._known)) == (
+        limits.max_exchanges // 4,
+        limits.max_exchanges * 3 // 4,
+    )
+
+
+def test_a_message_id_that_was_a_strangers_and_is_used_inside_a_context_is_remembered_once():
+    client, held = contexts()
+    server = Server(DEVICE_LIMITS, table(held))
+    server.feed(datagram(L.CODE_GET, "/a", 7))
+    server.now_ms += 300_000
+    raw, _ = secured(request(L.CODE_GET, "/a"), client, 7)
+    assert server.feed_raw(raw) == server.feed_raw(raw)
+    assert len(server.requests) == 2
+
+
 def test_bodies_expire_a_few_at_a_time_and_are_not_used_before():
     world = World(SERVER_LIMITS)
     uploads = world.server.stack._server.uploads

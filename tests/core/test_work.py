@@ -61,6 +61,15 @@ class ExpiredExchanges(Exchanges):
         self.server.now_ms += 300_000
 
 
+class KnownExchanges(Exchanges):
+    """The same with peers that have a context, while a stranger comes."""
+
+    def __init__(self, count):
+        super().__init__(count)
+        self.messages._known.update(self.messages._exchanges)
+        self.messages._exchanges.clear()
+
+
 class Uploads(OfServer):
     """Bodies that are coming in, each from an address of its own."""
 
@@ -261,6 +270,7 @@ class Challenges:
 TABLES = [
     Exchanges,
     ExpiredExchanges,
+    KnownExchanges,
     Uploads,
     ExpiredUploads,
     TickedUploads,
