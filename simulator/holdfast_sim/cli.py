@@ -15,7 +15,7 @@ import click
 from holdfast_core.cli import EXIT_FAILED, EXIT_UNREACHABLE, MissingRole
 from holdfast_sim.report import document, line_text, summary, verdict_text
 from holdfast_sim.targets import TARGETS
-from holdfast_sim.tubes_shell import AUTO, CORES, KINDS, ON_THIS_MACHINE
+from holdfast_sim.tubes_shell import AUTO, CORES, KINDS, ON_CPYTHON, ON_THIS_MACHINE
 
 if TYPE_CHECKING:
     from holdfast_sim.ladder import Line
@@ -54,7 +54,8 @@ def ekg(provisioned: Any, as_json: bool, keep: bool) -> None:
     metavar="KIND",
     default=ON_THIS_MACHINE,
     show_default=True,
-    help=f"What the tubes run on: {ON_THIS_MACHINE} here, or firmware on an emulated board (scripts/firmware.sh KIND): "
+    help=f"What the tubes run on: {ON_THIS_MACHINE} or {ON_CPYTHON} here, or firmware on an emulated board "
+    f"(scripts/firmware.sh KIND): "
     f"{', '.join(TARGETS)}.",
 )
 @click.option(

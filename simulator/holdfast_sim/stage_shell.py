@@ -18,11 +18,12 @@ from typing import Any
 
 from holdfast_core.errors import HoldfastError
 from holdfast_core.provisioning import Provisioning, decode_provisioning
+from holdfast_device.files_cpython_shell import examples
 from holdfast_sim.app_shell import App, reason_of
 from holdfast_sim.browser_shell import Web
 from holdfast_sim.certificate_shell import write_certificate
 from holdfast_sim.ladder import Annotations, Line, ladder
-from holdfast_sim.process_shell import HOLDFAST, Part, PartFailed, run_program
+from holdfast_sim.process_shell import HOLDFAST, Part, run_program
 from holdfast_sim.recorder_shell import Recorder
 from holdfast_sim.records import Datagram
 from holdfast_sim.tap_shell import Front, Tap
@@ -52,14 +53,6 @@ def nothing(_who: str, _path: Path) -> None:
     """The run of a story in which no provisioning is tampered with."""
 
 
-def repository() -> Path:
-    """The source tree that this package is in: the devices' programs are there. Raises PartFailed."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / "device" / "examples").is_dir():
-        raise PartFailed("The simulator runs the examples of the source tree: start it from a checkout, not a wheel.")
-    return root
-
-
 class Stage:
     """One run.
 
@@ -76,7 +69,7 @@ class Stage:
         kind: str = ON_THIS_MACHINE,
         core: str = AUTO,
     ) -> None:
-        self.tubes = Tubes(repository(), kind, core)
+        self.tubes = Tubes(kind, core)
         self.story = story
         self.recorder = Recorder()
         self.checks = Checks()
@@ -206,7 +199,7 @@ class Stage:
         self.tap.connect(self.fronts[device.who], (host, port))
 
     def _command_here(self, device: DevicePart, file: Path, host: str, port: int) -> list[str]:
-        program = repository() / "device" / "examples" / device.example
+        program = examples() / device.example
         command = [sys.executable, str(program), str(file), "--host", host, "--port", str(port), "--trace"]
         command += device.options
         for audience in device.peers:

@@ -51,7 +51,7 @@ from holdfast_sim.topology import (
     TUBE,
     TUBE_PART,
 )
-from holdfast_sim.tubes_shell import ANNOUNCED, AUTO, ON_THIS_MACHINE
+from holdfast_sim.tubes_shell import AUTO, ON_THIS_MACHINE
 from holdfast_sim.wire_shell import check_wire
 
 RESULT = b"troponin negative"
@@ -90,7 +90,7 @@ def _play(stage: Stage) -> None:
     stage.note(f"The tubes are {stage.tubes.described}.")
     announced = stage.parts["tube"].announced
     happened = f"{announced.get('crypto')}, {announced.get('tokens')}"
-    wanted = ANNOUNCED[stage.tubes.core]
+    wanted = stage.tubes.announced
     stage.checks.same("tube: whose primitives it uses and who checks its tokens", "as asked for", wanted, happened)
     unprotected(stage, stage.app("nurse"), "tube", "/result", TUBE)
     stage.chapter("The doctor consents, and the app gets a token for the EKG")

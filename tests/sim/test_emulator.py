@@ -47,7 +47,7 @@ def test_a_damaged_frame_is_dropped_alone():
 
 
 def test_every_target_names_its_emulator_and_both_of_its_firmwares():
-    assert ("micropython", *TARGETS) == KINDS
+    assert ("micropython", "cpython", *TARGETS) == KINDS
     for name, target in TARGETS.items():
         command = target.command("image", "flash")
         assert command[0].startswith(("qemu-system-", "./.cache/"))

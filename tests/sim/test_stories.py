@@ -131,6 +131,7 @@ def processes_of(directory):
         pytest.param("ekg", EKG_CHECKS, EKG_STEPS, (), id="ekg"),
         pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "python"), id="tube-python"),
         pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "native"), id="tube-native"),
+        pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--tube", "cpython"), id="tube-cpython"),
         *(
             pytest.param(
                 *("tube", TUBE_CHECKS, TUBE_STEPS, ("--tube", kind, "--core", core)),
@@ -199,7 +200,8 @@ def test_without_micropython_the_tube_cannot_start_and_the_run_says_what_to_do(o
     monkeypatch.setenv("HOLDFAST_MICROPYTHON", "/nowhere/micropython")
     code, document, said = play("tube")
     assert (code, document) == (3, None)
-    assert said.startswith("Error: There is no MicroPython at /nowhere/micropython: run scripts/micropython.sh")
+    assert said.startswith("Error: /nowhere/micropython is no MicroPython that runs this.")
+    assert "scripts/micropython.sh" in said
     assert list(own_temp.iterdir()) == []
 
 
@@ -211,11 +213,11 @@ def test_a_core_or_a_firmware_that_is_not_built_is_one_sentence(options, program
     for folder in ("device", ".cache/micropython"):
         (own_temp / "tree" / folder).parent.mkdir(parents=True, exist_ok=True)
         (own_temp / "tree" / folder).symlink_to(repo / folder)
-    monkeypatch.setattr("holdfast_sim.stage_shell.repository", lambda: own_temp / "tree")
+    monkeypatch.setattr("holdfast_sim.tubes_shell.ROOT", own_temp / "tree")
     code, document, said = play("tube", None, *options)
     assert (code, document) == (3, None)
     assert said.startswith("Error: There is no ")
-    assert said.strip().endswith(f": run {program}.")
+    assert f": run {program}" in said
 
 
 def test_a_run_that_is_told_to_stop_ends_its_parts(tmp_path):

@@ -1,4 +1,7 @@
-"""The hatchling hook: a wheel holds the C core for CPython where that can be built, and is pure Python otherwise."""
+"""The hatchling hook: what a wheel holds that no package of the tree does, where it can be built.
+
+The C core for CPython, without which a wheel is pure Python; and the packages that boards install.
+"""
 
 import sys
 import sysconfig
@@ -7,18 +10,21 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[2] / "scripts")]
 # isort: split
+import device_packages
 from build_native import CannotBuild, build
 
 
 class NativeBuildHook(BuildHookInterface[Any]):
-    """Adds _native.abi3.so to a wheel, and names the platform in its tag."""
+    """Adds _native.abi3.so to a wheel, and names the platform in its tag; adds holdfast_device/boards."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Called by hatchling before it collects files; an editable install has its core from scripts/setup.sh."""
+        """Called by hatchling before it collects files; a source tree has all that from its scripts."""
         if version == "editable":
             return
+        self._add_boards(build_data)
         try:
             built = build(Path(self.directory) / "native")
         except CannotBuild as missing:
@@ -28,3 +34,9 @@ class NativeBuildHook(BuildHookInterface[Any]):
         build_data["force_include"][str(built)] = "holdfast_core/_native.abi3.so"
         build_data["pure_python"] = False
         build_data["tag"] = f"cp311-abi3-{platform}"
+
+    def _add_boards(self, build_data: dict[str, Any]) -> None:
+        boards = Path(self.directory) / "boards"
+        device_packages.build(boards)
+        build_data["force_include"][str(boards)] = "holdfast_device/boards"
+        build_data["force_include"][str(Path(self.root) / "device" / "examples")] = "holdfast_device/examples"
