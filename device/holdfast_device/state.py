@@ -86,6 +86,8 @@ class State:
         self.boot += 1
         if self._slots.is_damaged or copied:
             self._go_beyond()
+        elif later:
+            self.save_both()
         else:
             self.save()
 

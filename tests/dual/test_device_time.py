@@ -8,6 +8,7 @@ from holdfast_core.coap_message import request, response
 from holdfast_device.client import Refused, SessionLost
 from holdfast_device.endpoint import RequestFailed
 from testkit import mint
+from testkit.flash import FlashFake
 from testkit.story import EKG, NOW_S, TUBE, World, get, held, tube_provisioning
 
 
@@ -199,6 +200,18 @@ class WithoutClock(Timed):
             self.refused(b"k5", exi=1, cti=cti(5), exp=None)
             self.reboot()
         self.assertEqual(self.read(self.open(b"k6", exi=100, cti=cti(6), exp=None)), L.CODE_CONTENT)
+
+    def test_a_wiped_device_refuses_what_was_made_before_its_export(self):
+        self.world.provisionings["tube"] = tube_provisioning(exi_floor=5)
+        self.refused_after_a_wipe()
+        self.assertEqual(self.read(self.open(b"k6", exi=100, cti=cti(6), exp=None)), L.CODE_CONTENT)
+        self.refused_after_a_wipe()
+
+    def refused_after_a_wipe(self):
+        self.world.flash["tube"] = FlashFake()
+        self.reboot()
+        for sequence in (4, 5):
+            self.refused(b"k" + str(sequence).encode(), exi=100, cti=cti(sequence), exp=None)
 
     def test_a_restart_does_not_restart_the_countdown(self):
         more = {"exi": 200, "cti": cti(1), "exp": None}

@@ -85,6 +85,18 @@ class Record(TestCase):
             with self.assertRaises(MalformedProvisioning):
                 decode_provisioning(cbor.encode(record))
 
+    def test_an_exi_floor_comes_back_and_need_not_be_there(self):
+        made = tube()
+        self.assertEqual(decode_provisioning(encode_provisioning(made)).rs.exi_floor, -1)
+        for floor in (0, 5, (1 << 64) - 1):
+            made.rs.exi_floor = floor
+            self.assertEqual(decode_provisioning(encode_provisioning(made)).rs.exi_floor, floor)
+        record = cbor.decode(encode_provisioning(made))
+        for wrong in (-2, 1.5, True, None, b"", "1"):
+            record[L.PROV_RS][L.PROV_RS_EXI_FLOOR] = wrong
+            with self.assertRaises(MalformedProvisioning):
+                decode_provisioning(cbor.encode(record))
+
     def test_every_member_is_needed_and_none_is_added(self):
         record = cbor.decode(encode_provisioning(tube()))
         for label in record:

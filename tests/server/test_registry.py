@@ -180,6 +180,12 @@ def test_the_tube_is_told_its_keys_and_nothing_of_others(story):
     assert {key.material.reveal() for key in again.keys if key.role == "encrypt"} == own
 
 
+def test_a_device_is_told_which_exi_tokens_were_made_before_its_export(story):
+    assert story.exports.for_rs(TUBE, NOW_S).rs.exi_floor == 0
+    last = [story.store.next_exi_sequence(TUBE) for _ in range(3)][-1]
+    assert decode_provisioning(encode_provisioning(story.exports.for_rs(TUBE, NOW_S))).rs.exi_floor == last == 3
+
+
 def test_each_export_is_a_later_edition_whatever_the_clock_says(story):
     first = story.exports.for_rs(TUBE, NOW_S).edition
     story.registry.remove_resource_server(TUBE, NOW_S)

@@ -166,7 +166,7 @@ def plant_torn():
 def plant_charge():
     """Charged before it is saved."""
 
-    def _charge(self, now_ms):
+    def _charge(self, now_ms, started=False):
         self._charge_due_ms = now_ms + exi.CHARGE_S * 1000
         self._state.exi = [
             [sequence, max(0, (self._ends_ms[sequence] - self._charge_due_ms) // 1000)]
