@@ -49,6 +49,7 @@ class AuthorizationRequest:
     """A validated request: everything the consent page shows and the code is bound to.
 
     scope: never empty.  asked_scope: what the client asked for, "" for nothing, of which scope may be a part.
+    redirect_named: the client said redirect_uri, which one that has registered a single URI need not.
     """
 
     client_id: str
@@ -58,6 +59,7 @@ class AuthorizationRequest:
     code_challenge: str
     asked_scope: str
     state: str | None = None
+    redirect_named: bool = True
 
 
 def validate(params: dict[str, str], repeated: Collection[str], store: Store) -> AuthorizationRequest:
@@ -71,6 +73,8 @@ def validate(params: dict[str, str], repeated: Collection[str], store: Store) ->
     if client is None or client.disabled:
         raise AuthorizeError("unauthorized_client", "client is unknown or locked")
     redirect_uri = params.get("redirect_uri", "")
+    if not redirect_uri and len(client.redirect_uris) == 1:  # RFC 6749 section 3.1.2.3
+        redirect_uri = client.redirect_uris[0]
     if not is_registered(redirect_uri, client):
         raise AuthorizeError("invalid_request", "redirect_uri is not registered for this client")
     state = None if "state" in repeated else params.get("state")
@@ -129,7 +133,16 @@ def _validate(params: dict[str, str], client: Client, redirect_uri: str, store: 
     audience = _audience(params, client)
     asked = params.get("scope", "")
     scope = _checked_scope(asked or client.default_scopes.get(audience, ""), audience, client, store)
-    return AuthorizationRequest(client.client_id, redirect_uri, audience, scope, challenge, asked, params.get("state"))
+    return AuthorizationRequest(
+        client.client_id,
+        redirect_uri,
+        audience,
+        scope,
+        challenge,
+        asked,
+        params.get("state"),
+        redirect_named="redirect_uri" in params,
+    )
 
 
 def _audience(params: dict[str, str], client: Client) -> str:
@@ -191,6 +204,7 @@ def make_code(
             audience=request.audience,
             scope=" ".join(name for name in request.scope.split(" ") if name in approved),
             requested_scope=request.asked_scope,
+            redirect_named=request.redirect_named,
             expires_at=now_s + settings.code_lifetime_s,
         )
     )

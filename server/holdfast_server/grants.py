@@ -42,12 +42,14 @@ def authorization_code(request: TokenRequest, client: Client, _: Caller, store: 
     Everything that shows the request to be the rightful client's is checked before the code is touched: a stolen code
     neither works nor can be used to burn the code or to revoke the tokens of its owner.
     """
-    if not request.code or not request.redirect_uri or not request.code_verifier:
-        raise OAuthError(L.ERR_INVALID_REQUEST, "code, redirect_uri or code_verifier is missing")
+    if not request.code or not request.code_verifier:
+        raise OAuthError(L.ERR_INVALID_REQUEST, "code or code_verifier is missing")
     code_hash = hashlib.sha256(request.code).digest()
     code = store.code(code_hash)
     if code is None or not _belongs(code, request, client) or not is_registered(code.redirect_uri, client):
         raise OAuthError(L.ERR_INVALID_GRANT, "authorization code is not valid")
+    if code.redirect_named and not request.redirect_uri:
+        raise OAuthError(L.ERR_INVALID_REQUEST, "redirect_uri is missing")
     if code.consumed_at is not None:
         raise CodeReplayed(code_hash)
     if now_s >= code.expires_at:
@@ -109,7 +111,7 @@ def _belongs(code: CodeRecord, request: TokenRequest, client: Client) -> bool:
     verifier = request.code_verifier
     return (
         code.client_id == client.client_id
-        and code.redirect_uri == request.redirect_uri
+        and request.redirect_uri in ("", code.redirect_uri)
         and VERIFIER.fullmatch(verifier) is not None
         and hmac.compare_digest(code_challenge_of(verifier), code.code_challenge)
     )

@@ -31,7 +31,7 @@ def authorization_server_metadata(settings: Settings) -> dict[str, Any]:
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "authorization_response_iss_parameter_supported": True,
-        "ace_profiles_supported": [PROFILE_NAMES[L.PROFILE_COAP_OSCORE]],
+        "ace_profiles_supported": [PROFILE_NAMES[profile] for profile in (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)],
     }
 
 

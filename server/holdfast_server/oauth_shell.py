@@ -29,6 +29,8 @@ TOKEN_PARAMETERS = frozenset(
         "grant_type",
         "client_id",
         "client_secret",
+        "client_assertion",
+        "client_assertion_type",
         "audience",
         "resource",
         "scope",
@@ -45,7 +47,7 @@ TOKEN_PARAMETERS = frozenset(
         "requested_token_type",
     )
 )
-TOKEN_ABOUT = frozenset(("token", "client_id", "client_secret"))
+TOKEN_ABOUT = frozenset(("token", "client_id", "client_secret", "client_assertion", "client_assertion_type"))
 FORM = "application/x-www-form-urlencoded"
 CACHED = {"cache-control": "public, max-age=300"}
 
@@ -154,6 +156,8 @@ async def _form(request: Request, known: frozenset[str]) -> dict[str, str]:
 
 def _credentials(headers: list[str], form: dict[str, str]) -> tuple[str, str | None]:
     """Client id and secret, from the Authorization headers (at most one) or the form, never from both; or no secret."""
+    if "client_assertion" in form or "client_assertion_type" in form:
+        raise InvalidClient  # RFC 6749 section 5.2: an unsupported way to authenticate
     in_form = form.pop("client_secret", None)
     if not headers:
         return form.get("client_id", ""), in_form

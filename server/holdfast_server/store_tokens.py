@@ -27,6 +27,7 @@ class CodeRecord:
     """An authorization code and everything it is bound to.
 
     expires_at, consumed_at: unix seconds; a consumed one is remembered, for its replay, until expires_at.
+    redirect_named: its request named redirect_uri.
     """
 
     code_hash: bytes
@@ -39,6 +40,7 @@ class CodeRecord:
     requested_scope: str
     expires_at: int
     consumed_at: int | None = None
+    redirect_named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class TokenRows(Rows):
         """Insert a code."""
         self._execute(
             "INSERT INTO authorization_codes (code_hash, client_id, user_id, redirect_uri, code_challenge, audience, "
-            "scope, requested_scope, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "scope, requested_scope, expires_at, redirect_named) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 code.code_hash,
                 code.client_id,
@@ -81,6 +83,7 @@ class TokenRows(Rows):
                 code.scope,
                 code.requested_scope,
                 code.expires_at,
+                code.redirect_named,
             ),
         )
 

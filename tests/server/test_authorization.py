@@ -66,7 +66,6 @@ def test_a_name_that_comes_twice_is_one(story):
     [
         {"client_id": None},
         {"client_id": "stranger"},
-        {"redirect_uri": None},
         {"redirect_uri": REDIRECT_URI + "/"},
         {"redirect_uri": REDIRECT_URI + "?x=1"},
         {"redirect_uri": REDIRECT_URI + "#f"},
@@ -162,6 +161,25 @@ def test_an_app_on_loopback_may_have_any_port(story, registered):
     assert story.server.token(code_params(code, redirect_uri=asked), story.doctor_app, NOW_S)
     for wrong in (asked + "x", asked.replace(host, "http://localhost"), asked.replace("http", "https", 1)):
         assert refusal(story, redirect_uri=wrong).redirect_uri is None
+
+
+def test_a_client_with_one_uri_need_not_name_it(story):
+    """RFC 6749 sections 3.1.2.3 and 4.1.3: who named it names it again, who did not need not."""
+    request = story.server.authorize(authorize_params(redirect_uri=None), NOW_S)
+    assert request.redirect_uri == REDIRECT_URI
+    for named in ({}, {"redirect_uri": None}):
+        code = code_of(story.server.grant_code(request, DOCTOR, EKG_SCOPE, NOW_S))
+        other = code_params(code, redirect_uri=REDIRECT_URI + "/")
+        assert refused(story, other) == L.ERR_INVALID_GRANT
+        params = {name: value for name, value in code_params(code, **named).items() if value is not None}
+        assert story.server.token(params, story.doctor_app, NOW_S)["access_token"]
+    code = story.code()
+    unnamed = {name: value for name, value in code_params(code).items() if name != "redirect_uri"}
+    assert refused(story, unnamed) == L.ERR_INVALID_REQUEST
+    change_client(story, DOCTOR_APP, redirect_uris=(REDIRECT_URI, "https://app.example/cb"))
+    assert refusal(story, redirect_uri=None).redirect_uri is None
+    change_client(story, DOCTOR_APP, redirect_uris=())
+    assert refusal(story, redirect_uri=None).redirect_uri is None
 
 
 def test_only_loopback_addresses_have_that_freedom(story):

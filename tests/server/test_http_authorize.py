@@ -145,8 +145,6 @@ TRICKS = [
     "http://evil.example/" + REDIRECT_URI,
     "javascript:alert(1)",
     "data:text/html,x",
-    "",
-    None,
 ]
 
 
