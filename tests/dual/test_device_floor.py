@@ -183,6 +183,22 @@ class WithoutClock(Floor):
         self.refused(b"good", now_s=NOW_S + 10, life_s=10**5, cnonce=cnonce)
 
 
+    def test_an_exi_number_that_the_as_never_gave_out_is_forgotten_after_a_later_export(self):
+        def counted(number, exi=60):
+            return {"exi": exi, "cti": b"tube" + number.to_bytes(8, "big"), "exp": None}
+
+        self.reads(self.open(b"bogus", **counted((1 << 64) - 1, 2)))
+        self.refused(b"k7", **counted(7))
+        told = self.world.provisionings["tube"]
+        told.rs.exi_floor = 6
+        self.reboot()
+        self.refused(b"k7", **counted(7))  # the same edition
+        told.edition += 1
+        self.reboot()
+        self.reads(self.open(b"k7", **counted(7)))
+        self.refused(b"k6", **counted(6))
+
+
 class OffForAYear(Floor):
     """A tube without a clock that lay in a drawer: what proves that a token is not a year old."""
 
