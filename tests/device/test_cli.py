@@ -130,7 +130,7 @@ def test_a_setup_that_fails_is_the_programs_own_error(tmp_path, source, says):
     program = [sys.executable, "-c", "from holdfast_core.cli import main; main()", "device", "run", file]
     command = [*program, "--app", tmp_path / "app.py", "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

@@ -182,7 +182,6 @@ class WithoutClock(Floor):
         self.world.wait(3601)
         self.refused(b"good", now_s=NOW_S + 10, life_s=10**5, cnonce=cnonce)
 
-
     def test_an_exi_number_that_the_as_never_gave_out_is_forgotten_after_a_later_export(self):
         def counted(number, exi=60):
             return {"exi": exi, "cti": b"tube" + number.to_bytes(8, "big"), "exp": None}
