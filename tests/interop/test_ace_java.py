@@ -4,6 +4,7 @@ tests/vectors/ace_java.jsonl; docs/interop.md says which switches the peers need
 """
 
 import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from holdfast_server.party_contexts import PartyContexts
 from holdfast_server.records import Client, ResourceServer
 from testkit import mint
 from testkit.authz import NOW_S, CountingRng, build_story_as, change_client
+from testkit.serve import holdfast, init, serving
 from testkit.story import TUBE, World
 
 LINES = (Path(__file__).parents[1] / "vectors" / "ace_java.jsonl").read_text().splitlines()
@@ -341,3 +343,38 @@ def test_numbers_in_digits_count_up():
     numbers = [int.from_bytes(str(number).encode(), "big") for number in (0, 1, 9, 10, 11, 99, 100, 12345678)]
     assert numbers == sorted(numbers)
     assert len({len(claims[L.CLAIM_CTI]) for claims in TOKENS.values()}) == 1
+
+
+# --- as an operator does it ---
+
+
+def test_the_documented_commands_serve_its_stock_client(tmp_path):
+    """From `init` to the answer on a socket; the switches are those of docs/interop.md."""
+    state, told = tmp_path / "state", TALKS["stock-token"]["keys"]["oscore"]["client"]
+    init(state)
+    material = tmp_path / "ace-java.diag"
+    material.write_text(f"{{0: h'00', 2: h'{told['master_secret']}', 5: h''}}")
+    for argv in (
+        ("rs", "add", "rs1", "--audience", "aud1", "--format", "reference"),
+        ("client", "add", "clientA", "--grant", "client_credentials", "--allow", "aud1=r_temp,rw_config"),
+        ("context", "import", material, "--client", "clientA", "--form", "diag"),
+    ):
+        more = {
+            "rs": ("--scope", "r_temp=GET:/temp", "--scope", "rw_config=GET,POST,PUT:/config"),
+            "client": ("--no-secret", "--lenient", "--narrow-scope"),
+            "context": ("--sender-id", "55", "--recipient-id", "00", "--start", "unused"),
+        }[argv[0]]
+        done = holdfast(*argv, *more, "--state", state)
+        assert done.returncode == 0, done.stderr
+    datagram = bytes.fromhex(TALKS["stock-token"]["datagrams"][0]["hex"])
+    with serving(state) as process, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(20)
+        peer.connect(("127.0.0.1", process.ready["coap"]))
+        peer.send(datagram)
+        answer = decode(peer.recv(2048))
+    client = context(TALKS["stock-token"]["keys"]["oscore"], "client")
+    asked = context(TALKS["stock-token"]["keys"]["oscore"], "server").unprotect_request(decode(datagram))
+    client.sequence = SenderSequence(asked.state.number)
+    _, state_of_it = client.protect_request(asked.message)
+    inside = client.unprotect_response(answer, state_of_it)
+    assert (inside.code, cbor.decode(inside.payload)[L.ACE_SCOPE]) == (L.CODE_CREATED, "r_temp rw_config")
