@@ -259,10 +259,13 @@ def show_examples(out: Path | None) -> None:
 COMMANDS: tuple[click.Command, ...] = (flash, push, verify, wipe, audit, show_examples)
 
 
-def provision_board(port: str, file: Path, force: bool, tell: Callable[[str], object] = progress) -> None:
+def provision_board(
+    port: str, file: Path, force: bool, tell: Callable[[str], object] = progress, *, quiet: bool = False
+) -> None:
     """Put a provisioning file on a board (deploy_cpython_shell.py)."""
     deploy.provision(port, file, force, tell)
-    click.echo(f"The board is provisioned. Next: holdfast device verify --port {port}")
+    if not quiet:
+        click.echo(f"The board is provisioned. Next: holdfast device verify --port {port}")
 
 
 def board_status(port: str, as_json: bool) -> None:

@@ -81,6 +81,7 @@ for _command in COMMANDS:
     help="Multiples of the server's public key: a device with the C core then verifies several times as fast. "
     "The size is flash on the device, for each signing key.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def provision(
     name: str | None,
     server: Path | None,
@@ -90,6 +91,7 @@ def provision(
     force: bool,
     shred: bool,
     table: str,
+    as_json: bool,
 ) -> None:
     """Give a device its keys, its identity and its scopes.
 
@@ -101,14 +103,17 @@ def provision(
     if source is not None and out is not None:
         raise click.UsageError("--from goes with --port.")
     if port is None:
-        _export(str(name), str(server), Path(str(out)), force, table)
+        _export(str(name), str(server), Path(str(out)), force, table, as_json=as_json)
         return
     if source is not None:
-        _read(source)
+        told = _read(source)
         with stopped(port):
-            provision_board(port, source, force)
+            provision_board(port, source, force, quiet=as_json)
         if shred:
             shred_file(source)
+        if as_json:
+            click.echo(json.dumps({"identity": _identity(told), "port": port, "shredded": shred}, indent=2))
+        elif shred:
             click.echo(f"{source} is written over and removed.")
         else:
             click.echo(f"{source} holds the device's keys: remove it here, or say --shred.", err=True)
@@ -120,18 +125,24 @@ def provision(
             ["server", "rs", "export", str(name), "--state", str(server), "--out", str(file), "--table", table]
         )
         try:
-            provision_board(port, file, force)
+            told = _read(file)
+            provision_board(port, file, force, quiet=as_json)
         finally:
             shred_file(file)
+    if as_json:
+        click.echo(json.dumps({"identity": _identity(told), "port": port}, indent=2))
 
 
-def _export(name: str, server: str, out: Path, force: bool, table: str) -> None:
+def _export(name: str, server: str, out: Path, force: bool, table: str, *, as_json: bool) -> None:
     if out.exists() and not force:
         raise Problem(f"{out} exists: remove it first, or say --force to replace it.")
     command = ["server", "rs", "export", name, "--state", server, "--out", str(out), "--table", table]
     _call_holdfast([*command, "--force"] if force else command)
     told = _read(out)
     out.chmod(0o600)
+    if as_json:
+        click.echo(json.dumps({"identity": _identity(told), "file": str(out)}, indent=2))
+        return
     click.echo(f"Wrote {out} for {_identity(told)}. It holds keys: move it to the device and delete it here.")
     click.echo(f"Next: holdfast device run {out}")
 
@@ -249,7 +260,11 @@ def _check_peer(text: str) -> None:
 def _call_holdfast(arguments: list[str]) -> None:
     """Run another role's command as the program that it is; its refusal is ours."""
     done = subprocess.run(  # noqa: S603 - our own program, arguments as a list
-        [sys.executable, "-c", _HOLDFAST, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _HOLDFAST, *arguments],
+        stdin=subprocess.DEVNULL,  # whoever is asked here has answered by calling this
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         said = done.stderr.strip().splitlines()

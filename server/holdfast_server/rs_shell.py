@@ -25,7 +25,7 @@ from holdfast_server.admin_shell import (
 )
 from holdfast_server.exports import TableOf, no_table
 from holdfast_server.public_key_shell import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
-from holdfast_server.records_shell import rs_words
+from holdfast_server.records_shell import rs_words, when
 from holdfast_server.registry import (
     FORMAT_REFERENCE,
     FORMATS,
@@ -39,7 +39,7 @@ from holdfast_server.rs_set_shell import (
     scope_titles_of,
     warn_of_timelessness,
 )
-from holdfast_server.taking_shell import lock, remove, yes_option
+from holdfast_server.taking_shell import be_sure, lock, remove, yes_option
 
 try:
     from holdfast_core.crypto_cpython_native import make_table
@@ -206,17 +206,25 @@ def rs_remove(rs_id: str, yes: bool, state: Path, as_json: bool) -> None:
     help="Multiples of this server's public key for a device with the C core: its tokens then verify several times "
     "as fast. The size is flash on the device, for each signing key.",
 )
+@yes_option
 @state_option
 @json_option
-def rs_export(rs_id: str, out: Path, force: bool, table: str, state: Path, as_json: bool) -> None:
+def rs_export(rs_id: str, out: Path, force: bool, table: str, yes: bool, state: Path, as_json: bool) -> None:
     """Write what one device is told. Its keys, its identity, its scopes: treat the file as a key.
 
     A device that talks to this server gets a new OSCORE context each time, since one that starts again from a file
     would use its numbers again; an earlier export stops working. When this one fails, the earlier one still works.
     """
-    with opened(state) as admin, admin.store.transaction():
+    with opened(state) as admin:
         if admin.store.resource_server(rs_id) is None:
             raise unknown("rs", rs_id)
+        last = admin.store.export(rs_id) if admin.store.oscore_party(rs_id=rs_id) is not None else None
+    if last is not None:
+        question = (
+            f"The device that was told at {when(last.exported_at)} stops working until it has the new file. Go on?"
+        )
+        be_sure(question, yes=yes, always=False)
+    with opened(state) as admin, admin.store.transaction():
         admin.check_clock()
         _renew_context(admin, rs_id)
         told = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))

@@ -266,3 +266,16 @@ def test_everything_that_add_takes_can_be_set(ward):
     run("user", "add", "chief", "--generate")
     assert tell(run("user", "set", "chief", "--admin", "--json"))["allowed"] == {"holdfast:server": ["admin"]}
     assert tell(run("user", "set", "chief", "--no-admin", "--json"))["allowed"] == {}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1)])
+def test_an_export_that_stops_a_device_asks_on_a_terminal(ward, state, tmp_path, monkeypatch, answer, code):
+    ward("rs", "set", "tube", "--connected")
+    ward("rs", "export", "tube", "--out", tmp_path / "first")
+    monkeypatch.setattr(taking_shell, "is_terminal", lambda: True)
+    argv = ["rs", "export", "tube", "--out", str(tmp_path / "second"), "--state", str(state)]
+    done = CliRunner().invoke(group, argv, input=answer)
+    assert "stops working until it has the new file" in done.stderr
+    assert (done.exit_code, (tmp_path / "second").exists()) == (code, code == 0)
+    if code == 0:
+        assert tell(ward("rs", "export", "tube", "--out", tmp_path / "third", "--yes", "--json"))["context"] is True

@@ -2,6 +2,7 @@
 
 import pytest
 
+from holdfast_server.cli import group
 from testkit.serve import holdfast
 
 GROUPS = {
@@ -56,3 +57,19 @@ def test_what_is_no_command_is_a_usage_error():
         done = holdfast(*argv)
         assert done.returncode == 2
         assert "Usage: " in done.stderr
+
+
+def every_command(command, path=()):
+    for name, inside in getattr(command, "commands", {}).items():
+        yield from every_command(inside, (*path, name))
+    if not hasattr(command, "commands"):
+        yield path, command
+
+
+def test_every_command_that_ends_can_answer_in_json():
+    without = [
+        " ".join(path)
+        for path, command in every_command(group)
+        if "as_json" not in {one.name for one in command.params}
+    ]
+    assert without == ["serve"]
