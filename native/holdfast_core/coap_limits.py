@@ -83,7 +83,7 @@ class Limits:
         *,
         transmission: "Transmission | None" = None,
         max_datagram: int = 1500,  # one Ethernet frame; what is longer is not for us
-        max_exchanges: int = 1024,  # messages remembered for deduplication, with their replies
+        max_exchanges: int = 1024,  # messages remembered for deduplication, with replies; see Reliability.remember
         max_peers: int = 256,  # peers whose message IDs are counted
         max_queue: int = 8,  # messages to one peer that wait for NSTART
         max_requests: int = 256,  # our own requests without a response, and our observations
