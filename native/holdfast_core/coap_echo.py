@@ -2,9 +2,9 @@
 
 And what is answered to who may have lied about his address, without one.
 
-Never stores the values it has given out, so nobody can fill it; a value is good for its lifetime, for the one binding it
-was made for, and not beyond a restart, as the secret is drawn anew.  Of a context whose replay window is lost the last
-challenge is kept with the context, as protecting another one uses up a number.
+Never stores the values it has given out, so nobody can fill it; a value is good for its lifetime, for the one binding
+it was made for, and not beyond a restart, as the secret is drawn anew.  Of a context whose replay window is lost the
+last challenge is kept with the context, as protecting another one uses up a number.
 """
 
 from holdfast_core import labels as L

@@ -9,11 +9,13 @@ import os
 
 import pytest
 
-from holdfast_server import browser_session, log_shell, login_limits, party_contexts
+from holdfast_server import browser_session, log_shell, login_limits, party_contexts, quotas
 from holdfast_server.browser_session import BrowserSessions
+from holdfast_server.connection_limits import MAX_CONNECTIONS, Connections
 from holdfast_server.log_shell import Seldom
 from holdfast_server.login_limits import FairQueue, KnownBrowser, Lane, LoginLimits, Waiting
 from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.settings import QuotaSettings
 from testkit.authz import EKG, NOW_S, plain
 from testkit.work import Counted, assert_no_more, least_work_of
 
@@ -107,7 +109,43 @@ class ServedLanes:
         self.queue.leave(waiting)
 
 
-TABLES = [Logins, ServedLanes, Parties, EndedLogins, SeldomLines]
+class Quotas:
+    """What registered parties have used lately: a request of one more, which is given a token and refused another."""
+
+    bound = quotas.MAX_PARTIES
+
+    def __init__(self, _story, count):
+        self.number = 0
+        self.quotas = quotas.Quotas(QuotaSettings(), lambda: 1000 + self.number)
+        for _ in range(count):
+            self.one_more()
+
+    def one_more(self):
+        self.number += 1
+        client = Counted(f"client{self.number}")
+        self.quotas.check_request(client, None)
+        self.quotas.check_issuing(client, 0)
+        self.quotas.refused(client, limited=True)
+
+
+class Places:
+    """TCP connections: one more, which takes the place of the one that was silent for longest."""
+
+    bound = MAX_CONNECTIONS
+
+    def __init__(self, _story, count):
+        self.connections = Connections(self.bound)
+        self.number = 0
+        for _ in range(count):
+            self.one_more()
+
+    def one_more(self):
+        self.number += 1
+        self.connections.enter(Counted(f"c{self.number}"), Counted(f"10.0.{self.number}"))
+        assert len(self.connections) <= self.bound
+
+
+TABLES = [Quotas, Places, Logins, ServedLanes, Parties, EndedLogins, SeldomLines]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.__name__ for table in TABLES])

@@ -24,23 +24,27 @@ FILL = {
     f"WHERE client_id = '{DOCTOR_APP}'",
     "resource_servers": "INSERT INTO resource_servers (rs_id, record, created_at) SELECT 'r' || :n, record, 1 "
     f"FROM resource_servers WHERE rs_id = '{TUBE}'",
-    "audiences": "INSERT INTO audiences VALUES ('a' || :n, 'r' || :n)",
+    "audiences": "INSERT INTO audiences (audience, rs_id) VALUES ('a' || :n, 'r' || :n)",
     "users": "INSERT INTO users (user_id, password_hash, scopes, created_at) SELECT 'u' || :n, '', scopes, 1 "
     f"FROM users WHERE user_id = '{DOCTOR}'",
-    "consents": f"INSERT INTO consents VALUES ('u' || :n, '{DOCTOR_APP}', '{EKG}', 'read_ekg', 1)",
-    "authorization_codes": "INSERT INTO authorization_codes VALUES "
-    f"(randomblob(32), '{DOCTOR_APP}', '{DOCTOR}', '', '', '{EKG}', '', '', {NOW_S + 60}, NULL)",
+    "consents": "INSERT INTO consents (user_id, client_id, audience, scope, granted_at) VALUES "
+    f"('u' || :n, '{DOCTOR_APP}', '{EKG}', 'read_ekg', 1)",
+    "authorization_codes": "INSERT INTO authorization_codes (code_hash, client_id, user_id, redirect_uri, "
+    "code_challenge, audience, scope, requested_scope, expires_at) VALUES "
+    f"(randomblob(32), '{DOCTOR_APP}', '{DOCTOR}', '', '', '{EKG}', '', '', {NOW_S + 60})",
     "tokens": "INSERT INTO tokens (token_id, token_hash, token_format, client_id, user_id, audience, scope, claims, "
     "pop_kid, issued_at, expires_at, parent_id, code_hash) VALUES (100000 + :n, randomblob(32), 'reference', "
     f"'{DOCTOR_APP}', '{DOCTOR}', '{EKG}', '', x'a0', randomblob(8), 1, {NOW_S + 600}, "
     "iif(:n % 2, NULL, 100000 + :n - 1), iif(:n % 2, randomblob(32), NULL))",
-    "keys": "INSERT INTO keys VALUES (randomblob(8), 'encrypt', 'r' || :n, 10, x'00', 'current', 1, NULL)",
+    "keys": "INSERT INTO keys (kid, role, rs_id, alg, secret, state, created_at) VALUES "
+    "(randomblob(8), 'encrypt', 'r' || :n, 10, x'00', 'current', 1)",
     "oscore_parties": "INSERT INTO oscore_parties (recipient_id, sender_id, master_secret, master_salt, rs_id, "
     "created_at) VALUES (cast(x'7f' || randomblob(5) AS BLOB), x'00', randomblob(16), x'00', 'r' || :n, 1)",
-    "device_keys": "INSERT INTO device_keys VALUES ('r' || :n, randomblob(8))",
-    "exports": "INSERT INTO exports VALUES ('r' || :n, 1, '{}')",
-    "exchanged_contexts": "INSERT INTO exchanged_contexts VALUES (randomblob(32))",
-    "ended_sessions": "INSERT INTO ended_sessions VALUES (randomblob(16))",
+    "device_keys": "INSERT INTO device_keys (rs_id, kid) VALUES ('r' || :n, randomblob(8))",
+    "exports": "INSERT INTO exports (rs_id, exported_at, told) VALUES ('r' || :n, 1, '{}')",
+    "exchanged_contexts": "INSERT INTO exchanged_contexts (digest) VALUES (randomblob(32))",
+    "client_usage": "INSERT INTO client_usage (client_id) VALUES ('c' || :n)",
+    "ended_sessions": "INSERT INTO ended_sessions (nonce) VALUES (randomblob(16))",
     "audit": "INSERT INTO audit (at, event, client_id, user_id, token_id) VALUES "
     f"(:n, 'token-issued', '{DOCTOR_APP}', '{DOCTOR}', :n)",
 }
