@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minitest import vectors
 
-from holdfast_core.claims import MAX_ACTORS, MAX_AUDIENCES, claims_from_introspection, decode_claims
+from holdfast_core.claims import MAX_ACTORS, MAX_AUDIENCES, MAX_TIME_S, claims_from_introspection, decode_claims
 from holdfast_core.errors import Malformed, MalformedClaims
 
 RFC8392 = {row["id"]: bytes.fromhex(row["hex"]) for row in vectors("rfc8392")}
@@ -57,7 +57,7 @@ def test_client_id_in_introspection():
             claims_from_introspection(answer)
 
 
-@given(st.floats(min_value=-(2**53), max_value=2**53), st.integers(-3, 3))
+@given(st.floats(min_value=-MAX_TIME_S, max_value=MAX_TIME_S), st.integers(-3, 3))
 def test_a_rounded_float_compares_like_the_float(date, distance):
     """For whole seconds before, at and after: now >= exp and now < nbf mean the same for the float and our integer."""
     claims = decoded({4: date, 5: date})
@@ -68,11 +68,12 @@ def test_a_rounded_float_compares_like_the_float(date, distance):
 
 
 def test_extreme_dates():
-    assert decoded({4: 1e300}).exp == int(1e300)
-    assert decoded({4: -1e300}).exp == int(-1e300)
-    assert decoded({4: 2**64 - 1}).exp == 2**64 - 1
-    assert decoded({4: -(2**64)}).exp == -(2**64)
+    for date in (MAX_TIME_S, float(MAX_TIME_S), -MAX_TIME_S, -float(MAX_TIME_S)):
+        assert decoded({4: date}).exp == int(date)
     assert decoded({4: 5e-324}).exp == 1
+    for date in (MAX_TIME_S + 1, -MAX_TIME_S - 1, MAX_TIME_S + 0.5, 1e300, -1e300, 2**63, 2**64 - 1, -(2**64)):
+        with pytest.raises(MalformedClaims, match="exp"):
+            decoded({4: date})
 
 
 def test_audiences():
