@@ -18,7 +18,7 @@ from holdfast_server.party_contexts import PartyContexts
 from holdfast_server.records import RegistryError
 from holdfast_server.store_home import EPOCH_JUMP
 from holdfast_server.store_sqlite import Store
-from testkit.as_peer import Peer
+from testkit.as_peer import Peer, context_of
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, CountingRng
 from testkit.serve import holdfast, serving
 
@@ -226,6 +226,21 @@ def test_an_import_is_challenged_once_with_a_number_far_ahead(state, run, app, t
     (piv,) = [decode_option(decode(one).get(L.OPT_OSCORE)).piv for one in datagrams if decode(one).get(L.OPT_OSCORE)]
     assert int.from_bytes(piv, "big") >= EPOCH_JUMP
     assert "before" in run(*argv, "--sender-id", "", "--recipient-id", "01", code=2).stderr
+
+
+def test_a_party_that_starts_by_appendix_b_2_makes_another_key_of_what_was_imported(state, run, app, tmp_path):
+    (tmp_path / "c").write_text(RFC_TEXT)
+    ids = ("--sender-id", "0a", "--recipient-id", "01")
+    run("context", "import", tmp_path / "c", "--client", "app", "--form", "diag", "--start", "b2", *ids)
+    with Store(state, serving=False, create=False) as store:
+        party = store.oscore_party(client_id="app")
+    plain = side_of(ContextParameters(party.master_secret, party.master_salt, b"\x0a", b"\x01"))
+    (first, _), (refused, _), (second, _) = ask(state, context_of(party), plain, context_of(party))
+    assert (first.code, second.code) == (L.CODE_CREATED, L.CODE_CREATED)
+    assert refused == "unprotected"
+    (tmp_path / "c").write_text(RFC_TEXT.replace("}", ", / contextId / 6: h'01' }"))
+    argv = ("context", "import", tmp_path / "c", "--client", "app", "--form", "diag", "--start", "b2", *ids)
+    assert "B.2" in run(*argv, code=2).stderr
 
 
 @pytest.mark.parametrize(
