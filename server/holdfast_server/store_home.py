@@ -111,8 +111,7 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
         Tokens revoked since the backup are unknown here; whoever restores must revoke what the backup cannot know.
         """
         with self.transaction():
-            if self._one("SELECT 1 FROM home") is None:
-                self._make_home()
+            self._make_home()
             self._lift(list(_files_at_home(self.path, self._home()["server"]).values()), now_s)
             self._jump(now_s)
             self._settle(clean=True)
@@ -133,7 +132,9 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
         return row
 
     def _make_home(self) -> None:
-        """Be a new server, in a database that has not been one."""
+        """Be a new server, in a database that has not been one; otherwise do nothing."""
+        if self._one("SELECT 1 FROM home") is not None:
+            return
         self._execute("INSERT INTO home VALUES (1, ?, '', 1)", (secrets.token_bytes(SERVER_LEN),))
         self._settle(clean=True)
 

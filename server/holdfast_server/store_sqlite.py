@@ -170,7 +170,7 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows):
                 self._apply(number, name, script, checksum, now_s)
             elif applied[number] != checksum:
                 raise MigrationChanged(name)
-        if create and self._one("SELECT 1 FROM home") is None:
+        if create:
             with self.transaction():
                 self._make_home()
 
