@@ -64,7 +64,7 @@ def rights_commands(group: click.Group, kind: str, who: str) -> None:
     @json_option
     def allow(rights: tuple[str, ...], state: Path, as_json: bool, **party: str) -> None:
         more = allowances(rights, "A right")
-        with opened(state) as admin, admin.store.transaction():
+        with opened(state) as admin:
             warn_of_strangers(admin, more)
             _change_rights(
                 admin, kind, party[f"{kind}_id"], "allowed", more, lambda has: with_more(has, more), as_json=as_json
@@ -82,7 +82,7 @@ def rights_commands(group: click.Group, kind: str, who: str) -> None:
     def deny(rights: tuple[str, ...], state: Path, as_json: bool, **party: str) -> None:
         less = allowances(tuple(text for text in rights if "=" in text), "A right")
         less |= dict.fromkeys((text for text in rights if "=" not in text), ())
-        with opened(state) as admin, admin.store.transaction():
+        with opened(state) as admin:
             _change_rights(
                 admin, kind, party[f"{kind}_id"], "denied", less, lambda has: without(has, less), as_json=as_json
             )
@@ -102,13 +102,14 @@ def _change_rights(
     if not what.isprintable():
         raise Problem("A right has a character that cannot be printed.")
     event = f"{kind}-{verb}"
-    client, user = admin.store.client(party_id), admin.store.user(party_id)
-    if kind == "client" and client is not None:
-        after = replace(client, scopes=changed(client.scopes))
-        outcome, words = admin.changes.client(after, admin.now_s, event, what), client_words(after)
-    elif kind == "user" and user is not None:
-        person = replace(user, scopes=changed(user.scopes))
-        outcome, words = admin.changes.user(person, admin.now_s, event, what), user_words(person)
-    else:
-        raise unknown(kind, party_id)
+    with admin.store.transaction():
+        client, user = admin.store.client(party_id), admin.store.user(party_id)
+        if kind == "client" and client is not None:
+            after = replace(client, scopes=changed(client.scopes))
+            outcome, words = admin.changes.client(after, admin.now_s, event, what), client_words(after)
+        elif kind == "user" and user is not None:
+            person = replace(user, scopes=changed(user.scopes))
+            outcome, words = admin.changes.user(person, admin.now_s, event, what), user_words(person)
+        else:
+            raise unknown(kind, party_id)
     show_change(admin, words, outcome, as_json=as_json)

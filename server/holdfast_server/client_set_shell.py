@@ -67,30 +67,31 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
 
     What is not named stays as it is. Tokens that it got in a way that is closed to it are revoked.
     """
-    with opened(state) as admin, admin.store.transaction():
-        record = admin.store.client(client_id)
-        if record is None:
-            raise unknown("client", client_id)
-        changes: dict[str, Any] = {
-            "grant_types": tuple(GRANT_WORDS[grant] for grant in grants) or None,
-            "redirect_uris": redirect_uris or None,
-            "title": title,
-            "profiles": KEY_PROFILES if public_keys else None,
-            "public_keys": tuple(map(read_public_key, public_keys)) or None,
-            "narrows": narrows,
-            "lenient": lenient,
-            "tells_token_type": token_type,
-        }
-        changes = {name: value for name, value in changes.items() if value is not None}
-        if no_secret:
-            has_context = admin.store.oscore_party(client_id=client_id) is not None
-            changes["public"] = is_public(changes.get("grant_types", record.grant_types), has_context=has_context)
-            changes["secret_hash"] = None
-        if not changes:
-            raise Problem("Say what is to be changed: `holdfast server client set --help` names it.")
-        after = replace(record, **changes)
-        check_whole(after)
-        outcome = admin.changes.client(after, admin.now_s, "client-changed", ", ".join(changes))
+    with opened(state) as admin:
+        with admin.store.transaction():
+            record = admin.store.client(client_id)
+            if record is None:
+                raise unknown("client", client_id)
+            changes: dict[str, Any] = {
+                "grant_types": tuple(GRANT_WORDS[grant] for grant in grants) or None,
+                "redirect_uris": redirect_uris or None,
+                "title": title,
+                "profiles": KEY_PROFILES if public_keys else None,
+                "public_keys": tuple(map(read_public_key, public_keys)) or None,
+                "narrows": narrows,
+                "lenient": lenient,
+                "tells_token_type": token_type,
+            }
+            changes = {name: value for name, value in changes.items() if value is not None}
+            if no_secret:
+                has_context = admin.store.oscore_party(client_id=client_id) is not None
+                changes["public"] = is_public(changes.get("grant_types", record.grant_types), has_context=has_context)
+                changes["secret_hash"] = None
+            if not changes:
+                raise Problem("Say what is to be changed: `holdfast server client set --help` names it.")
+            after = replace(record, **changes)
+            check_whole(after)
+            outcome = admin.changes.client(after, admin.now_s, "client-changed", ", ".join(changes))
         show_change(admin, client_words(after), outcome, as_json=as_json)
 
 

@@ -73,34 +73,35 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
 
     What is not named stays as it is. The command says when the device must be told, by `holdfast device provision`.
     """
-    with opened(state) as admin, admin.store.transaction():
-        record = admin.store.resource_server(rs_id)
-        if record is None:
-            raise unknown("rs", rs_id)
-        named: dict[str, Any] = {
-            "audiences": audiences or None,
-            "scope_map": _scopes(record, scopes, removed),
-            "token_format": token_format,
-            "token_lifetime_s": lifetime_s,
-            "exi_lifetime_s": exi_s,
-            "freshness": freshness,
-            "token_shape": token_shape,
-            "clock": clock,
-            "connected": True if client_id is not None else connected,
-            "profiles": tuple(PROFILE_WORDS[profile] for profile in profiles) or None,
-            "public_key": None if public_key is None else read_public_key(public_key),
-            "title": title,
-            "scope_titles": _titles(record, scope_titles, removed),
-        }
-        changes = {name: value for name, value in named.items() if value is not None}
-        if not changes:
-            raise Problem("Say what is to be changed: `holdfast server rs set --help` names it.")
-        after = replace(record, **changes)
-        check_audiences(admin, after)
-        outcome = admin.changes.resource_server(after, admin.now_s, "rs-changed", ", ".join(changes))
-        if client_id is not None:
-            link_client(admin, rs_id, client_id)
-        warn_of_timelessness(after)
+    with opened(state) as admin:
+        with admin.store.transaction():
+            record = admin.store.resource_server(rs_id)
+            if record is None:
+                raise unknown("rs", rs_id)
+            named: dict[str, Any] = {
+                "audiences": audiences or None,
+                "scope_map": _scopes(record, scopes, removed),
+                "token_format": token_format,
+                "token_lifetime_s": lifetime_s,
+                "exi_lifetime_s": exi_s,
+                "freshness": freshness,
+                "token_shape": token_shape,
+                "clock": clock,
+                "connected": True if client_id is not None else connected,
+                "profiles": tuple(PROFILE_WORDS[profile] for profile in profiles) or None,
+                "public_key": None if public_key is None else read_public_key(public_key),
+                "title": title,
+                "scope_titles": _titles(record, scope_titles, removed),
+            }
+            changes = {name: value for name, value in named.items() if value is not None}
+            if not changes:
+                raise Problem("Say what is to be changed: `holdfast server rs set --help` names it.")
+            after = replace(record, **changes)
+            check_audiences(admin, after)
+            outcome = admin.changes.resource_server(after, admin.now_s, "rs-changed", ", ".join(changes))
+            if client_id is not None:
+                link_client(admin, rs_id, client_id)
+            warn_of_timelessness(after)
         show_change(admin, rs_words(after), outcome, [rs_id], as_json=as_json)
 
 

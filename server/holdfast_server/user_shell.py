@@ -133,14 +133,15 @@ rights_commands(user, "user", "a person")
 @json_option
 def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
     """Make a person an administrator, or one no more. Their password and their logins stay."""
-    with opened(state) as admin, admin.store.transaction():
-        record = admin.store.user(user_id)
-        if record is None:
-            raise unknown("user", user_id)
-        scopes = without(record.scopes, dict.fromkeys(ADMIN_RIGHTS, ()))
-        after = replace(record, scopes={**scopes, **(ADMIN_RIGHTS if is_admin else {})})
-        what = "administrator" if is_admin else "no administrator"
-        outcome = admin.changes.user(after, admin.now_s, "user-changed", what)
+    with opened(state) as admin:
+        with admin.store.transaction():
+            record = admin.store.user(user_id)
+            if record is None:
+                raise unknown("user", user_id)
+            scopes = without(record.scopes, dict.fromkeys(ADMIN_RIGHTS, ()))
+            after = replace(record, scopes={**scopes, **(ADMIN_RIGHTS if is_admin else {})})
+            what = "administrator" if is_admin else "no administrator"
+            outcome = admin.changes.user(after, admin.now_s, "user-changed", what)
         show_change(admin, user_words(after), outcome, as_json=as_json)
 
 
