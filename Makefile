@@ -9,6 +9,8 @@ help:
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  every vector down every path, on emulated Cortex-M0, M3, M4, RV32 and Pico; the same compilers"
 	@echo "make test-firmware   the tube story on an emulated Cortex-M3; test-firmware-all: also M0, M4, RV32 and Pico"
+	@echo "make test-families   the tube story with the C core on a Cortex-M0, M4, RV32 and Pico, and the stack of the Pico"
+	@echo "make nightly   what one run of .ci/run has no time for: all boards, all firmware, all versions of MicroPython"
 	@echo "make test-dialects  the dual suite on MicroPython 1.23 to 1.29, as WebAssembly in node; VERSIONS=\"1.23 1.29\" for some"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make mutants  leave out or bend each check of the trust path, and see that a test notices; hours. MUTANTS=\"policy --sample 20\""
@@ -50,6 +52,17 @@ test-firmware:
 	@scripts/natmod.sh armv7m
 	@scripts/firmware.sh qemu-cortex-m3
 	@.venv/bin/python -m pytest -q -m boards -k "not cortex-m0 and not cortex-m4 and not rv32 and not rp2040"
+
+FAMILIES = qemu-cortex-m0 qemu-cortex-m4 qemu-rv32 rp2040
+test-families:
+	@scripts/setup.sh
+	@scripts/toolchain.sh boards
+	@scripts/micropython.sh
+	@HOLDFAST_VARIANTS=native scripts/firmware.sh $(FAMILIES)
+	@.venv/bin/python -m pytest -q -m boards -k "$(patsubst %,tube-%-native or,$(FAMILIES)) around_the_device" \
+	  tests/sim/test_stories.py tests/device/test_board_pico.py
+
+nightly: test-boards test-firmware-all test-dialects test-cores
 
 test-firmware-all:
 	@scripts/setup.sh

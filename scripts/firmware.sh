@@ -4,7 +4,7 @@
 #   firmware.sh [TARGET...]     qemu-cortex-m3 qemu-cortex-m0 qemu-cortex-m4 qemu-rv32 rp2040; the first when none is named
 # Each target comes in two variants: python, which has a board's AES and nothing else of ours in C, and native, which has
 # the C core; and those of QEMU in a third one, plain, with nothing of ours, to which the others are compared. The heap
-# is that of a Raspberry Pi Pico; HOLDFAST_HEAP=BYTES makes another.
+# is that of a Raspberry Pi Pico; HOLDFAST_HEAP=BYTES makes another. HOLDFAST_VARIANTS="native" builds only these.
 set -eu
 cd "$(dirname "$0")/.."
 ROOT=$PWD
@@ -12,6 +12,7 @@ PYTHON=$ROOT/.venv/bin/python
 SOURCE=$ROOT/.cache/micropython-source
 OUT=$ROOT/.cache/firmware
 HEAP=${HOLDFAST_HEAP:-196608}
+VARIANTS=${HOLDFAST_VARIANTS:-plain python native}
 
 die() { echo "firmware: $*" >&2; exit 1; }
 [ -x "$PYTHON" ] || die "no .venv: run scripts/setup.sh first."
@@ -43,7 +44,7 @@ build() {
     rm -rf "$SOURCE/ports/qemu/boards/$board"
     cp -r "native/bind/boards/$board" "$SOURCE/ports/qemu/boards/"
   fi
-  for variant in plain python native; do
+  for variant in $VARIANTS; do
     manifest=manifest.py
     [ $variant != plain ] || manifest=manifest-plain.py
     make -s -C "$SOURCE/ports/qemu" -j2 BOARD="$board" BUILD="$OUT/$target-$variant" PYTHON="$PYTHON" \
@@ -62,7 +63,8 @@ pico() {
   scripts/rp2.sh
   scripts/natmod.sh armv6m
   "$PYTHON" scripts/device_packages.py "$OUT/packages" >/dev/null
-  for variant in python native; do
+  for variant in $VARIANTS; do
+    [ "$variant" != plain ] || continue
     folder=$OUT/rp2040-$variant
     rm -rf "$folder" && mkdir -p "$folder"
     cp -r "$OUT/packages/$([ $variant = native ] && echo armv6m_6.3 || echo py)" "$folder/rom"
