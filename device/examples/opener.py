@@ -19,7 +19,8 @@ def _open(client, lock):
         session = yield client.open_session(lock, token)
         answer = yield session.request(request(L.CODE_PUT, "/lock", b"1"))
     except PeerError as error:
-        sys.stderr.write(f"The lock stays shut: {error}\n")
+        code = getattr(error, "code", error.coap_code)  # of the lock's answer, where it was that
+        sys.stderr.write(f"The lock stays shut: {error} {code >> 5}.{code & 31:02d}\n")
         sys.exit(4)
     done = answer.code == L.CODE_CHANGED
     sys.stdout.write("The lock is open.\n" if done else "The lock stays shut.\n")

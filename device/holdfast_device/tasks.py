@@ -99,6 +99,8 @@ class Task(Call):
         except StopIteration as stop:
             self._return(stop.value, None)
         except HoldfastError as raised:
+            if self._bug is not None and raised is not error and isinstance(raised, LocalError):
+                self._bug(raised)
             self._return(None, raised)
         except Exception as bug:
             if self._bug is None:

@@ -6,6 +6,7 @@ from minitest import TestCase
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import response
+from holdfast_core.errors import LocalError
 from holdfast_device import bugs_shell
 from holdfast_device.board_shell import CannotRun, set_up
 from holdfast_device.bugs_shell import MAX_PLACES, line_of, told
@@ -22,6 +23,12 @@ def failing(_asked):
 def failing_later(_asked):
     if _asked is not None:
         raise ValueError(SECRET)
+    yield
+
+
+def failing_of_ours(_asked):
+    if _asked is not None:
+        raise LocalError("native")
     yield
 
 
@@ -73,6 +80,14 @@ class Told(TestCase):
         self.assertNotIn(SECRET, "".join(self.lines))
         self.device.rs.resource("/result", get=lambda _: response(L.CODE_CONTENT, b"well"))
         self.assertEqual(self.world.run(session.request(get("/result"))).payload, b"well")
+
+    def test_a_mistake_of_our_own_is_told_as_well(self):
+        session = self.session()
+        self.device.rs.resource("/result", get=failing_of_ours)
+        for _ in range(2):
+            self.assertEqual(self.world.run(session.request(get("/result"))).code, L.CODE_INTERNAL_SERVER_ERROR)
+        (row,) = self.rows()
+        self.assertIn("native", row["bug"])
 
     def test_a_handler_that_forgets_to_answer_is_told(self):
         self.device.rs.resource("/result", get=nothing)
