@@ -57,9 +57,10 @@ static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_r
 
 /* Check that an exi token is for this RS and above what has expired (RFC 9200 section 5.10.3).
  *   out: *sequence
+ * Apart, so that its frame is no part of hf_token_verify's.
  */
-static hf_verdict_t check_exi(struct hf_slice cti, const struct hf_rules *rules, const struct hf_moment *moment,
-                              uint64_t *sequence)
+__attribute__((noinline)) static hf_verdict_t check_exi(struct hf_slice cti, const struct hf_rules *rules,
+                                                        const struct hf_moment *moment, uint64_t *sequence)
 {
     if (cti.p == NULL) {
         return HF_VERDICT(HF_REPLAYED, NO_CTI);
