@@ -7,7 +7,10 @@ from testkit import native_objects as kit
 OWN = ("hf_cbor", "hf_claims", "hf_cose", "hf_fields", "hf_scope", "hf_token", "hf_verdict")
 SMALL = [name for name in kit.PRESENT if name not in ("gcc", "clang")]
 BOUND = 2048  # with a table for the key, as a device has one
-BOUND_BY_ANY_KEY = 2688
+BOUND_BY_ANY_KEY, BOUND_OF_RIGHTS = 2560, 512
+# The compiler for x86 of 32 bits spills more than those of the boards, and runs where stack is no worry.
+HOST = "gcc -m32"
+HOST_BOUND_BY_ANY_KEY, HOST_BOUND_OF_RIGHTS = 2720, 528
 PORT = {"memcpy", "memmove", "memset", "memcmp"}
 
 
@@ -37,8 +40,11 @@ def test_stack_of_a_verification(target):
     by_any_key = graph_without(target, in_claims)
     depths = [graph.depth("hf_token_verify") for graph in (decrypting, signing, by_any_key)]
     assert 1000 < min(depths) <= max(depths[:2]) <= BOUND, depths
-    assert depths[2] <= BOUND_BY_ANY_KEY, depths
-    assert decrypting.depth("hf_permissions_check") <= 512
+    by_any, of_rights = BOUND_BY_ANY_KEY, BOUND_OF_RIGHTS
+    if target == HOST:
+        by_any, of_rights = HOST_BOUND_BY_ANY_KEY, HOST_BOUND_OF_RIGHTS
+    assert depths[2] <= by_any, depths
+    assert decrypting.depth("hf_permissions_check") <= of_rights
 
 
 @pytest.mark.parametrize("target", kit.PRESENT)
