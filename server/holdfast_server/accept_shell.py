@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from holdfast_server.connection_limits import Connections
 from holdfast_server.log_shell import log
@@ -36,8 +37,8 @@ class Connection:
 class Acceptor:
     """Serves one listening socket; has the methods of asyncio.Server that uvicorn calls.
 
-    factory: (leave, spoke) -> the protocol of a connection, which calls leave() when it is lost and spoke() when it has
-    heard a whole request.
+    factory: (leave, spoke, answered) -> the protocol of a connection, which calls leave() when it is lost, spoke() when
+    it has heard a whole request and answered() when it has answered that.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Acceptor:
         bound: socket.socket,
         tls: ssl.SSLContext | None,
         connections: Connections[Connection],
-        factory: Callable[[Callable[[], None], Callable[[], None]], asyncio.Protocol],
+        factory: Callable[[Callable[[], None], Callable[[], None], Callable[[], None]], asyncio.Protocol],
         greeting_timeout_s: int,
         parting_timeout_s: int,
     ) -> None:
@@ -106,8 +107,8 @@ class Acceptor:
 
     async def _begin(self, connection: Connection) -> None:
         def made() -> asyncio.Protocol:
-            leave, spoke = self._connections.leave, self._connections.spoke
-            connection.protocol = self._factory(lambda: leave(connection), lambda: spoke(connection))
+            told = (self._connections.leave, self._connections.spoke, self._connections.answered)
+            connection.protocol = self._factory(*(partial(what, connection) for what in told))
             return connection.protocol
 
         try:

@@ -1,7 +1,7 @@
 """Which TCP connections may be, before anything is said on them: so many in all, so many from one network.
 
 When all places are taken, a newcomer from a network that has few takes the place of the connection that has waited
-longest without a whole request: one that has said what it wants is never cut off for another. The operator's own
+longest without a whole request: one that waits for its answer is never cut off for another. The operator's own
 proxies are one network each, without a bound of their own.
 Sans-IO. A dictionary look-up or two for each connection, however many there are.
 """
@@ -36,7 +36,7 @@ class Connections(Generic[C]):
         self._unbounded = unbounded
         self._networks: dict[C, str] = {}
         self._counts: dict[str, int] = {}
-        self._silent: OrderedDict[C, None] = OrderedDict()  # without a whole request yet, the oldest first
+        self._silent: OrderedDict[C, None] = OrderedDict()  # without a whole request to answer, the oldest first
 
     def __len__(self) -> int:
         return len(self._networks)
@@ -58,8 +58,13 @@ class Connections(Generic[C]):
         return cut_off
 
     def spoke(self, connection: C) -> None:
-        """It has said what it wants."""
+        """It has said what it wants, to the end."""
         self._silent.pop(connection, None)
+
+    def answered(self, connection: C) -> None:
+        """It has its answer, and is silent again from now on."""
+        if connection in self._networks:
+            self._silent.setdefault(connection, None)
 
     def leave(self, connection: C) -> None:
         """It is closed, or about to be; twice is no harm."""

@@ -44,6 +44,7 @@ class PromptProtocol(H11Protocol):
 
     left: Callable[[], None]
     spoke: Callable[[], None]
+    answered: Callable[[], None]
     _patience: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
@@ -58,9 +59,15 @@ class PromptProtocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._forget_patience()
-            self.spoke()
+            self._tell()
         elif self._patience is None:
             self._be_patient()
+
+    def on_response_complete(self) -> None:
+        """It has its answer; the next request may have come already."""
+        self.answered()
+        super().on_response_complete()  # type: ignore[no-untyped-call]
+        self._tell()
 
     def pause_writing(self) -> None:
         """Cut off who does not read on; a mere close would wait until everything is read."""
@@ -78,6 +85,10 @@ class PromptProtocol(H11Protocol):
         self._forget_unread()
         super().connection_lost(exc)
         self.left()
+
+    def _tell(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            self.spoke()
 
     def _be_patient(self) -> None:
         self._patience = self.loop.call_later(HEADER_TIMEOUT_S, self.transport.close)
@@ -103,9 +114,11 @@ class WebServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on these sockets; uvicorn's own takes in whatever comes."""
 
-        def protocol(left: Callable[[], None], spoke: Callable[[], None]) -> PromptProtocol:
+        def protocol(
+            left: Callable[[], None], spoke: Callable[[], None], answered: Callable[[], None]
+        ) -> PromptProtocol:
             made = PromptProtocol(self.config, self.server_state, self.lifespan.state)
-            made.left, made.spoke = left, spoke
+            made.left, made.spoke, made.answered = left, spoke, answered
             return made
 
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -22,6 +22,10 @@ from holdfast_server.connection_limits import (
 from testkit.as_peer import Peer
 from testkit.serve import ended, serving
 
+WHOLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF_A_FORM = (
+    b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\na"
+)
 HALF = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX"
 
 
@@ -52,6 +56,21 @@ def test_when_all_places_are_taken_a_new_network_takes_the_place_of_who_is_silen
     assert (len(connections), connections._counts, len(connections._silent)) == (0, {}, 0)
 
 
+def test_who_has_an_answer_is_silent_again_and_no_younger_for_what_it_did_not_say():
+    connections = Connections(4)  # a share is 1
+    for number in range(4):
+        connections.enter(number, f"n{number}")
+        connections.spoke(number)
+    assert connections.enter("early", "other") == "early"
+    connections.answered(2)
+    connections.answered(1)
+    connections.answered(2)
+    connections.answered("gone")
+    assert connections.enter("new", "other") == 2
+    connections.spoke(1)
+    assert connections.enter("newer", "another") == "new"
+
+
 def test_a_flood_of_new_networks_costs_no_more_than_the_places_that_there_are():
     connections = Connections(64)
     for number in range(10_000):
@@ -75,7 +94,7 @@ def healthz(port, source="127.0.0.1"):
         return connection.getresponse().status
 
 
-def half_open(stack, port, count, sources):
+def half_open(stack, port, count, sources, said=HALF):
     """Connections that begin a request and do not end it; those that were refused are not among them."""
     opened = []
     for _ in range(count):
@@ -83,7 +102,7 @@ def half_open(stack, port, count, sources):
         half.bind((next(sources), 0))
         with contextlib.suppress(OSError):
             half.connect(("127.0.0.1", port))
-            half.send(HALF)
+            half.send(said)
             opened.append(half)
     return opened
 
@@ -116,6 +135,16 @@ def test_one_address_that_holds_hundreds_of_connections_takes_nothing_from_other
     assert code == 0
     assert logged.count("event=connection-refused") == 1
     assert logged.count("event=connection-cut-off") <= 1
+
+
+def test_a_few_addresses_that_have_an_answer_or_owe_a_body_take_nothing_from_others(state):
+    with serving(state) as process:
+        for said in (WHOLE, HALF_A_FORM):
+            with contextlib.ExitStack() as stack:
+                sources = itertools.cycle([f"127.8.8.{number}" for number in range(1, 6)])
+                opened = half_open(stack, process.ready["http"], 5 * MAX_CONNECTIONS // SHARE, sources, said)
+                assert len(opened) >= MAX_CONNECTIONS
+                assert [healthz(process.ready["http"]) for _ in range(5)] == [200] * 5
 
 
 def test_a_process_without_files_left_says_so_once_and_coap_is_served(state):
