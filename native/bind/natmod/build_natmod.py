@@ -39,7 +39,7 @@ CORE = (
 GENERATOR_TEETH, GENERATOR_BLOCKS = "6", "1"
 
 # Sizes that a module may have, in bytes: what it takes today and a little more. Who makes it smaller lowers them.
-LIMITS = {"x64": 64_900, "armv6m": 29_450, "armv7m": 38_400, "armv7emsp": 37_550, "rv32imc": 47_800}
+LIMITS = {"x64": 65_000, "armv6m": 29_450, "armv7m": 38_400, "armv7emsp": 37_550, "rv32imc": 47_800}
 
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
