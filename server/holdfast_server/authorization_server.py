@@ -31,7 +31,7 @@ from holdfast_server.issue import Issuer
 from holdfast_server.keyring import Keyring
 from holdfast_server.network import network_of
 from holdfast_server.quotas import Quotas
-from holdfast_server.refusals import Refusals
+from holdfast_server.refusals import Refusal, RefusalRows
 from holdfast_server.registry import secret_matches
 from holdfast_server.settings import Settings
 from holdfast_server.store_sqlite import Store
@@ -64,9 +64,9 @@ class AuthorizationServer:
         self.settings = settings
         self._rng = rng
         self._clock = clock
-        self._refusals = Refusals()
         self._quotas = quotas
-        self._known_refusals = Refusals()  # of those who have authenticated: strangers fill up the other
+        # One for each, so that strangers do not fill up the one of those who have authenticated.
+        self._stranger_refusals, self._known_refusals, self.login_refusals = (RefusalRows(store) for _ in range(3))
         self._issuer = Issuer(store, keyring, settings.issuer, rng)
 
     def authenticate_client(self, client_id: str, secret: str) -> Caller:
@@ -94,12 +94,13 @@ class AuthorizationServer:
         secrets into the wrong field.
         """
         known = client_id if self.store.client(client_id) is not None else None
-        left_out = self._refusals.left_out((known, reason, network_of(address)), now_s)
-        if left_out is None:
-            return False
-        more = f"; {left_out} more in the minute before" if left_out else ""
-        self.store.audit(now_s, "client-refused", client_id=known, reason=reason + more, address=address)
-        return True
+        kind = Refusal("client-refused", reason, known, network=network_of(address))
+        return self._stranger_refusals.note(kind, now_s, address)
+
+    def write_left_out(self, now_s: int, *, all_periods: bool = False) -> None:
+        """Write how many refusals were left out of the minutes that are over; all_periods: of this one too."""
+        for rows in (self._stranger_refusals, self._known_refusals, self.login_refusals):
+            rows.write_left_out(now_s, all_periods=all_periods)
 
     # --- token endpoint ---
 
@@ -151,14 +152,9 @@ class AuthorizationServer:
             )
 
     def _write_refusal(self, event: str, reason: str, caller: Caller, now_s: int, *, limited: bool) -> None:
-        client_id, rs_id = caller.client_id, caller.rs_id
         if self._quotas is not None:
-            self._quotas.refused(client_id, limited=limited)
-            left_out = self._known_refusals.left_out((client_id, rs_id, event, reason), now_s)
-            if left_out is None:
-                return
-            reason += f"; {left_out} more in the minute before" if left_out else ""
-        self.store.audit(now_s, event, client_id=client_id, rs_id=rs_id, reason=reason, address=caller.address)
+            self._quotas.refused(caller.client_id, limited=limited)
+        self._known_refusals.note(Refusal(event, reason, caller.client_id, caller.rs_id), now_s, caller.address)
 
     def _count(self, caller: Caller, now_s: int) -> None:
         """Count a request against who has authenticated; raises TooManyRequests."""

@@ -87,6 +87,7 @@ def build_app(
         clock,
         monotonic_ms,
         authz_server.clock_doubt,
+        authz_server.login_refusals,
         secure=secure,
         proxies=proxies,
     )

@@ -19,7 +19,7 @@ from holdfast_server.log_shell import log
 from holdfast_server.login_limits import LoginLimits
 from holdfast_server.network import network_of, told_by
 from holdfast_server.pages import Pages
-from holdfast_server.refusals import Refusals
+from holdfast_server.refusals import Refusal, RefusalRows
 from holdfast_server.store_sqlite import Store
 
 REFUSED = "That name and password do not belong together. Try again."
@@ -76,6 +76,7 @@ class Door:
         clock: Callable[[], int],
         monotonic_ms: Callable[[], int],
         doubt: Callable[[int], str],
+        refusals: RefusalRows,
         *,
         secure: bool,
         proxies: frozenset[str] = frozenset(),
@@ -93,7 +94,7 @@ class Door:
         self._cookie_name = ("__Host-holdfast" if secure else "holdfast") + pages.root.replace("/", "-")
         self._known_name = self._cookie_name + "-known"
         self._limits = LoginLimits()
-        self._refusals = Refusals()
+        self._refusals = refusals
         self._hashing = Hashing()
 
     def session(self, request: Request) -> BrowserSession | None:
@@ -183,11 +184,8 @@ class Door:
         self._set_cookie(answer, self._known_name, known, KNOWN_LIFETIME_S)
 
     def _note_refused(self, user_id: str | None, source: str) -> None:
-        now_s = self._clock()
-        left_out = self._refusals.left_out((user_id, network_of(source)), now_s)
-        if left_out is not None:
-            more = f"{left_out} more in the minute before" if left_out else ""
-            self._store.audit(now_s, "login-refused", user_id=user_id, reason=more, address=source)
+        kind = Refusal("login-refused", user_id=user_id, network=network_of(source))
+        self._refusals.note(kind, self._clock(), source)
 
     def source_of(self, request: Request) -> str:
         """The address that a request came from."""

@@ -106,11 +106,12 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     with listening(config.http) as bound:
         address = _start(coap, admin)
         try:
-            async with _looking_after(admin.store, in_force, clock, quotas, readiness.failed):
+            async with _looking_after(authz_server, in_force, clock, quotas, readiness.failed):
                 _say_ready(bound, address)
                 await web.serve([bound])
         finally:
             coap.stop()
+            keep_counts(authz_server, quotas, clock.now_s())
     if not faults:  # otherwise what is remembered may be ahead of what is stored
         end(store, contexts)
     log.info("event=stopped")
@@ -124,6 +125,15 @@ def end(store: Store, contexts: PartyContexts) -> None:
         store.end(contexts.windows())
     except sqlite3.Error as error:
         log_bug(error, "windows-not-kept")
+
+
+def keep_counts(authz_server: AuthorizationServer, quotas: Quotas, now_s: int) -> None:
+    """Write what was counted and is in memory only; where that fails, say so and stop all the same."""
+    try:
+        write_usage(authz_server.store, quotas, now_s)
+        authz_server.write_left_out(now_s, all_periods=True)
+    except sqlite3.Error as error:
+        log_bug(error, "counts-not-kept")
 
 
 def begin(admin: Admin) -> None:
@@ -175,9 +185,14 @@ def _heed_signals(web: WebServer, in_force: Reload) -> None:
 
 @contextlib.asynccontextmanager
 async def _looking_after(
-    store: Store, in_force: Reload, clock: WatchedClock, quotas: Quotas, failed: Callable[[sqlite3.Error], None]
+    authz_server: AuthorizationServer,
+    in_force: Reload,
+    clock: WatchedClock,
+    quotas: Quotas,
+    failed: Callable[[sqlite3.Error], None],
 ) -> AsyncIterator[None]:
-    """Beside the servers, watch the clock and delete what has expired."""
+    """Beside the servers, watch the clock, write what was counted, and delete what has expired."""
+    store = authz_server.store
 
     async def look() -> None:
         sweep_at_ms = 0
@@ -187,6 +202,7 @@ async def _looking_after(
                 clock.watch()
                 if _monotonic_ms() >= sweep_at_ms:
                     write_usage(store, quotas, clock.now_s())
+                    authz_server.write_left_out(clock.now_s())
                     more = sweep_by(clock.guard, store, in_force.config.audit_days)
                     sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
             except sqlite3.Error as error:

@@ -17,7 +17,7 @@ from holdfast_server.audit_shell import time_of
 from holdfast_server.coap_shell import address_of
 from holdfast_server.coap_site import CoapSite
 from holdfast_server.party_contexts import PartyContexts
-from holdfast_server.refusals import MAX_KINDS, Refusals
+from holdfast_server.refusals import MAX_KINDS, Refusal, RefusalRows, Refusals
 from holdfast_server.registry import Client, User
 from holdfast_server.store_home import EPOCH_JUMP
 from holdfast_server.store_sqlite import Store
@@ -150,7 +150,7 @@ def test_refusals_are_written_once_a_minute_and_counted():
     assert refusals.left_out("b", 604) == 0
     assert [refusals.left_out("a", 660), refusals.left_out("a", 661)] == [4, None]
     assert refusals.left_out("b", 661) == 0
-    assert refusals.left_out("a", 7000) == 0
+    assert refusals.left_out("a", 7000) == 1
 
 
 def test_kinds_without_number_take_no_more_memory_or_rows():
@@ -159,6 +159,53 @@ def test_kinds_without_number_take_no_more_memory_or_rows():
     assert len([left_out for left_out in written if left_out is not None]) == MAX_KINDS + 1
     assert len(refusals._counts) == MAX_KINDS + 1
     assert refusals.left_out(-1, 660) == 0
+    assert len(refusals.unwritten(660)) == 1
+
+
+def test_the_counts_of_many_minutes_that_nobody_could_write_are_bounded_and_all_there():
+    refusals = Refusals()
+    for number in range(6 * MAX_KINDS):
+        refusals.left_out(number, 600 + number // MAX_KINDS * 60)
+        refusals.left_out(number, 600 + number // MAX_KINDS * 60)
+    unwritten = refusals.unwritten(6000)
+    assert len(unwritten) == MAX_KINDS + 1
+    assert sum(unwritten.values()) == 6 * MAX_KINDS
+
+
+def test_what_nobody_came_back_to_write_is_written_when_the_minute_is_over_or_the_server_stops(story):
+    rows, kind = RefusalRows(story.store), Refusal("token-refused", "why", DOCTOR_APP, EKG)
+    before = len(story.store.audit_rows(1000))
+    for second in range(5):
+        rows.note(kind, NOW_S - NOW_S % 60 + second, "192.0.2.1")
+    rows.write_left_out(NOW_S - NOW_S % 60 + 59)
+    assert len(story.store.audit_rows(1000)) == before + 1
+    for _ in range(2):
+        rows.write_left_out(NOW_S - NOW_S % 60 + 60)
+    (row, *others) = story.store.audit_rows(1000)
+    assert len(others) == before + 1
+    assert (row.event, row.client_id, row.rs_id, row.reason) == (
+        "token-refused",
+        DOCTOR_APP,
+        EKG,
+        "why; 4 more since the row before",
+    )
+    for _ in range(3):
+        rows.note(kind, NOW_S + 600, "192.0.2.1")
+    rows.write_left_out(NOW_S + 600, all_periods=True)
+    assert story.store.audit_rows(1)[0].reason == "why; 2 more since the row before"
+
+
+def test_a_count_that_the_disk_had_no_room_for_is_written_later(story, monkeypatch):
+    rows = RefusalRows(story.store)
+    for _ in range(3):
+        rows.note(Refusal("login-refused", user_id=DOCTOR, network="192.0.2.0/24"), NOW_S, "192.0.2.1")
+    with monkeypatch.context() as patch:
+        patch.setattr(story.store, "audit", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rows.write_left_out(NOW_S + 60)
+    rows.write_left_out(NOW_S + 60)
+    row = story.store.audit_rows(1)[0]
+    assert (row.user_id, row.reason, row.address) == (DOCTOR, "2 more since the row before", "192.0.2.0/24")
 
 
 def test_a_client_that_fails_to_authenticate_leaves_a_row_and_a_line(tmp_path, caplog):
@@ -180,7 +227,7 @@ def test_a_client_that_fails_to_authenticate_leaves_a_row_and_a_line(tmp_path, c
         assert "pasted-secret" not in caplog.text + repr(rows)
         web.wait(60)
         browser.token({"grant_type": "client_credentials"}, (DOCTOR_APP, "wrong"))
-        assert web.story.store.audit_rows(1)[0].reason.endswith("; 2 more in the minute before")
+        assert web.story.store.audit_rows(1)[0].reason.endswith("; 2 more since the row before")
 
 
 def test_what_a_browser_and_an_app_do_has_their_addresses(tmp_path):

@@ -21,7 +21,7 @@ from holdfast_server.quotas import (
     ROWS_BURST_S,
     Quotas,
 )
-from holdfast_server.serve_shell import write_usage
+from holdfast_server.serve_shell import keep_counts, write_usage
 from holdfast_server.settings import QuotaSettings
 from testkit.authz import DOCTOR_APP, NOW_S, CountingRng, code_params, exchange_params
 from testkit.web import opened_web, redeem_fields
@@ -111,8 +111,9 @@ def test_a_refusal_is_written_at_once_and_then_counted_a_row_a_minute(story, sen
         metered.tries(wrong, sensor, 500)
         metered.now_s += 60
     reasons = [reason for _, reason in reversed(metered.rows("token-refused"))]
-    assert reasons == [reasons[0]] + [f"{reasons[0]}; 499 more in the minute before"] * 2
-    write_usage(story.store, metered.quotas, NOW_S)
+    assert reasons == [reasons[0]] + [f"{reasons[0]}; 499 more since the row before"] * 2
+    keep_counts(metered.server, metered.quotas, NOW_S)
+    assert metered.rows("token-refused")[0][1] == reasons[1]
     usage = {usage.client_id: usage for usage in story.store.client_usages()}["panel"]
     assert (usage.requests, usage.refused, usage.limited, usage.last_at) == (1500, 1500, 0, NOW_S)
     write_usage(story.store, metered.quotas, NOW_S + 1)
