@@ -67,7 +67,7 @@ class Post:
 class Door:
     """Sessions, forms and logins of one server."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per part
         self,
         authenticator: Authenticator,
         sessions: BrowserSessions,
