@@ -13,6 +13,7 @@ from holdfast_core.coap_events import (
     INCOMPLETE,
     NOT_AUTHENTIC,
     OVERLOADED,
+    RESET,
     TOO_LARGE,
     UNPROTECTED,
     Event,
@@ -120,6 +121,8 @@ class Client:
         if request.context is None:
             self._messages.arrived(peer, message, None, now_ms)
             if message.get(L.OPT_OSCORE) is not None or screen_options(message) is not None:
+                if leg is request.registration and message.mtype == L.TYPE_CON:
+                    self._fail(request, RESET, now_ms)  # which is what the server makes of our Reset (RFC 7641 3.6)
                 return False
         else:
             opened = self._open(leg, message, now_ms)
@@ -283,7 +286,7 @@ class Client:
         """Hand a response over when its body is whole, else ask for the next block (RFC 7959 section 2.4)."""
         block = block_of(response, L.OPT_BLOCK2)
         head = request.head
-        if block is None or response.code >> 5 != 2 or (head is None and block.num == 0 and not block.more):
+        if response.code >> 5 != 2 or (head is None and (block is None or (block.num == 0 and not block.more))):
             self._deliver(request, response, now_ms)
             return
         if (response.uint(L.OPT_SIZE2) or 0) > self._limits.max_body:
@@ -292,10 +295,11 @@ class Client:
         if head is None:
             request.head = head = response
             request.body = b""
-        elif head.get(L.OPT_ETAG) != response.get(L.OPT_ETAG):
-            self._restart(request, now_ms)
+        if block is None or head.code != response.code or head.get(L.OPT_ETAG) != response.get(L.OPT_ETAG):
+            self._restart(request, now_ms)  # no part of the body that has come so far
             return
-        if block.start != len(request.body) or (block.more and len(response.payload) != block.size):
+        size = len(response.payload)
+        if block.start != len(request.body) or size > block.size or (block.more and size != block.size):
             raise errors.MalformedCoap("block-order")
         request.body += response.payload
         if len(request.body) > self._limits.max_body:

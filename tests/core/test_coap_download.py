@@ -220,15 +220,35 @@ def test_a_changed_answer_to_a_post_is_not_asked_for_again():
 
 @pytest.mark.parametrize(
     ("second", "payload"),
-    [((2, True, 0), SIXTEEN), ((0, True, 0), SIXTEEN), ((1, True, 0), b"short"), ((1, True, 1), SIXTEEN * 2)],
-    ids=["gap", "again", "not-full", "larger"],
-)
+    [((2, True, 0), SIXTEEN), ((0, True, 0), SIXTEEN), ((1, True, 0), b"short"), ((1, True, 1), SIXTEEN * 2),
+     ((1, False, 0), SIXTEEN + b"x")],
+    ids=["gap", "again", "not-full", "larger", "last-too-long"],
+)  # fmt: skip
 def test_blocks_that_do_not_fit_fail_the_request(second, payload):
     server = Server()
     server.stack.request("peer", request(L.CODE_GET, "/a"), server.now_ms)
     reply_to(server, L.CODE_CONTENT, SIXTEEN, [(L.OPT_BLOCK2, block(0, True, 0))])
     reply_to(server, L.CODE_CONTENT, payload, [(L.OPT_BLOCK2, block(*second))])
     assert [event.reason for event in server.events] == ["incomplete"]
+
+
+@pytest.mark.parametrize("method", [L.CODE_GET, L.CODE_POST])
+@pytest.mark.parametrize(
+    ("code", "options"),
+    [(L.CODE_CONTENT, []), (L.CODE_VALID, [(L.OPT_BLOCK2, block(1, False, 0))])],
+    ids=["no-block", "other-code"],
+)
+def test_what_is_no_later_block_is_never_the_end_of_a_body(method, code, options):
+    server = Server()
+    server.stack.request("peer", request(method, "/a"), server.now_ms)
+    reply_to(server, L.CODE_CONTENT, SIXTEEN, [(L.OPT_BLOCK2, block(0, True, 0))])
+    reply_to(server, code, b"tail", options)
+    if method == L.CODE_POST:
+        assert [event.reason for event in server.events] == ["incomplete"]
+        return
+    assert server.events == []
+    reply_to(server, L.CODE_CONTENT, b"short now", [(L.OPT_BLOCK2, block(0, False, 0))])
+    assert [event.message.payload for event in server.events] == [b"short now"]
 
 
 def test_a_server_may_make_its_blocks_smaller_on_the_way():

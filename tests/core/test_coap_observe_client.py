@@ -79,6 +79,17 @@ def test_an_error_ends_the_observation():
     assert [event.observing for event in server.events] == [True, False]
 
 
+def test_a_notification_that_is_reset_ends_the_observation_and_the_application_is_told():
+    critical = [(L.OPT_OBSERVE, 9), (L.OPT_URI_PATH, "a")]
+    for mtype, sent, reasons in ((L.TYPE_NON, [], []), (L.TYPE_CON, [L.TYPE_RST], ["reset"])):
+        server = Server()
+        _, token = observe_from(server)
+        raw = datagram(L.CODE_CONTENT, mtype=mtype, mid=1, token=token, options=critical)
+        assert [m.mtype for m in server.feed(raw)] == sent
+        assert [event.reason for event in server.events if isinstance(event, FailureEvent)] == reasons
+        assert len(server.stack._client) == 1 - len(sent)
+
+
 def test_a_server_that_does_not_observe_gives_one_response():
     link, client, server, _ = joined()
     client.request("server", request(L.CODE_GET, "/a"), 0, observe=True)
