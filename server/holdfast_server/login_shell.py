@@ -16,7 +16,7 @@ from holdfast_server.browser_session import KNOWN_LIFETIME_S, LOGIN_LIFETIME_S, 
 from holdfast_server.forms import BadForm, read_fields
 from holdfast_server.hashing_shell import Hashing, QueueFull
 from holdfast_server.log_shell import log
-from holdfast_server.login_limits import LoginLimits
+from holdfast_server.login_limits import Lane, LoginLimits
 from holdfast_server.network import network_of, told_by
 from holdfast_server.pages import Pages
 from holdfast_server.refusals import Refusal, RefusalRows
@@ -167,7 +167,7 @@ class Door:
         if lane is None:
             raise NotNow(TOO_OFTEN, 429)
         try:
-            user_id = await self._hashing.run(lane, self._authenticator.begin(post.fields))
+            user_id, credential = await self._checked(lane, post.fields, name)
         except LoginRefused:
             # The name goes into the log only when it is one of ours: people type passwords into the wrong field.
             known = name if self._store.user(name) is not None else "-"
@@ -177,11 +177,19 @@ class Door:
         except QueueFull:
             raise NotNow(TOO_OFTEN, 503) from None
         self._limits.succeeded(network)
-        user = self._store.user(user_id)
         self._store.audit(self._clock(), "login", user_id=user_id, address=source)
-        self._remember(answer, self._sessions.start(user_id, self._clock(), user.password_hash if user else ""))
+        self._remember(answer, self._sessions.start(user_id, self._clock(), credential))
         known = self._sessions.known_cookie(user_id, self._clock())
         self._set_cookie(answer, self._known_name, known, KNOWN_LIFETIME_S)
+
+    async def _checked(self, lane: Lane, fields: Mapping[str, str], name: str) -> tuple[str, str]:
+        """Who it is, and the credential that says so. Raises LoginRefused, QueueFull."""
+        looked_up = self._store.password_hash_of(name)
+        user_id = await self._hashing.run(lane, self._authenticator.begin(fields))
+        credential = self._store.password_hash_of(user_id)
+        if user_id == name and credential != looked_up:  # a new password or a lock, while the old one was hashed
+            raise LoginRefused
+        return user_id, credential or ""
 
     def _note_refused(self, user_id: str | None, source: str) -> None:
         kind = Refusal("login-refused", user_id=user_id, network=network_of(source))

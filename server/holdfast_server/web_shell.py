@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import create_ssl_context
@@ -68,6 +69,16 @@ class PromptProtocol(H11Protocol):
         self.answered()
         super().on_response_complete()  # type: ignore[no-untyped-call]
         self._tell()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, unless an answer has begun; what was asked before on this connection has ended."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+        if self.cycle is not None:  # or the application would answer too, and meet an error that is not its own
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def pause_writing(self) -> None:
         """Cut off who does not read on; a mere close would wait until everything is read."""

@@ -1,10 +1,12 @@
 """Octets that two readers of HTTP could take for two requests: 400 or a closed connection (RFC 9112)."""
 
+import contextlib
+import signal
 import socket
 
 import pytest
 
-from testkit.serve import init, serving
+from testkit.serve import ended, init, serving
 
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 SECOND = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -77,6 +79,38 @@ def test_what_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_served(
     answers, closed = said(port, AMBIGUOUS[name] + SECOND)
     assert closed
     assert answers in ([400], [501], []), answers
+
+
+def test_octets_that_end_in_no_http_are_the_peers_fault_and_no_line_of_the_log(tmp_path):
+    init(tmp_path / "state")
+    no_chunk = "no chunk\r\n\r\n"
+    with serving(tmp_path / "state") as process:
+        port = process.ready["http"]
+        for octets in (
+            post("Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n", no_chunk),
+            post("Host: a\r\nTransfer-Encoding: chunked\r\n", no_chunk),
+            post("Host: a\r\nTransfer-Encoding: chunked\r\n", no_chunk, path="/healthz"),
+            post("Host: a\r\nTransfer-Encoding: chunked\r\n", f"5000\r\n{'a' * 0x5000}\r\n{no_chunk}"),
+            "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nno http\r\n\r\n",
+        ):
+            answers, closed = said(port, octets)
+            assert closed
+            assert answers in ([400], [413], [200], [200, 400], [401, 400]), (octets[:90], answers)
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as peer:  # the answer goes out before the end
+                head, _, rest = octets.partition("\r\n\r\n")
+                peer.sendall(head.encode() + b"\r\n\r\n")
+                with contextlib.suppress(TimeoutError):
+                    peer.settimeout(0.1)
+                    peer.recv(1)
+                with contextlib.suppress(ConnectionError):
+                    peer.sendall(rest.encode())
+                    peer.settimeout(1)
+                    while peer.recv(4096):
+                        pass
+        process.send_signal(signal.SIGTERM)
+        code, _, logged = ended(process)
+    assert code == 0
+    assert [line for line in logged.splitlines() if "event=listening" not in line and "event=stopped" not in line] == []
 
 
 PLAIN = {

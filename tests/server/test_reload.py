@@ -82,6 +82,9 @@ def test_what_cannot_be_used_changes_nothing_and_is_one_line(certified):
         (state / "server.toml").write_text("issuer = ")
         process.send_signal(signal.SIGHUP)
         assert "is not TOML" in process.stderr.readline()
+        (state / "server.toml").write_text("issuer = " + "[" * 5000)
+        process.send_signal(signal.SIGHUP)
+        assert "is nested too deeply" in process.stderr.readline()
         assert presented(port) == before
         assert process.poll() is None
 
