@@ -143,7 +143,7 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     place = _place(options.state)
     ticks = Ticks()
     trace = tracer(name_of(provisioning), write, peer_text) if options.trace else None
-    flash = FileFlash(options.state)
+    flash = FileFlash(options.state) if place is None else place.flash
     copied = place is not None and place.is_copy
     rng = getattr(os, "urandom", None)
     device = Device(provisioning, flash, rng, ticks.now_ms(), trace=trace, copied=copied)

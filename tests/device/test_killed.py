@@ -13,8 +13,8 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_device.client import Refused
+from holdfast_device.place_cpython_shell import PlacedFlash
 from holdfast_device.state import State
-from holdfast_device.store_flash import FileFlash
 from holdfast_device.udp_shell import resolve
 from testkit import mint
 from testkit.doctor import Doctor, free_port
@@ -71,7 +71,7 @@ def test_each_life_begins_with_a_whole_state_and_serves(start):
             process.wait()
         finally:
             doctor.close()
-        kept = State(FileFlash(str(start.state)), 0)
+        kept = State(PlacedFlash(str(start.state)), 0)
         assert boot + 2 <= kept.boot <= boot + 3  # this look was a start as well, and a torn slot counts one more
         boot = kept.boot
         running = dict(kept.exi)
@@ -86,7 +86,7 @@ def test_a_sequence_number_that_is_over_stays_over(start):
         doctor.run(post(doctor, start.peer, 5))
         process.kill()
         process.wait()
-        kept = State(FileFlash(str(start.state)), 0)
+        kept = State(PlacedFlash(str(start.state)), 0)
         kept.exi, kept.exi_floor = [], 5
         kept.save()
         start()

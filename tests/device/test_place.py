@@ -9,7 +9,8 @@ import pytest
 
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_device.board_shell import CannotRun
-from holdfast_device.place_cpython_shell import Place
+from holdfast_device.place_cpython_shell import Place, PlacedFlash
+from holdfast_device.slots import StorageFailed
 from holdfast_device.state import State
 from holdfast_device.store_flash import FileFlash
 from testkit.story import tube_provisioning
@@ -21,7 +22,7 @@ def life(directory):
     """One start of a device; returns whether it found its state to be a copy."""
     place = Place(str(directory))
     found = place.is_copy
-    State(FileFlash(str(directory)), 0, copied=found)
+    State(place.flash, 0, copied=found)
     place.take()
     place._file.close()
     return found
@@ -70,6 +71,25 @@ def test_an_old_state_that_was_put_back_in_place_with_its_times_is_noticed(home,
     for name in names:
         shutil.copy2(kept / name, home / name)
     assert [life(home), life(home)] == [True, False]
+
+
+@pytest.mark.parametrize("names", [("state.0", "state.1"), ("state.0",), ("state.1",)])
+def test_an_old_state_that_was_put_back_in_place_with_a_new_time_is_noticed(home, tmp_path, names):
+    with_new_times(home, tmp_path / "kept")
+    life(home)
+    for name in names:
+        shutil.copyfile(tmp_path / "kept" / name, home / name)
+    assert [life(home), life(home)] == [True, False]
+
+
+def test_a_state_that_cannot_be_marked_is_not_written(home, monkeypatch):
+    monkeypatch.setattr(os, "utime", refuse)
+    with pytest.raises(StorageFailed, match="write"):
+        State(PlacedFlash(str(home)), 0)
+
+
+def refuse(*_args, **_more):
+    raise PermissionError
 
 
 def test_a_lock_file_that_was_put_back_with_a_new_time_is_noticed(home, tmp_path):
