@@ -181,6 +181,7 @@ class AuthorizationServer:
         """
         if caller.client_id is None or not (caller.authenticated or caller.public):
             raise InvalidClient
+        self._count(caller, now_s)
         token = params.get("token")
         if not isinstance(token, bytes) or not token:
             raise OAuthError(L.ERR_INVALID_REQUEST, "token is missing")

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from holdfast_core.secret import Secret
+from holdfast_server.clock_guard import STEP_S
 from holdfast_server.login_limits import KnownBrowser
 
 LOGIN_LIFETIME_S = 30 * 60
@@ -104,13 +105,13 @@ class BrowserSessions:
         return _sealed(body, self._mac(b"session", body))
 
     def read(self, cookie: str | None, now_s: int) -> BrowserSession | None:
-        """The session of a cookie value, or None: absent, forged, ended, or older than LOGIN_LIFETIME_S."""
+        """The session of a cookie value, or None: absent, forged, ended, of the future, or over."""
         body, mac = _unsealed(cookie)
         if not hmac.compare_digest(mac, self._mac(b"session", body)):
             return None
         user, issued, *octets = body.rsplit(b"|", 3)
         session = BrowserSession(user.decode(), int(issued), *(bytes.fromhex(part.decode()) for part in octets))
-        if session.nonce in self._ended or not 0 <= now_s - session.issued_s < LOGIN_LIFETIME_S:
+        if session.nonce in self._ended or not _is_young(session.issued_s, now_s, LOGIN_LIFETIME_S):
             return None
         return session
 
@@ -125,7 +126,7 @@ class BrowserSessions:
         if not hmac.compare_digest(mac, self._known_mac(body)):
             return None
         user, issued, nonce = body.rsplit(b"|", 2)
-        if not 0 <= now_s - int(issued) < KNOWN_LIFETIME_S:
+        if not _is_young(int(issued), now_s, KNOWN_LIFETIME_S):
             return None
         return KnownBrowser(user.decode(), bytes.fromhex(nonce.decode()))
 
@@ -148,6 +149,11 @@ class BrowserSessions:
 
     def _known_mac(self, body: bytes) -> bytes:
         return hmac.digest(self._known_key.reveal(), body, "sha256")
+
+
+def _is_young(issued_s: int, now_s: int, lifetime_s: int) -> bool:
+    """Whether it is not over; a clock that was set back by as little as time daemons do ends no login."""
+    return -STEP_S <= now_s - issued_s < lifetime_s
 
 
 def _sealed(body: bytes, mac: bytes) -> str:

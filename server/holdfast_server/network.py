@@ -1,6 +1,9 @@
 """Whom to count a stranger's tries and connections against: the network that one customer has."""
 
+import re
 from ipaddress import IPv6Address, IPv6Network, ip_address
+
+_WITH_PORT = re.compile(r"^(?:([0-9.]+):[0-9]+|\[([^]]*)\](?::[0-9]+)?)$")
 
 
 def network_of(host: str) -> str:
@@ -19,9 +22,9 @@ def told_by(forwarded: list[str], host: str, proxies: frozenset[str]) -> str:
 
     forwarded: the X-Forwarded-For headers. host: who sent the request. proxies: whose word counts, as plain() spells
     them. The addresses are read from the end, where the nearest proxy wrote, up to the first that is no proxy's: what
-    stands before it is the client's own word.
+    stands before it is the client's own word. Some proxies write the port too, which tells no customers apart.
     """
-    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
+    hops = [_WITH_PORT.sub(r"\1\2", hop.strip()) for line in forwarded for hop in line.split(",")]
     while plain(host) in proxies and hops:
         host = hops.pop()
     return host

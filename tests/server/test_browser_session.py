@@ -4,6 +4,7 @@ import base64
 import itertools
 
 from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSessions
+from holdfast_server.clock_guard import STEP_S
 from testkit.session_rows import SessionRows
 
 NOW_S = 1_800_000_000
@@ -39,12 +40,16 @@ def test_a_cookie_reads_back_as_the_session_it_was_made_for() -> None:
     assert made.read(made.cookie(session), NOW_S + 5) == session
 
 
-def test_a_cookie_ends_at_its_lifetime_and_never_lies_in_the_future() -> None:
+def test_a_cookie_ends_at_its_lifetime_and_lies_in_the_future_by_no_more_than_clocks_are_set_back() -> None:
     made = sessions()
     cookie = made.cookie(made.start("doctor", NOW_S))
     assert made.read(cookie, NOW_S + LOGIN_LIFETIME_S - 1) is not None
     assert made.read(cookie, NOW_S + LOGIN_LIFETIME_S) is None
-    assert made.read(cookie, NOW_S - 1) is None
+    assert made.read(cookie, NOW_S - STEP_S) is not None
+    assert made.read(cookie, NOW_S - STEP_S - 1) is None
+    known = made.known_cookie("doctor", NOW_S)
+    assert made.known_browser(known, NOW_S - STEP_S) is not None
+    assert made.known_browser(known, NOW_S - STEP_S - 1) is None
 
 
 def test_a_cookie_of_another_key_or_changed_in_any_character_is_no_session() -> None:

@@ -23,6 +23,21 @@ def test_behind_the_operators_proxy_the_address_is_what_the_proxy_says():
     assert told_by(["10.0.0.2"], "10.0.0.1", proxies) == "10.0.0.2"
 
 
+def test_a_proxy_that_writes_ports_makes_no_customer_of_each_of_them():
+    proxies = frozenset(("10.0.0.1", "10.0.0.2", "2001:db8::1"))
+    for forwarded, source in (
+        ("192.0.2.7:50001", "192.0.2.7"),
+        ("[2001:db8::7]:50001", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("192.0.2.7:1, 10.0.0.2:50001", "192.0.2.7"),
+        ("192.0.2.7:1, [2001:db8::1]:50001", "192.0.2.7"),
+        ("unknown", "unknown"),
+        ("192.0.2.7:x", "192.0.2.7:x"),
+    ):
+        assert told_by([forwarded], "10.0.0.1", proxies) == source
+
+
 def test_proxies_are_addresses(tmp_path):
     document = {"issuer": "https://as.example", "http": {"proxies": ["127.0.0.1", "0::1"]}}
     assert parse(document, tmp_path).proxies == {"127.0.0.1", "::1"}

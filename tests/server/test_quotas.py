@@ -67,6 +67,8 @@ def test_requests_are_bounded_for_each_party_and_no_other_feels_it(story, sensor
     assert metered.tries(PANEL, sensor, 1)["limited"] == 1
     metered.ms += 500
     assert metered.tries(PANEL, sensor, 2) == {"issued": 1, "limited": 1, "refused": 0}
+    with pytest.raises(TooManyRequests, match=BY_REQUESTS):
+        metered.server.revoke({"token": b"x"}, sensor, NOW_S)
     tube = Caller(rs_id="sensor", authenticated=True)
     for _ in range(2 * BURST_S):
         metered.server.introspect({"token": b"x"}, tube, NOW_S)
