@@ -4,13 +4,15 @@ Whoever is refused a thousand times a second must not fill a disk with it, nor w
 lost: what nobody came back to write, the next sweep writes, and the end of the server. Bounded, in memory only.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from holdfast_server.store_audit import AuditRows
 
 PERIOD_S = 60
-MAX_KINDS = 1024
-"""Kinds told apart in one period; what comes beyond them is one kind of its own."""
+MAX_KINDS = 256
+"""Kinds told apart in one period. Beyond them networks are told apart no more, so that somebody who comes from many
+does not hide which client or person is tried meanwhile; beyond twice as many all else is one kind of its own."""
 
 
 class Refusal(NamedTuple):
@@ -38,8 +40,7 @@ class Refusals:
     def left_out(self, kind: Refusal, now_s: int) -> int | None:
         """Count one; return None to write nothing, or how many of this kind were not written before."""
         self._turn(now_s // PERIOD_S)
-        if kind not in self._counts and len(self._counts) >= MAX_KINDS:
-            kind = OTHERS
+        kind = _among(kind, self._counts)
         count = self._counts.get(kind, 0)
         self._counts[kind] = count + 1
         return None if count else self._unwritten.pop(kind, 0)
@@ -57,11 +58,18 @@ class Refusals:
         if period == self._period:
             return
         for kind, count in self._counts.items():
-            known = kind in self._unwritten or len(self._unwritten) < MAX_KINDS
             if count > 1:
-                told = kind if known else OTHERS
+                told = _among(kind, self._unwritten)
                 self._unwritten[told] = self._unwritten.get(told, 0) + count - 1
         self._counts, self._period = {}, period or 0
+
+
+def _among(kind: Refusal, counts: Mapping[Refusal, int]) -> Refusal:
+    """The kind as which it is counted."""
+    if kind in counts or len(counts) < MAX_KINDS:
+        return kind
+    kind = kind._replace(network="")
+    return kind if kind in counts or len(counts) < 2 * MAX_KINDS else OTHERS
 
 
 class RefusalRows:

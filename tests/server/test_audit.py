@@ -145,30 +145,43 @@ def test_a_row_names_everybody_by_number(story):
 
 
 def test_refusals_are_written_once_a_minute_and_counted():
-    refusals = Refusals()
-    assert [refusals.left_out("a", 600 + second) for second in range(5)] == [0, None, None, None, None]
-    assert refusals.left_out("b", 604) == 0
-    assert [refusals.left_out("a", 660), refusals.left_out("a", 661)] == [4, None]
-    assert refusals.left_out("b", 661) == 0
-    assert refusals.left_out("a", 7000) == 1
+    refusals, a, b = Refusals(), Refusal("a"), Refusal("b")
+    assert [refusals.left_out(a, 600 + second) for second in range(5)] == [0, None, None, None, None]
+    assert refusals.left_out(b, 604) == 0
+    assert [refusals.left_out(a, 660), refusals.left_out(a, 661)] == [4, None]
+    assert refusals.left_out(b, 661) == 0
+    assert refusals.left_out(a, 7000) == 1
 
 
 def test_kinds_without_number_take_no_more_memory_or_rows():
     refusals = Refusals()
-    written = [refusals.left_out(number, 600) for number in range(5 * MAX_KINDS)]
-    assert len([left_out for left_out in written if left_out is not None]) == MAX_KINDS + 1
-    assert len(refusals._counts) == MAX_KINDS + 1
-    assert refusals.left_out(-1, 660) == 0
+    written = [refusals.left_out(Refusal(f"{number}"), 600) for number in range(5 * MAX_KINDS)]
+    assert len([left_out for left_out in written if left_out is not None]) == 2 * MAX_KINDS + 1
+    assert len(refusals._counts) == 2 * MAX_KINDS + 1
+    assert refusals.left_out(Refusal("new"), 660) == 0
     assert len(refusals.unwritten(660)) == 1
+
+
+def test_a_flood_from_many_networks_does_not_hide_whose_secret_is_tried():
+    refusals = Refusals()
+    flood = [Refusal("client-refused", network=f"n{number}") for number in range(5 * MAX_KINDS)]
+    written = [refusals.left_out(kind, 600) for kind in flood]
+    assert len([left_out for left_out in written if left_out is not None]) == MAX_KINDS + 1
+    tried = Refusal("client-refused", client_id=DOCTOR_APP, network="n1")
+    assert [refusals.left_out(kind, 600) for kind in (tried, tried._replace(network="n2"), tried)] == [0, None, None]
+    assert refusals.unwritten(660) == {
+        Refusal("client-refused"): 4 * MAX_KINDS - 1,
+        Refusal("client-refused", client_id=DOCTOR_APP): 2,
+    }
 
 
 def test_the_counts_of_many_minutes_that_nobody_could_write_are_bounded_and_all_there():
     refusals = Refusals()
     for number in range(6 * MAX_KINDS):
-        refusals.left_out(number, 600 + number // MAX_KINDS * 60)
-        refusals.left_out(number, 600 + number // MAX_KINDS * 60)
+        for _ in range(2):
+            refusals.left_out(Refusal(f"{number}"), 600 + number // MAX_KINDS * 60)
     unwritten = refusals.unwritten(6000)
-    assert len(unwritten) == MAX_KINDS + 1
+    assert len(unwritten) == 2 * MAX_KINDS + 1
     assert sum(unwritten.values()) == 6 * MAX_KINDS
 
 
