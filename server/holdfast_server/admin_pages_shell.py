@@ -90,7 +90,7 @@ class AdminPages:
         now_s = self._clock()
         with self._authz.store.transaction():
             token_id, user_id = int(post.about), post.session.user_id
-            if self._authz.revoke_token_id(token_id, now_s, "by-administrator", post.source):
+            if self._authz.revocations.revoke([token_id], now_s, "by-administrator", post.source):
                 self._authz.store.audit(now_s, "admin-revoked", user_id=user_id, token_id=token_id, address=post.source)
 
     def _is_admin(self, session: BrowserSession) -> bool:

@@ -33,6 +33,7 @@ from holdfast_server.network import network_of
 from holdfast_server.quotas import Quotas
 from holdfast_server.refusals import Refusal, RefusalRows
 from holdfast_server.registry import secret_matches
+from holdfast_server.revocation import Revocations
 from holdfast_server.settings import Settings
 from holdfast_server.store_sqlite import Store
 from holdfast_server.token_formats import self_test
@@ -67,6 +68,7 @@ class AuthorizationServer:
         self._quotas = quotas
         # One for each, so that strangers do not fill up the one of those who have authenticated.
         self._stranger_refusals, self._known_refusals, self.login_refusals = (RefusalRows(store) for _ in range(3))
+        self.revocations = Revocations(store)
         self._issuer = Issuer(store, keyring, settings.issuer, rng)
 
     def authenticate_client(self, client_id: str, secret: str) -> Caller:
@@ -147,9 +149,8 @@ class AuthorizationServer:
         event = "issuance-failed" if isinstance(refused, IssuanceFailed) else "token-refused"
         self._write_refusal(event, str(refused), caller, now_s, limited=isinstance(refused, TooManyRequests))
         if isinstance(refused, CodeReplayed):
-            self._note_revoked(
-                self.store.revoke_tokens_of_code(refused.code_hash, now_s), "code-replayed", now_s, caller.address
-            )
+            of_code = self.store.tokens_of_code(refused.code_hash)
+            self.revocations.revoke(of_code, now_s, "code-replayed", caller.address)
 
     def _write_refusal(self, event: str, reason: str, caller: Caller, now_s: int, *, limited: bool) -> None:
         if self._quotas is not None:
@@ -190,18 +191,7 @@ class AuthorizationServer:
             return
         if record.client_id != caller.client_id:
             raise OAuthError(L.ERR_INVALID_GRANT, "token was issued to another client")
-        self.revoke_token_id(record.token_id, now_s, "by-client", caller.address)
-
-    def revoke_token_id(self, token_id: int, now_s: int, reason: str = "by-operator", address: str = "") -> int:
-        """Revoke a token by its row and everything derived from it; returns how many were still live."""
-        with self.store.transaction():
-            revoked = self.store.revoke_token(token_id, now_s)
-            self._note_revoked(revoked, reason, now_s, address)
-        return len(revoked)
-
-    def _note_revoked(self, token_ids: list[int], reason: str, now_s: int, address: str) -> None:
-        for token_id in token_ids:
-            self.store.audit(now_s, "token-revoked", token_id=token_id, reason=reason, address=address)
+        self.revocations.revoke([record.token_id], now_s, "by-client", caller.address)
 
     # --- authorization endpoint ---
 

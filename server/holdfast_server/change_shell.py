@@ -13,16 +13,18 @@ import click
 
 from holdfast_server.admin_shell import Admin, Problem, json_option, opened, show, state_option, unknown
 from holdfast_server.allow_shell import allowances, warn_of_strangers
-from holdfast_server.changes import Outcome, Scopes, with_more, without
+from holdfast_server.changes import Scopes, Settling, with_more, without
 from holdfast_server.exports import NEXT_KEY
 from holdfast_server.records_shell import client_words, scope_words, told, user_words, when
-from holdfast_server.taking_shell import say_still_taken, still_taken
+from holdfast_server.taking_shell import go_through, say_still_taken, still_taken
 
 
 def show_change(
-    admin: Admin, words: dict[str, Any], outcome: Outcome, devices: Iterable[str] = (), *, as_json: bool
+    admin: Admin, words: dict[str, Any], settling: Settling, devices: Iterable[str] = (), *, as_json: bool
 ) -> None:
-    """Print a changed record and what its change means. devices: the resource servers that it may have touched."""
+    """Settle what a change means for tokens, and print it with the record. devices: that it may have touched."""
+    go_through(settling.steps())
+    outcome = settling.outcome
     outdated = [row for row in (provision_words(admin, rs_id) for rs_id in devices) if row is not None]
     taken = still_taken(outcome.revoked)
     if as_json:
@@ -106,10 +108,10 @@ def _change_rights(
         client, user = admin.store.client(party_id), admin.store.user(party_id)
         if kind == "client" and client is not None:
             after = replace(client, scopes=changed(client.scopes))
-            outcome, words = admin.changes.client(after, admin.now_s, event, what), client_words(after)
+            settling, words = admin.changes.client(after, admin.now_s, event, what), client_words(after)
         elif kind == "user" and user is not None:
             person = replace(user, scopes=changed(user.scopes))
-            outcome, words = admin.changes.user(person, admin.now_s, event, what), user_words(person)
+            settling, words = admin.changes.user(person, admin.now_s, event, what), user_words(person)
         else:
             raise unknown(kind, party_id)
-    show_change(admin, words, outcome, as_json=as_json)
+    show_change(admin, words, settling, as_json=as_json)

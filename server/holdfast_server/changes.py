@@ -5,8 +5,10 @@ checks alone cannot be called back in part: it is revoked when it says more than
 record learns which device may still take it.  Never decides who may have what: standing.py reads the changed records.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import (
@@ -20,7 +22,8 @@ from holdfast_server.registry import (
     check_resource_server,
     shared_role,
 )
-from holdfast_server.standing import allowed_scope
+from holdfast_server.revocation import STEP, Revocations
+from holdfast_server.standing import allowed_scope, end_of
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import TokenRecord
 
@@ -35,15 +38,94 @@ class Outcome:
     revoked: list[TokenRecord] = field(default_factory=list)
 
 
+class Settling:
+    """Leaves each token of a changed party what is still allowed, in steps: whoever goes on may let others in between.
+
+    Nothing waits for it: standing.py asks the record, which is changed already. When the last step was not reached, the
+    same change again does what is left.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now_s: int,
+        *,
+        client_id: str | None = None,
+        rs_id: str | None = None,
+        user_id: str | None = None,
+        audiences: Sequence[str] = (),
+    ) -> None:
+        self.outcome = Outcome()
+        self._store = store
+        self._revocations = Revocations(store)
+        self._now_s = now_s
+        self._audit = partial(store.audit, client_id=client_id, rs_id=rs_id, user_id=user_id)
+        self._tokens_after = partial(store.tokens_after, client_id=client_id, user_id=user_id, audiences=audiences)
+
+    def finish(self) -> Outcome:
+        """Take all steps at once."""
+        for _ in self.steps():
+            pass
+        return self.outcome
+
+    def steps(self) -> Iterator[None]:
+        """Take them, each a transaction of at most STEP tokens."""
+        families = self._families(self._tokens_after)
+        while token_ids := list(islice(families, STEP)):
+            with self._store.transaction():
+                records = _Remembered(self._store)
+                for token_id in token_ids:
+                    self._settle(token_id, records)
+            yield
+        while revoked := self._revocations.go_on(self._now_s):
+            self._tell(revoked)
+            yield
+        for verb, tokens in (("narrowed", self.outcome.narrowed), ("revoked", self.outcome.revoked)):
+            if tokens:
+                self._audit(self._now_s, f"tokens-{verb}", reason=f"{len(tokens)} that allowed more")
+
+    def _families(self, tokens_after: Callable[[int, int], list[int]]) -> Iterator[int]:
+        """The numbers of tokens, each after those that were exchanged for it: so none is left behind a revoked one."""
+        after = 0
+        while token_ids := tokens_after(after, STEP):
+            for token_id in token_ids:
+                yield from self._families(partial(self._store.live_children, token_id))
+                yield token_id
+            after = token_ids[-1]
+
+    def _settle(self, token_id: int, records: "_Remembered") -> None:
+        token = self._store.token_by_id(token_id)
+        if token is None or token.revoked_at is not None or token.expires_at <= self._now_s:
+            return
+        scope, expires_at = allowed_scope(token, records), end_of(token, records)
+        if (scope, expires_at) == (token.scope, token.expires_at):
+            return
+        if scope is None or expires_at <= self._now_s or token.token_format != FORMAT_REFERENCE:
+            self.outcome.revoked.append(token)
+            self._tell(self._revocations.revoke([token_id], self._now_s, "not-allowed-any-more")[1:])
+            return
+        self._store.narrow_token(token_id, scope, expires_at)
+        self._store.audit(self._now_s, "token-narrowed", client_id=token.client_id, token_id=token_id)
+        self.outcome.narrowed.append(replace(token, scope=scope, expires_at=expires_at))
+
+    def _tell(self, token_ids: Iterable[int]) -> None:
+        """Of those that went with their original though the registry would allow them."""
+        tokens = (self._store.token_by_id(token_id) for token_id in token_ids)
+        self.outcome.revoked += [token for token in tokens if token is not None]
+
+
 class Changes:
-    """Changes records; every method is one transaction.  Raises RegistryError for a record that cannot be."""
+    """Changes records; every method is one transaction, and what it returns settles the tokens after it.
+
+    Raises RegistryError for a record that cannot be.
+    """
 
     def __init__(self, store: Store, registry: Registry, keyring: Keyring) -> None:
         self._store = store
         self._registry = registry
         self._keyring = keyring
 
-    def client(self, after: Client, now_s: int, event: str, what: str) -> Outcome:
+    def client(self, after: Client, now_s: int, event: str, what: str) -> Settling:
         """Change a client's record.  event, what: for the audit; what names members and rights, never a secret."""
         check_client(after)
         with self._store.transaction():
@@ -51,18 +133,18 @@ class Changes:
                 raise RegistryError("no such client")
             self._store.put_client(after, now_s)
             self._store.audit(now_s, event, client_id=after.client_id, reason=what)
-            return self._settle(self._store.live_tokens(now_s, client_id=after.client_id), now_s)
+        return Settling(self._store, now_s, client_id=after.client_id)
 
-    def user(self, after: User, now_s: int, event: str, what: str) -> Outcome:
+    def user(self, after: User, now_s: int, event: str, what: str) -> Settling:
         """Change what a person may give; their password and their logins stay."""
         with self._store.transaction():
             if self._store.user(after.user_id) is None:
                 raise RegistryError("no such user")
             self._store.put_user(after, now_s)
             self._store.audit(now_s, event, user_id=after.user_id, reason=what)
-            return self._settle(self._store.live_tokens(now_s, user_id=after.user_id), now_s)
+        return Settling(self._store, now_s, user_id=after.user_id)
 
-    def resource_server(self, after: ResourceServer, now_s: int, event: str, what: str) -> Outcome:
+    def resource_server(self, after: ResourceServer, now_s: int, event: str, what: str) -> Settling:
         """Change an RS's record; its encryption keys and its exi numbers stay, and its context while it is connected.
 
         A shorter lifetime ends reference tokens sooner; what a device checks alone ends when it says.
@@ -76,10 +158,8 @@ class Changes:
             self._keyring.make_keys(shared_role(after), after.rs_id, now_s)  # another format may want another kind
             self._connect(after, now_s)
             self._store.audit(now_s, event, rs_id=after.rs_id, reason=what)
-            audiences = tuple(dict.fromkeys((*before.audiences, *after.audiences)))
-            lifetime_s = after.token_lifetime_s if after.token_lifetime_s < before.token_lifetime_s else None
-            tokens = self._store.live_tokens(now_s, audiences=audiences)
-            return self._settle(tokens, now_s, dict.fromkeys(audiences, lifetime_s))
+        audiences = tuple(dict.fromkeys((*before.audiences, *after.audiences)))
+        return Settling(self._store, now_s, rs_id=after.rs_id, audiences=audiences)
 
     def _connect(self, rs: ResourceServer, now_s: int) -> None:
         party = self._store.oscore_party(rs_id=rs.rs_id)
@@ -89,37 +169,6 @@ class Changes:
             if party.client_id is not None:
                 raise RegistryError("a device that is a client too is connected")
             self._store.delete_oscore_party(party.recipient_id)
-
-    def _settle(
-        self, tokens: Sequence[TokenRecord], now_s: int, lifetimes: "dict[str, int | None] | None" = None
-    ) -> Outcome:
-        """Leave each token what is still allowed.  tokens: originals before what was exchanged for them."""
-        records = _Remembered(self._store)
-        outcome = Outcome()
-        gone: set[int] = set()
-        for token in tokens:
-            if token.token_id in gone:
-                continue
-            scope = allowed_scope(token, records)
-            expires_at = _end_of(token, records, (lifetimes or {}).get(token.audience))
-            if (scope, expires_at) == (token.scope, token.expires_at):
-                continue
-            if scope is None or expires_at <= now_s or token.token_format != FORMAT_REFERENCE:
-                gone.update(self._revoke(token, now_s))
-                continue
-            left = replace(token, scope=scope, expires_at=expires_at)
-            self._store.narrow_token(token.token_id, scope, expires_at)
-            self._store.audit(now_s, "token-narrowed", client_id=token.client_id, token_id=token.token_id)
-            records.tokens[token.token_id] = left
-            outcome.narrowed.append(left)
-        outcome.revoked = [token for token in tokens if token.token_id in gone]
-        return outcome
-
-    def _revoke(self, token: TokenRecord, now_s: int) -> Iterable[int]:
-        revoked = self._store.revoke_token(token.token_id, now_s)
-        for token_id in revoked:
-            self._store.audit(now_s, "token-revoked", token_id=token_id, reason="not-allowed-any-more")
-        return revoked
 
 
 def with_more(scopes: Scopes, more: Scopes) -> Scopes:
@@ -138,26 +187,14 @@ def without(scopes: Scopes, less: Scopes) -> Scopes:
     return kept
 
 
-def _end_of(token: TokenRecord, records: "_Remembered", lifetime_s: int | None) -> int:
-    """When a token ends now: with its original at the latest, and a reference by its audience's new lifetime."""
-    ends = [token.expires_at]
-    if lifetime_s is not None and token.token_format == FORMAT_REFERENCE:
-        ends.append(token.issued_at + lifetime_s)
-    original = None if token.parent_id is None else records.token_by_id(token.parent_id)
-    if original is not None:
-        ends.append(original.expires_at)
-    return min(ends)
-
-
 class _Remembered:
-    """The records of one settling, each read once.  tokens: as they are by now."""
+    """The records of one step, each read once; but tokens, which change meanwhile."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._clients: dict[str, Client | None] = {}
         self._users: dict[str, User | None] = {}
         self._members: dict[str, Sequence[ResourceServer]] = {}
-        self.tokens: dict[int, TokenRecord | None] = {}
 
     def client(self, client_id: str) -> Client | None:
         if client_id not in self._clients:
@@ -175,6 +212,4 @@ class _Remembered:
         return self._members[audience]
 
     def token_by_id(self, token_id: int) -> TokenRecord | None:
-        if token_id not in self.tokens:
-            self.tokens[token_id] = self._store.token_by_id(token_id)
-        return self.tokens[token_id]
+        return self._store.token_by_id(token_id)

@@ -91,8 +91,8 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
                 raise Problem("Say what is to be changed: `holdfast server client set --help` names it.")
             after = replace(record, **changes)
             check_whole(after)
-            outcome = admin.changes.client(after, admin.now_s, "client-changed", ", ".join(changes))
-        show_change(admin, client_words(after), outcome, as_json=as_json)
+            settling = admin.changes.client(after, admin.now_s, "client-changed", ", ".join(changes))
+        show_change(admin, client_words(after), settling, as_json=as_json)
 
 
 def is_public(grant_types: tuple[int, ...], *, has_context: bool) -> bool:

@@ -19,7 +19,7 @@ from holdfast_server.caller import Caller
 from holdfast_server.errors import CodeReplayed, OAuthError
 from holdfast_server.policy import Authority
 from holdfast_server.registry import Client, User
-from holdfast_server.standing import standing_scope
+from holdfast_server.standing import standing
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import CodeRecord, TokenRecord
 from holdfast_server.token_request import TokenRequest
@@ -77,9 +77,10 @@ def token_exchange(request: TokenRequest, client: Client, caller: Caller, store:
     if not request.subject_token:
         raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is missing")
     original = store.token(request.subject_token)
-    scope = None if original is None else standing_scope(original, store, now_s)
-    if original is None or scope is None or not _is_for(original, caller, store):
+    left = None if original is None else standing(original, store, now_s)
+    if original is None or left is None or not _is_for(original, caller, store):
         raise OAuthError(L.ERR_INVALID_REQUEST, "subject_token is not valid")
+    scope, end_s = left
     if isinstance(scope, bytes):
         raise OAuthError(L.ERR_INVALID_REQUEST, "paths of one audience say nothing about another's")
     claims = cbor2.loads(original.claims)
@@ -88,7 +89,7 @@ def token_exchange(request: TokenRequest, client: Client, caller: Caller, store:
         user=None if original.user_id is None else _user(store, original.user_id, L.ERR_INVALID_REQUEST),
         scope_limit=frozenset(scope.split(" ")),
         default_scope=scope,
-        exp_limit=original.expires_at,
+        exp_limit=end_s,
         act=_actor(client.client_id, claims.get(L.PRIV_ACT)),
         parent_id=original.token_id,
         refusal=L.ERR_INVALID_REQUEST,

@@ -12,7 +12,7 @@ from holdfast_core import labels as L
 from holdfast_server.caller import Caller
 from holdfast_server.errors import IntrospectionForbidden, InvalidClient, OAuthError
 from holdfast_server.registry import FORMAT_REFERENCE
-from holdfast_server.standing import standing_scope
+from holdfast_server.standing import standing
 from holdfast_server.store_sqlite import Store
 
 MAX_TOKEN_LEN = 1024  # longer than any token issued here
@@ -46,13 +46,13 @@ def introspect(params: dict[str, Any], caller: Caller, store: Store, now_s: int)
     record = store.token(token) if len(token) <= MAX_TOKEN_LEN else None
     if record is None or record.audience not in rs.audiences or record.token_format != FORMAT_REFERENCE:
         return {"active": False}  # what is not for this RS costs no more look-ups than what does not exist
-    scope = standing_scope(record, store, now_s)
-    if scope is None:
+    left = standing(record, store, now_s)
+    if left is None:
         return {"active": False}
     claims = cbor2.loads(record.claims)
     answer = {"active": True, "client_id": record.client_id}
     answer.update({name: claims[label] for label, name in _NAMES.items() if label in claims})
-    answer |= {"scope": scope, "exp": record.expires_at}  # what the token was issued with may have been narrowed
+    answer["scope"], answer["exp"] = left  # what the token was issued with may have been narrowed
     if L.PRIV_ACT in claims:
         answer["act"] = _act(claims[L.PRIV_ACT])
     return answer

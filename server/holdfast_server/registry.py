@@ -35,6 +35,7 @@ from holdfast_server.records import (
     check_resource_server,
     shared_role,
 )
+from holdfast_server.revocation import STEP, Revocations
 
 if TYPE_CHECKING:
     from holdfast_server.keyring import Keyring
@@ -71,8 +72,6 @@ MASTER_SALT_LEN = 8
 RECIPIENT_ID_LEN = 3  # unlike AS_SENDER_ID by its length, and 16 million parties
 
 MAX_NAMED = 10
-STEP = 1000
-"""Tokens revoked or deleted in one transaction: some 50 ms, in which others wait."""
 
 
 class _Party(NamedTuple):
@@ -89,6 +88,7 @@ class Registry:
 
     def __init__(self, store: "Store", keyring: "Keyring", settings: "Settings", rng: Callable[[int], bytes]) -> None:
         self._store = store
+        self._revocations = Revocations(store)
         self._keyring = keyring
         self._settings = settings
         self._rng = rng
@@ -201,8 +201,7 @@ class Registry:
             token_ids := self._store.tokens_after(after, STEP, client_id=client_id, user_id=user_id, revoked=True)
         ):
             after = token_ids[-1]
-            self._store.delete_tokens(token_ids)
-            yield
+            yield from self._deleting(token_ids)
         with self._store.transaction():
             kind = "client" if client_id is not None else "rs" if rs_id is not None else "user"
             self._note(now_s, f"{kind}-removed", party)  # before its number goes with it
@@ -238,14 +237,20 @@ class Registry:
             after, STEP, client_id=party.client_id, user_id=party.user_id, audiences=audiences
         ):
             after = token_ids[-1]
-            with self._store.transaction():
-                revoked = self._store.revoke_tokens(token_ids, now_s)
-                for token_id in revoked:
-                    self._store.audit(now_s, "token-revoked", token_id=token_id, reason="party-locked")
+            total += len(self._revocations.revoke(token_ids, now_s, "party-locked", limit=STEP))
+            yield
+        while revoked := self._revocations.go_on(now_s):
             total += len(revoked)
             yield
         if total:
             self._note(now_s, "tokens-revoked", party, f"{total} of a party that was locked")
+
+    def _deleting(self, token_ids: list[int]) -> Iterator[None]:
+        """Delete tokens, and before them what was exchanged for them, at most STEP at a time."""
+        while exchanged := self._store.exchanged_for(token_ids, STEP):
+            yield from self._deleting(exchanged)
+        self._store.delete_tokens(token_ids)
+        yield
 
     def _note(self, now_s: int, event: str, party: "_Party", reason: str = "") -> None:
         client_id, rs_id, user_id = party

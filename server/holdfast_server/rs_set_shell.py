@@ -98,11 +98,11 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
                 raise Problem("Say what is to be changed: `holdfast server rs set --help` names it.")
             after = replace(record, **changes)
             check_audiences(admin, after)
-            outcome = admin.changes.resource_server(after, admin.now_s, "rs-changed", ", ".join(changes))
+            settling = admin.changes.resource_server(after, admin.now_s, "rs-changed", ", ".join(changes))
             if client_id is not None:
                 link_client(admin, rs_id, client_id)
             warn_of_timelessness(after)
-        show_change(admin, rs_words(after), outcome, [rs_id], as_json=as_json)
+        show_change(admin, rs_words(after), settling, [rs_id], as_json=as_json)
 
 
 def scope_map(entries: tuple[str, ...]) -> ScopeMapping:

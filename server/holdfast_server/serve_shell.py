@@ -203,7 +203,8 @@ async def _looking_after(
                 if _monotonic_ms() >= sweep_at_ms:
                     write_usage(store, quotas, clock.now_s())
                     authz_server.write_left_out(clock.now_s())
-                    more = sweep_by(clock.guard, store, in_force.config.audit_days)
+                    more = bool(authz_server.revocations.go_on(clock.now_s()))
+                    more |= sweep_by(clock.guard, store, in_force.config.audit_days)
                     sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
             except sqlite3.Error as error:
                 failed(error)

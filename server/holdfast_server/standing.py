@@ -9,7 +9,7 @@ from typing import Protocol
 
 from holdfast_core import labels as L
 from holdfast_core.scope import decode_aif, encode_aif
-from holdfast_server.registry import Client, ResourceServer, User
+from holdfast_server.registry import FORMAT_REFERENCE, Client, ResourceServer, User
 from holdfast_server.store_tokens import TokenRecord
 
 
@@ -29,14 +29,30 @@ class Records(Protocol):
         """The token of this number."""
 
 
-def standing_scope(token: TokenRecord, records: Records, now_s: int) -> str | bytes | None:
-    """Return the scope that a token has now, as narrow as it has become, or None when the token is worth nothing.
+def standing(token: TokenRecord, records: Records, now_s: int) -> tuple[str | bytes, int] | None:
+    """Return the scope that a token has now and when it ends, or None when the token is worth nothing.
 
     That is when it is over, revoked, held by or for somebody locked, or when nothing of its scope is allowed any more.
     """
     if token.revoked_at is not None or now_s >= token.expires_at:
         return None
-    return allowed_scope(token, records)
+    scope, end_s = allowed_scope(token, records), end_of(token, records)
+    return None if scope is None or now_s >= end_s else (scope, end_s)
+
+
+def end_of(token: TokenRecord, records: Records) -> int:
+    """Return when a token ends by today's registry: with its original at the latest.
+
+    A shorter lifetime of its resource server ends a reference token sooner; what a device checks alone ends when it
+    says.
+    """
+    ends = [token.expires_at]
+    if token.token_format == FORMAT_REFERENCE:
+        ends += [token.issued_at + rs.token_lifetime_s for rs in records.members_of(token.audience)]
+    original = None if token.parent_id is None else records.token_by_id(token.parent_id)
+    if original is not None:
+        ends.append(end_of(original, records))
+    return min(ends)
 
 
 def allowed_scope(token: TokenRecord, records: Records) -> str | bytes | None:
@@ -65,8 +81,8 @@ def grant_type_of(token: TokenRecord) -> int:
 def _allowed_names(token: TokenRecord, members: Sequence[ResourceServer], records: Records) -> frozenset[str]:
     """The names of scopes that the client, the audience and whoever gave the right allow together.
 
-    An exchanged token has the limits of its original, and that one has the person's (grants.token_exchange); a chain
-    of them is as short as grants.MAX_ACTORS.
+    An exchanged token has the limits of its original, and nothing when that is revoked; the original has the person's
+    (grants.token_exchange). A chain of them is as short as grants.MAX_ACTORS.
     """
     client = records.client(token.client_id)
     if client is None or client.disabled or grant_type_of(token) not in client.grant_types or not members:
@@ -82,6 +98,6 @@ def _allowed_names(token: TokenRecord, members: Sequence[ResourceServer], record
             names &= frozenset(user.scopes.get(token.audience, ()))
     if token.parent_id is not None:
         original = records.token_by_id(token.parent_id)
-        left = None if original is None else allowed_scope(original, records)
+        left = None if original is None or original.revoked_at is not None else allowed_scope(original, records)
         names &= frozenset(left.split(" ")) if isinstance(left, str) else frozenset()
     return names

@@ -21,6 +21,7 @@ from holdfast_server.store_clock import ClockRows
 from holdfast_server.store_damage import NO_TEXT, DamageRows, Schema, schema_of
 from holdfast_server.store_exports import ExportRows
 from holdfast_server.store_home import HomeRows
+from holdfast_server.store_revocations import RevocationRows
 from holdfast_server.store_usage import UsageRows
 
 DATABASE_NAME = "holdfast.db"
@@ -35,7 +36,7 @@ IMPATIENT_MS = 50
 PROBE_MS = 500
 
 
-class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows):
+class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows, RevocationRows):
     """The database of one authorization server.
 
     path: the state directory; made 0700 when absent, and everything in it 0600.  now_s: for the migration log.

@@ -169,6 +169,15 @@ class TokenRows(Rows):
         )
         return [_token(row) for row in rows]
 
+    def live_family(self, token_id: int) -> list[TokenRecord]:
+        """Return a token, and what was exchanged for it to any depth, as far as they are not revoked."""
+        rows = self._all(
+            "WITH RECURSIVE family (id) AS (SELECT ? UNION SELECT token_id FROM tokens, family WHERE parent_id = id) "
+            "SELECT * FROM tokens WHERE token_id IN (SELECT id FROM family) AND revoked_at IS NULL ORDER BY token_id",
+            (token_id,),
+        )
+        return [_token(row) for row in rows]
+
     def narrow_token(self, token_id: int, scope: str | bytes, expires_at: int) -> None:
         """Leave a token less than it had; for reference tokens, since no other can be called back in part."""
         self._execute("UPDATE tokens SET scope = ?, expires_at = ? WHERE token_id = ?", (scope, expires_at, token_id))
@@ -191,14 +200,10 @@ class TokenRows(Rows):
         )
         return row is not None
 
-    def revoke_token(self, token_id: int, now_s: int) -> list[int]:
-        """Revoke a token and all that was exchanged for it, to any depth; returns the ids newly revoked."""
-        return self.revoke_tokens([token_id], now_s)
-
-    def revoke_tokens_of_code(self, code_hash: bytes, now_s: int) -> list[int]:
-        """Revoke every token issued for an authorization code and all that was exchanged for them."""
+    def tokens_of_code(self, code_hash: bytes) -> list[int]:
+        """Return the numbers of the tokens that were issued for an authorization code."""
         rows = self._all("SELECT token_id FROM tokens WHERE code_hash = ?", (code_hash,))
-        return self.revoke_tokens([row["token_id"] for row in rows], now_s)
+        return [row["token_id"] for row in rows]
 
     def tokens_after(
         self,
@@ -222,14 +227,12 @@ class TokenRows(Rows):
         )
         return [row["token_id"] for row in rows]
 
-    def revoke_tokens(self, token_ids: Sequence[int], now_s: int) -> list[int]:
-        """Revoke these tokens and all that was exchanged for them; returns the ids newly revoked."""
+    def exchanged_for(self, token_ids: Sequence[int], limit: int) -> list[int]:
+        """Return at most `limit` tokens, revoked or not, that were exchanged for these."""
         rows = self._all(
-            "WITH RECURSIVE family (id) AS (SELECT value FROM json_each(?) "
-            "UNION SELECT token_id FROM tokens, family WHERE parent_id = id) "
-            "UPDATE tokens SET revoked_at = ? WHERE token_id IN (SELECT id FROM family) AND revoked_at IS NULL "
-            "RETURNING token_id",
-            (json.dumps(list(token_ids)), now_s),
+            "SELECT token_id FROM tokens INDEXED BY tokens_parent "
+            "WHERE parent_id IN (SELECT value FROM json_each(?)) LIMIT ?",
+            (json.dumps(list(token_ids)), limit),
         )
         return [row["token_id"] for row in rows]
 
@@ -240,7 +243,9 @@ class TokenRows(Rows):
 
     def _sweep_tokens(self, now_s: int, limit: int) -> int:
         tokens = self._execute(
-            "DELETE FROM tokens WHERE token_id IN (SELECT token_id FROM tokens WHERE expires_at <= ? LIMIT ?)",
+            "DELETE FROM tokens WHERE token_id IN (SELECT token_id FROM tokens AS one WHERE expires_at <= ? "
+            # Thousands may have been exchanged for it and would go with it: they go first, and end no later.
+            "AND NOT EXISTS (SELECT 1 FROM tokens WHERE parent_id = one.token_id) LIMIT ?)",
             (now_s, limit),
         )
         codes = self._execute(

@@ -75,7 +75,7 @@ def remove(state: Path, kind: str, party_id: str, *, yes: bool, as_json: bool) -
     be_sure(f"Remove {party_id}? {GOES_WITH[kind]}.", yes=yes)  # the database is closed meanwhile
     with opened(state) as admin:
         tokens = still_taken(tokens_of(admin, kind, party_id))
-        _go_through(admin.registry.removing(admin.now_s, **{f"{kind}_id": party_id}))
+        go_through(admin.registry.removing(admin.now_s, **{f"{kind}_id": party_id}))
     if as_json:
         show({f"{kind}_id": party_id, "removed": True, "still_taken": tokens}, as_json=True)
         return
@@ -88,7 +88,7 @@ def lock(state: Path, kind: str, party_id: str, *, disabled: bool, as_json: bool
     with opened(state) as admin:
         tokens = still_taken(tokens_of(admin, kind, party_id)) if disabled else []
         try:
-            _go_through(admin.registry.locking(disabled, admin.now_s, **{f"{kind}_id": party_id}))
+            go_through(admin.registry.locking(disabled, admin.now_s, **{f"{kind}_id": party_id}))
         except RegistryError:
             raise unknown(kind, party_id) from None
     if as_json:
@@ -98,7 +98,7 @@ def lock(state: Path, kind: str, party_id: str, *, disabled: bool, as_json: bool
     say_still_taken(tokens)
 
 
-def _go_through(steps: Iterator[None]) -> None:
+def go_through(steps: Iterator[None]) -> None:
     """Take the steps, and let a running server in between: SQLite gives its lock to who asks just then."""
     for _ in steps:
         time.sleep(PAUSE_S)

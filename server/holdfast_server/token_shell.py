@@ -4,14 +4,19 @@ A token itself is never stored; the list shows what was said about it when it wa
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from holdfast_server.admin_shell import Failed, Problem, json_option, opened, show, show_all, state_option
+from holdfast_server.admin_shell import Admin, Failed, Problem, json_option, opened, show, show_all, state_option
 from holdfast_server.json_codec import decode_token
 from holdfast_server.records_shell import token_words
-from holdfast_server.taking_shell import say_still_taken, still_taken
+from holdfast_server.revocation import STEP, Revocations
+from holdfast_server.taking_shell import go_through, say_still_taken, still_taken
+
+MAX_NUMBERS = 20
+"""Of revoked tokens that are named to a person; --json names all."""
 
 
 @click.group()
@@ -40,19 +45,29 @@ def token_revoke(token_id: int, state: Path, as_json: bool) -> None:
 
     A device that checks tokens alone may take such a token until it is over: the command says until when.
     """
-    with opened(state) as admin, admin.store.transaction():
-        revoked = admin.store.revoke_token(token_id, admin.now_s)
-        for number in revoked:
-            admin.store.audit(admin.now_s, "token-revoked", token_id=number, reason="by-operator")
-        records = [record for record in map(admin.store.token_by_id, revoked) if record is not None]
+    with opened(state) as admin:
+        records = admin.store.live_family(token_id)
+        go_through(_revoking(admin, token_id))
+        revoked = [record.token_id for record in records]
         taken = still_taken(record for record in records if record.expires_at > admin.now_s)
     if not revoked:
         raise Problem(f"There is no live token {token_id}: `holdfast server token list` numbers them.")
     if as_json:
         show({"revoked": revoked, "still_taken": taken}, as_json=True)
         return
-    click.echo(f"Revoked {', '.join(map(str, revoked))}.")
+    numbers = ", ".join(map(str, revoked[:MAX_NUMBERS]))
+    more = len(revoked) - MAX_NUMBERS
+    click.echo(f"Revoked {numbers}{f' and {more} more' if more > 0 else ''}.")
     say_still_taken(taken)
+
+
+def _revoking(admin: Admin, token_id: int) -> Iterator[None]:
+    """Revoke a token at once, and in steps what was exchanged for it; again does what is left."""
+    revocations = Revocations(admin.store)
+    revocations.revoke([token_id], admin.now_s, "by-operator", limit=STEP)
+    yield
+    while revocations.go_on(admin.now_s):
+        yield
 
 
 @token.command("introspect")

@@ -141,8 +141,8 @@ def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
             scopes = without(record.scopes, dict.fromkeys(ADMIN_RIGHTS, ()))
             after = replace(record, scopes={**scopes, **(ADMIN_RIGHTS if is_admin else {})})
             what = "administrator" if is_admin else "no administrator"
-            outcome = admin.changes.user(after, admin.now_s, "user-changed", what)
-        show_change(admin, user_words(after), outcome, as_json=as_json)
+            settling = admin.changes.user(after, admin.now_s, "user-changed", what)
+        show_change(admin, user_words(after), settling, as_json=as_json)
 
 
 def check_user_id(user_id: str) -> None:

@@ -1,6 +1,7 @@
 """A record is changed without losing its keys; what is taken away is gone at once wherever this server decides."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,7 +26,15 @@ from testkit.authz import (
 
 @pytest.fixture
 def changes(story):
-    return Changes(story.store, story.registry, story.keyring)
+    """The changes of a record, each with all that becomes of its tokens."""
+    made = Changes(story.store, story.registry, story.keyring)
+
+    def whole(change):
+        return lambda *words: change(*words).finish()
+
+    return SimpleNamespace(
+        client=whole(made.client), user=whole(made.user), resource_server=whole(made.resource_server)
+    )
 
 
 def looked_at(story, token, caller=None, now_s=NOW_S):
@@ -121,8 +130,9 @@ def test_what_was_exchanged_for_it_goes_with_the_right(story, changes, take):
     story.tube_token(story.doctor_token()["access_token"])
     outcome = take(story, changes, LESS)
     assert [gone.audience for gone in outcome.revoked] == [TUBE]
-    events = [(row.event, row.reason) for row in story.store.audit_rows(2)]
+    events = [(row.event, row.reason) for row in story.store.audit_rows(4)]
     assert ("token-revoked", "not-allowed-any-more") in events
+    assert {("tokens-narrowed", "1 that allowed more"), ("tokens-revoked", "1 that allowed more")} < set(events)
 
 
 def test_what_is_still_allowed_is_left_alone(story, changes):

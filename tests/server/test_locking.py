@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from holdfast_server.registry import STEP
+from holdfast_server.revocation import STEP
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import TokenRecord
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE

@@ -83,8 +83,8 @@ def test_live_tokens_are_bounded_and_a_withdrawn_or_deleted_one_makes_room(story
         metered.rows("token-refused")
     )
     newest = story.store.tokens("panel")[0]
-    story.store.revoke_token(newest.token_id, NOW_S)
-    story.store.revoke_token(newest.token_id, NOW_S)
+    story.store.revoke_tokens([newest.token_id], NOW_S)
+    story.store.revoke_tokens([newest.token_id], NOW_S)
     assert metered.tries(PANEL, sensor, 2)["issued"] == 1
     story.store.sweep(NOW_S + 601)
     assert story.store.live_tokens_of("panel") == 0

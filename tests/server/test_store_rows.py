@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast_server.registry import Client, ResourceServer, User
+from holdfast_server.revocation import Revocations
 from holdfast_server.store_home import EPOCH_JUMP
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import CodeRecord, TokenRecord, token_hash_of
@@ -79,8 +80,8 @@ def test_revoking_reaches_all_descendants_and_nobody_else(story):
     child = store.add_token(token_record("child", parent_id=root))
     grandchild = store.add_token(token_record("grandchild", parent_id=child))
     other = store.add_token(token_record("other"))
-    assert sorted(store.revoke_token(child, NOW_S)) == [child, grandchild]
-    assert sorted(store.revoke_token(root, NOW_S)) == [root]
+    assert sorted(Revocations(store).revoke([child], NOW_S, "x")) == [child, grandchild]
+    assert sorted(Revocations(store).revoke([root], NOW_S, "x")) == [root]
     assert store.token(b"other").revoked_at is None
     assert other not in (root, child, grandchild)
 
@@ -121,7 +122,7 @@ def test_a_pop_key_counts_only_for_its_client_audience_and_while_its_token_lives
     assert not store.pop_key_issued(DOCTOR_APP, TUBE, b"k", NOW_S)
     assert not store.pop_key_issued(DOCTOR_APP, EKG, b"other", NOW_S)
     assert not store.pop_key_issued(DOCTOR_APP, EKG, b"k", NOW_S + 100)
-    store.revoke_token(token_id, NOW_S)
+    store.revoke_tokens([token_id], NOW_S)
     assert not store.pop_key_issued(DOCTOR_APP, EKG, b"k", NOW_S)
 
 

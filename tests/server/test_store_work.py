@@ -45,6 +45,8 @@ FILL = {
     "exchanged_contexts": "INSERT INTO exchanged_contexts (digest) VALUES (randomblob(32))",
     "client_usage": "INSERT INTO client_usage (client_id) VALUES ('c' || :n)",
     "ended_sessions": "INSERT INTO ended_sessions (nonce) VALUES (randomblob(16))",
+    "unfinished_revocations": "INSERT INTO unfinished_revocations (token_id, reason, address) "
+    "VALUES (100000 + :n, '', '')",
     "audit": "INSERT INTO audit (at, event, client_id, user_id, token_id) VALUES "
     f"(:n, 'token-issued', '{DOCTOR_APP}', '{DOCTOR}', :n)",
 }
