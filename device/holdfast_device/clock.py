@@ -7,8 +7,9 @@ within one start no further than MAX_STEP_S.  Only what is new for certain lower
 Never reads a clock: wall time arrives through set(), monotonic time as now_ms (RFC 9200 sections 5.10.3 and 6.6).
 """
 
-# Any time before this is a clock that was never set (2020-01-01T00:00:00Z).
+# Any time before this is a clock that was never set (2020-01-01T00:00:00Z), and one from the year 2106 on is garbage.
 EARLIEST_SANE_S = 1577836800
+LATEST_SANE_S = 1 << 32
 # How far the word of the AS moves the floor in one start, beyond what was counted.  No start has more to make up for
 # than the time without power before it; what was off for longer makes it up in several starts.
 MAX_STEP_S = 30 * 86400
@@ -30,9 +31,10 @@ class DeviceClock:
         self._clock_s: int | None = None
         self._clock_ms = 0
 
-    def set(self, now_s: "int | None", now_ms: int) -> None:
-        """Take wall time; None or a time before 2020 means that there is no usable clock."""
-        self._clock_s = None if now_s is None or now_s < EARLIEST_SANE_S else now_s
+    def set(self, now_s: "float | None", now_ms: int) -> None:
+        """Take wall time, of a float the whole seconds; None or a time that is not sane: there is no usable clock."""
+        is_sane = now_s is not None and EARLIEST_SANE_S <= now_s < LATEST_SANE_S
+        self._clock_s = int(now_s) if is_sane else None  # type: ignore[arg-type]  # not None
         self._clock_ms = now_ms
 
     def prove(self, time_s: int, now_ms: int) -> None:

@@ -212,7 +212,7 @@ class Device:
         if self.rs is not None:
             self.rs.end_observations()
 
-    def set_time(self, now_s: int | None, now_ms: int) -> None:
+    def set_time(self, now_s: float | None, now_ms: int) -> None:
         """Take wall time, unix seconds, or None for a clock that is not set; what it ends, ends now."""
         self.times.clock.set(now_s, now_ms)
         self.tick(now_ms)

@@ -29,13 +29,21 @@ class Clock(TestCase):
             self.assertFalse(clock.is_set(1000))
 
     def test_unset_epochs_are_no_clock(self):
-        for unset in (None, 0, 946684800, 1577836799):
+        for unset in (None, 0, 946684800, 1577836799, 1 << 32, 1 << 63, -1.5, float("inf"), float("nan")):
             clock = DeviceClock(0, 0)
             clock.set(unset, 0)
             self.assertEqual(clock.now_s(0), 0)
             self.assertFalse(clock.is_set(0))
         clock.set(1577836800, 0)
         self.assertEqual(clock.now_s(0), 1577836800)
+
+    def test_a_clock_that_tells_fractions_never_leaves_one_in_the_floor(self):
+        clock = DeviceClock(T, 0)
+        clock.set(T + 1024.75, 0)
+        clock.prove(T + 5000, 0)
+        self.assertIsInstance(clock.now_s(0), int)
+        self.assertIsInstance(clock.floor_s(0), int)
+        self.assertLessEqual(clock.floor_s(0), T + 1024.75)
 
     def test_proof_raises_and_never_lowers(self):
         clock = DeviceClock(T, 0)
