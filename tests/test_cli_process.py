@@ -22,6 +22,8 @@ def state(tmp_path_factory):
     path = tmp_path_factory.mktemp("process") / "state"
     assert holdfast("server", "init", "--state", path).returncode == 0
     assert holdfast("server", "rs", "add", "tube", "--scope", "read=GET:/r", "--state", path).returncode == 0
+    adding = ("server", "client", "add", "meter", "--grant", "client_credentials", "--state", path)
+    assert holdfast(*adding).returncode == 0
     return path
 
 
@@ -43,7 +45,19 @@ def test_an_output_that_is_closed_is_nothing(state):
     assert holdfast("server", "check", "--state", state).returncode == 0
 
 
-@pytest.mark.parametrize("command", [["server", "audit"], ["server", "rs", "list", "--json"], ["--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["server", "audit"],
+        ["server", "rs", "list", "--json"],
+        ["server", "client", "list"],
+        ["server", "rs", "set", "tube", "--title", "A tube"],
+        ["server", "client", "set", "meter", "--title", "A meter", "--json"],
+        ["server", "client", "allow", "meter", "tube=read"],
+        ["server", "user", "set", "admin", "--admin"],
+        ["--help"],
+    ],
+)
 def test_a_full_output_is_one_sentence(state, command):
     more = [] if command == ["--help"] else ["--state", state]
     with open("/dev/full", "wb") as full:

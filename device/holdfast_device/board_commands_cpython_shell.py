@@ -115,7 +115,8 @@ def people(words: dict[str, Any]) -> dict[str, Any]:
 @port_option
 @click.option("--chip", type=click.Choice(CHIPS), required=True, help="What is on the board.")
 @click.option("--keep", is_flag=True, help="Do not erase the flash first: provisioning and state stay.")
-def flash(image: Path, port: str, chip: str, keep: bool) -> None:
+@json_option
+def flash(image: Path, port: str, chip: str, keep: bool, as_json: bool) -> None:
     """Write the MicroPython firmware IMAGE (.bin) to an ESP32.
 
     Everything on it is erased first, unless --keep is said. A Pico takes its .uf2 by its own boot loader.
@@ -123,6 +124,9 @@ def flash(image: Path, port: str, chip: str, keep: bool) -> None:
     if image.suffix == ".uf2":
         raise Problem(UF2_HINT.format(image=image), USAGE)
     deploy.flash(port, image, chip, "0x1000" if chip in AT_0X1000 else "0", not keep, progress)
+    if as_json:
+        show({"image": str(image), "chip": chip, "erased": not keep}, as_json)
+        return
     click.echo(f"Wrote {image.name}. Next: holdfast device push --port {port}")
 
 
@@ -170,7 +174,8 @@ def verify(port: str, tree: Path, as_json: bool) -> None:
 @click.command()
 @port_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def wipe(port: str, yes: bool) -> None:
+@json_option
+def wipe(port: str, yes: bool, as_json: bool) -> None:
     """Factory reset: a board forgets its keys and counters.
 
     What it was told and remembers is removed, and where it was is written over. The package and /main.py stay.
@@ -182,6 +187,9 @@ def wipe(port: str, yes: bool) -> None:
             raise Problem("Nothing was wiped.", REFUSED)
     with stopped(port):
         deploy.wipe(port, progress)
+    if as_json:
+        show({"wiped": True}, as_json)
+        return
     click.echo("Wiped: nothing of what the board was told or remembered is left.")
 
 
@@ -238,13 +246,17 @@ def _lines(found: list[tuple[str, str]]) -> None:
 
 @click.command("examples")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write; it must be new.")
-def show_examples(out: Path | None) -> None:
+@json_option
+def show_examples(out: Path | None, as_json: bool) -> None:
     """List the example programs, or write them to a folder.
 
     Those in boards/ are for boards, as /main.py; the others run here too.
     """
     names = sorted(path.relative_to(examples()).as_posix() for path in examples().rglob("*.py"))
     if out is None:
+        if as_json:
+            show({"examples": names, "folder": None}, as_json)
+            return
         for name in names:
             click.echo(name)
         return
@@ -253,6 +265,9 @@ def show_examples(out: Path | None) -> None:
     for name in names:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(examples() / name, out / name)
+    if as_json:
+        show({"examples": names, "folder": str(out)}, as_json)
+        return
     click.echo(f"Wrote {len(names)} programs. Next: holdfast device push --main {out}/boards/door_lock.py --port PORT")
 
 

@@ -92,7 +92,10 @@ def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
     with problems():
         config = load(state)
         if not (state / DATABASE_NAME).exists():
-            raise Problem(f"There is no {state / DATABASE_NAME}: bring it back from a backup.")
+            raise Problem(
+                f"There is no {state / DATABASE_NAME}: bring a backup back with "
+                f"`holdfast server restore FILE --force --state {state}`."
+            )
         with Store(state, wall_s(), serving=serving, create=False) as store:
             store.operator = "" if serving else operator_name()
             guard = guard_of(store.kept_clock(), config.settings)

@@ -5,7 +5,7 @@ Never changes anything itself: changes.py does.
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,31 @@ import click
 
 from holdfast_server.admin_shell import Admin, Problem, json_option, opened, show, state_option, unknown
 from holdfast_server.allow_shell import allowances, warn_of_strangers
-from holdfast_server.changes import Scopes, Settling, with_more, without
+from holdfast_server.changes import Outcome, Scopes, Settling, with_more, without
 from holdfast_server.exports import NEXT_KEY
 from holdfast_server.records_shell import client_words, scope_words, told, user_words, when
 from holdfast_server.taking_shell import go_through, say_still_taken, still_taken
 
 
-def show_change(
-    admin: Admin, words: dict[str, Any], settling: Settling, devices: Iterable[str] = (), *, as_json: bool
-) -> None:
-    """Settle what a change means for tokens, and print it with the record. devices: that it may have touched."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A changed record, what became of its tokens, and the devices that must be told."""
+
+    words: dict[str, Any]
+    outcome: Outcome
+    outdated: list[dict[str, Any]]
+
+
+def change_of(admin: Admin, words: dict[str, Any], settling: Settling, devices: Iterable[str] = ()) -> Change:
+    """Settle what a change means for tokens. devices: the resource servers that it may have touched."""
     go_through(settling.steps())
-    outcome = settling.outcome
     outdated = [row for row in (provision_words(admin, rs_id) for rs_id in devices) if row is not None]
+    return Change(words, settling.outcome, outdated)
+
+
+def show_change(change: Change, *, as_json: bool) -> None:
+    """Print a change. The state is closed by then: what an output refuses is no fault of the state directory."""
+    words, outcome, outdated = change.words, change.outcome, change.outdated
     taken = still_taken(outcome.revoked)
     if as_json:
         narrowed = [{"token": token.token_id, "scope": scope_words(token.scope)} for token in outcome.narrowed]
@@ -68,9 +80,8 @@ def rights_commands(group: click.Group, kind: str, who: str) -> None:
         more = allowances(rights, "A right")
         with opened(state) as admin:
             warn_of_strangers(admin, more)
-            _change_rights(
-                admin, kind, party[f"{kind}_id"], "allowed", more, lambda has: with_more(has, more), as_json=as_json
-            )
+            change = _change_rights(admin, kind, party[f"{kind}_id"], "allowed", more, lambda has: with_more(has, more))
+        show_change(change, as_json=as_json)
 
     @group.command(
         "deny",
@@ -85,9 +96,18 @@ def rights_commands(group: click.Group, kind: str, who: str) -> None:
         less = allowances(tuple(text for text in rights if "=" in text), "A right")
         less |= dict.fromkeys((text for text in rights if "=" not in text), ())
         with opened(state) as admin:
-            _change_rights(
-                admin, kind, party[f"{kind}_id"], "denied", less, lambda has: without(has, less), as_json=as_json
-            )
+            _warn_of_nothing(admin, kind, party[f"{kind}_id"], less)
+            change = _change_rights(admin, kind, party[f"{kind}_id"], "denied", less, lambda has: without(has, less))
+        show_change(change, as_json=as_json)
+
+
+def _warn_of_nothing(admin: Admin, kind: str, party_id: str, less: Scopes) -> None:
+    """Say which denied rights the party does not have: a misspelt one takes nothing away."""
+    record = admin.store.client(party_id) if kind == "client" else admin.store.user(party_id)
+    for audience, names in less.items() if record is not None else ():
+        has = record.scopes.get(audience, ())
+        for right in [f"{audience}={name}" for name in names if name not in has] if names else [audience] * (not has):
+            click.echo(f"Note: {party_id} was not allowed {right}, so nothing of it is taken away.", err=True)
 
 
 def _change_rights(
@@ -97,9 +117,7 @@ def _change_rights(
     verb: str,
     rights: Scopes,
     changed: Callable[[Scopes], Scopes],
-    *,
-    as_json: bool,
-) -> None:
+) -> Change:
     what = "; ".join(f"{audience}={','.join(names) or '*'}" for audience, names in rights.items())
     if not what.isprintable():
         raise Problem("A right has a character that cannot be printed.")
@@ -114,4 +132,4 @@ def _change_rights(
             settling, words = admin.changes.user(person, admin.now_s, event, what), user_words(person)
         else:
             raise unknown(kind, party_id)
-    show_change(admin, words, settling, as_json=as_json)
+    return change_of(admin, words, settling)

@@ -3,7 +3,6 @@
 import secrets
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +13,7 @@ from holdfast_server.admin_shell import (
     opened,
     operator_name,
     problems,
+    sentence_of,
     show,
     state_option,
     write_private,
@@ -35,8 +35,15 @@ from holdfast_server.store_sqlite import DATABASE_NAME, Store
 from holdfast_server.token_shell import token
 from holdfast_server.user_shell import check_user_id, generated_password, user
 
-if TYPE_CHECKING:
-    pass
+OPTIONS = {
+    "coap.bind": "--coap",
+    "coap.advertise": "--advertise",
+    "http.bind": "--http",
+    "http.certificate": "--certificate",
+    "http.key": "--key",
+    "issuer ": "--issuer ",
+}
+"""Keys of the configuration file, and the options of `init` that give them."""
 
 
 @click.group()
@@ -102,6 +109,11 @@ def init(
             configuration.parse(tomllib.loads(text), state)
         except tomllib.TOMLDecodeError:
             raise Problem("An option has a character that a configuration file cannot hold.") from None
+        except configuration.ConfigError as error:
+            said = str(error)
+            for key_name, option in OPTIONS.items():
+                said = said.replace(key_name, option)
+            raise Problem(sentence_of(said)) from None
         kids = _make_state(state, User(admin_id, hash_password(password), dict(ADMIN_RIGHTS)))
         write_private(path, text.encode(), force=False)
     if as_json:

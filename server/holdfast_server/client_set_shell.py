@@ -11,7 +11,7 @@ import click
 
 from holdfast_core import labels as L
 from holdfast_server.admin_shell import Problem, json_option, opened, state_option, unknown
-from holdfast_server.change_shell import show_change
+from holdfast_server.change_shell import change_of, show_change
 from holdfast_server.public_key_shell import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.records_shell import client_words
 from holdfast_server.registry import Client
@@ -92,7 +92,8 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
             after = replace(record, **changes)
             check_whole(after)
             settling = admin.changes.client(after, admin.now_s, "client-changed", ", ".join(changes))
-        show_change(admin, client_words(after), settling, as_json=as_json)
+        change = change_of(admin, client_words(after), settling)
+    show_change(change, as_json=as_json)
 
 
 def is_public(grant_types: tuple[int, ...], *, has_context: bool) -> bool:

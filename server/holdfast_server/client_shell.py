@@ -116,7 +116,8 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     with opened(state) as admin, admin.store.transaction():
         if admin.store.client(client_id) is not None:
             raise Problem(
-                f"There is a client {client_id} already: choose another name, or change it with `client set`."
+                f"There is a client {client_id} already: choose another name, or change it with "
+                "`holdfast server client set`."
             )
         made = admin.registry.add_client(record, admin.now_s, with_secret=secret)
         check_whole(record)
@@ -161,7 +162,8 @@ def _show_secret(client_id: str, made: Secret | None, *, as_json: bool) -> None:
 def client_list(state: Path, as_json: bool) -> None:
     """List the clients."""
     with opened(state) as admin:
-        show_all([client_words(record) for record in admin.store.clients()], as_json=as_json, nothing="No clients yet.")
+        words = [client_words(record) for record in admin.store.clients()]
+    show_all(words, as_json=as_json, nothing="No clients yet.")
 
 
 @client.command("stats")

@@ -160,21 +160,25 @@ def check_resource_server(rs: ResourceServer) -> None:
     _check_printable("audience", *rs.audiences)
     _check_printable("title", rs.title, *rs.scope_titles.values())
     if not set(rs.scope_titles) <= set(rs.scope_map):
-        raise RegistryError("a title is for a scope that is not there")
+        unknown = ", ".join(sorted(set(rs.scope_titles) - set(rs.scope_map)))
+        raise RegistryError(f"{rs.rs_id} has no scope {unknown} that a title could be for")
     if rs.token_format not in FORMATS:
         raise RegistryError("token format is unknown")
     if rs.token_shape not in TOKEN_SHAPES:
         raise RegistryError("token shape is unknown")
-    if not rs.token_lifetime_s > 0 or rs.exi_lifetime_s < 0:
-        raise RegistryError("lifetimes must be positive")
+    if not rs.token_lifetime_s > 0:
+        raise RegistryError("--lifetime must be 1 or more seconds")
+    if rs.exi_lifetime_s < 0:
+        raise RegistryError("--exi must be 0 (none) or more seconds")
     if rs.token_format == FORMAT_REFERENCE and not rs.connected:
-        raise RegistryError("a resource server takes reference tokens only when it is connected")
+        raise RegistryError("a resource server takes reference tokens only when it is connected: say --connected too")
     if rs.exi_lifetime_s and rs.token_format == FORMAT_REFERENCE:
-        raise RegistryError("exi is for self-contained tokens only (RFC 9200 section 5.10.3)")
+        raise RegistryError("reference tokens have no exi (RFC 9200 section 5.10.3): say --exi 0 too")
     if rs.token_format in READABLE_FORMATS and L.PROFILE_COAP_OSCORE in rs.profiles:
         raise RegistryError(
             f"{rs.token_format} can be read by anybody on its way, so it never carries the secret key of coap_oscore: "
-            "say --profile coap_dtls, whose tokens carry the client's public key (client add --public-key)"
+            "say --profile coap_dtls, whose tokens carry the client's public key "
+            "(`holdfast server client add --public-key`)"
         )
     try:
         ScopeMap({name: list(allowed) for name, allowed in rs.scope_map.items()})

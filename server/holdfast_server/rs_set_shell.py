@@ -12,8 +12,8 @@ import click
 from holdfast_core.rules import TOKEN_SHAPES
 from holdfast_server.admin_shell import Admin, Problem, check_address, json_option, opened, state_option, unknown
 from holdfast_server.administrator import ADMIN_AUDIENCE
-from holdfast_server.change_shell import show_change
-from holdfast_server.public_key_shell import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
+from holdfast_server.change_shell import change_of, show_change
+from holdfast_server.public_key_shell import PROFILE_WORDS, profile_set_option, read_public_key, rs_key_option
 from holdfast_server.records_shell import METHODS, rs_words
 from holdfast_server.registry import FORMAT_SIGNED, FORMATS, ResourceServer
 
@@ -43,7 +43,7 @@ ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 @click.option("--clock/--no-clock", default=None, help="Whether the device knows what time it is.")
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is; it gets a new OSCORE context.")
-@profile_option
+@profile_set_option
 @rs_key_option
 @click.option("--title", help="What people call it; the consent page says so. Empty: its audience.")
 @click.option("--scope-title", "scope_titles", multiple=True, metavar="NAME=TEXT", help="What people call a scope.")
@@ -102,7 +102,8 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
             if client_id is not None:
                 link_client(admin, rs_id, client_id)
             warn_of_timelessness(after)
-        show_change(admin, rs_words(after), settling, [rs_id], as_json=as_json)
+        change = change_of(admin, rs_words(after), settling, [rs_id])
+    show_change(change, as_json=as_json)
 
 
 def scope_map(entries: tuple[str, ...]) -> ScopeMapping:
@@ -141,7 +142,7 @@ def check_audiences(admin: Admin, record: ResourceServer) -> None:
             are_signed = record.token_format == other.token_format == FORMAT_SIGNED
             if other.rs_id != record.rs_id and not are_signed:
                 raise Problem(
-                    f"{audience} is the audience of {other.rs_id} already: choose another name, or let both take "
+                    f"{other.rs_id} has the audience {audience} already: choose another name, or let both take "
                     "cwt-signed."
                 )
 

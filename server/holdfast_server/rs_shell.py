@@ -141,7 +141,8 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     with opened(state) as admin, admin.store.transaction():
         if admin.store.resource_server(rs_id) is not None:
             raise Problem(
-                f"There is a resource server {rs_id} already: choose another name, or change it with `rs set`."
+                f"There is a resource server {rs_id} already: choose another name, or change it with "
+                "`holdfast server rs set`."
             )
         check_audiences(admin, record)
         if client_id is not None:

@@ -62,7 +62,7 @@ def restore(backup: Path, state: Path, now_s: int, operator: str, *, force: bool
     server of before or the new one, or says that it has none.
     Raises BackupUnusable, StoreLocked, DatabaseDamaged, MigrationChanged, OSError, sqlite3.Error.
     """
-    if state.exists() and any(state.iterdir()) and not force:
+    if state.exists() and not force and not _is_unused(state):
         raise BackupUnusable(f"{state} is not empty: name a new directory, or say --force to replace what is in it")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = take_lock(state / LOCK_NAME)
@@ -81,6 +81,11 @@ def restore(backup: Path, state: Path, now_s: int, operator: str, *, force: bool
     finally:
         os.close(lock)
     return sorted(files)
+
+
+def _is_unused(state: Path) -> bool:
+    """Whether a directory holds nothing, or only what a restore that failed left there."""
+    return all(path.name == LOCK_NAME or path.name.startswith(UNFINISHED) for path in state.iterdir())
 
 
 def _check(store: Store) -> None:
@@ -160,7 +165,10 @@ def _write(path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def _folder_in(parent: Path) -> Iterator[Path]:
     """A private folder on the same file system as what will come of it."""
-    folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+    except OSError as error:  # its file name would be one that nobody has typed
+        raise OSError(error.errno, error.strerror, str(parent)) from None
     try:
         yield folder
     finally:

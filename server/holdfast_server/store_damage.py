@@ -38,7 +38,7 @@ class DamageRows(RegistryRows, KeyRows):
         length = self._number("page_count") * self._number("page_size")
         pragma = "integrity_check" if whole or length <= WHOLE_CHECK_LEN else "quick_check"
         first = self._one(f"PRAGMA {pragma}(1)")
-        said = "it says nothing" if first is None else str(first[0])
+        said = "it says nothing" if first is None else str(first[0]).splitlines()[-1]  # a headline may be above
         return None if said == "ok" else said
 
     def _number(self, pragma: str) -> int:

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import click
 
-from holdfast_server.admin_shell import Admin, Failed, Problem, json_option, opened, show, show_all, state_option
+from holdfast_server.admin_shell import (
+    Admin,
+    Failed,
+    Problem,
+    json_option,
+    opened,
+    show,
+    show_all,
+    state_option,
+    unknown,
+)
 from holdfast_server.json_codec import decode_token
 from holdfast_server.records_shell import token_words
 from holdfast_server.revocation import STEP, Revocations
@@ -32,6 +42,8 @@ def token() -> None:
 def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) -> None:
     """List the newest tokens."""
     with opened(state) as admin:
+        if client_id is not None and admin.store.client(client_id) is None:
+            raise unknown("client", client_id)
         words = [token_words(record, admin.now_s) for record in admin.store.tokens(client_id, limit)]
     show_all(words, as_json=as_json, nothing="No tokens yet.")
 

@@ -15,7 +15,7 @@ from holdfast_server.admin_shell import Problem, json_option, opened, show, show
 from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
-from holdfast_server.change_shell import rights_commands, show_change
+from holdfast_server.change_shell import change_of, rights_commands, show_change
 from holdfast_server.changes import without
 from holdfast_server.records_shell import user_words
 from holdfast_server.registry import User
@@ -142,7 +142,8 @@ def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
             after = replace(record, scopes={**scopes, **(ADMIN_RIGHTS if is_admin else {})})
             what = "administrator" if is_admin else "no administrator"
             settling = admin.changes.user(after, admin.now_s, "user-changed", what)
-        show_change(admin, user_words(after), settling, as_json=as_json)
+        change = change_of(admin, user_words(after), settling)
+    show_change(change, as_json=as_json)
 
 
 def check_user_id(user_id: str) -> None:
@@ -157,7 +158,10 @@ def generated_password() -> str:
 
 
 def _show_password(user_id: str, password: str | None, *, as_json: bool) -> None:
-    show({"user_id": user_id, "password": password}, as_json=as_json)
+    words = {"user_id": user_id, "password": password}
+    if not as_json and password is None:  # it was typed
+        del words["password"]
+    show(words, as_json=as_json)
     if password is not None and not as_json:
         click.echo("This password is not kept here in readable form: hand it over now.", err=True)
 

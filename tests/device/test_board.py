@@ -55,8 +55,8 @@ def test_from_provisioned_to_wiped(board, tree, file):
     assert secret in board.flash.read_bytes()
     mpremote(board, "exec", BALLAST)
     assert run("wipe", "--port", board.port).exit_code == 2
-    done = run("wipe", "--port", board.port, "--yes")
-    assert done.exit_code == 0, done.output
+    done = run("wipe", "--port", board.port, "--yes", "--json")
+    assert told(done) == {"wiped": True}
     assert "free space" in done.stderr
     assert mpremote(board, "exec", "import os; print(os.listdir('/holdfast'))").strip() == "[]"
     assert told(run("status", "--port", board.port, "--json"))["provisioned"] is None
@@ -171,6 +171,8 @@ def test_flash_calls_esptool(tmp_path, monkeypatch, chip, offset):
     assert called(tools) == [[*head, "erase-flash"], [*head, "write-flash", offset, str(image)]]
     assert run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0", "--keep").exit_code == 0
     assert called(tools)[2:] == [[*head, "write-flash", offset, str(image)]]
+    done = run("flash", image, "--chip", chip, "--port", "/dev/ttyUSB0", "--json")
+    assert told(done) == {"image": str(image), "chip": chip, "erased": True}
 
 
 def test_flash_knows_a_pico(tmp_path):

@@ -30,6 +30,14 @@ def events(run, *argv):
     return json.loads(run("audit", "--json", *argv).stdout)
 
 
+def test_what_a_row_does_not_have_is_null_for_a_program(run):
+    run("rs", "add", "tube", "--scope", "read=GET:/r")
+    row = json.loads(run("audit", "--json", "--event", "rs-added").stdout)[0]
+    assert [name for name, value in row.items() if value is None] == [
+        *("client", "user", "token", "reason", "address", "client_number", "user_number")
+    ]
+
+
 def test_what_the_command_line_did_has_its_operator(run):
     run("user", "add", "doctor", "--generate")
     run("user", "disable", "doctor")

@@ -38,6 +38,18 @@ def rows_of(state):
         return {name: [tuple(row) for row in store._all(f"SELECT * FROM {name}")] for name in sorted(tables)}
 
 
+def test_a_restore_that_failed_stands_in_nobodys_way(filled, run, tmp_path):
+    file, new = tmp_path / "server.backup", tmp_path / "new"
+    run("backup", file)
+    assert "is not a file of" in holdfast("restore", filled / "server.toml", "--state", new).stderr
+    assert holdfast("restore", file, "--state", new).returncode == 0
+    assert "is not empty" in holdfast("restore", file, "--state", new).stderr
+
+
+def test_a_place_for_a_backup_that_is_not_there_is_named_as_it_was_typed(filled, run, tmp_path):
+    assert run("backup", tmp_path / "no" / "b", code=2).stderr == f"Error: {tmp_path}/no: No such file or directory.\n"
+
+
 def test_what_was_backed_up_comes_back_private_whole_and_moved_on(filled, run, tmp_path):
     file, new = tmp_path / "b" / "server.backup", tmp_path / "new"
     file.parent.mkdir()

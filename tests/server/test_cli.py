@@ -86,13 +86,13 @@ def test_init_again_changes_nothing(state, run):
         (["--issuer", "https://as.example@evil.example"], "a character"),
         (["--issuer", "https://[as"], "issuer is not a URL"),
         (["--issuer", "https://as\x7f.example"], "a character"),
-        (["--http", "8080"], "http.bind must look like"),
-        (["--http", "0.0.0.0:8080", "--issuer", "https://as.example"], "set http.certificate"),
-        (["--coap", "localhost:coap"], "coap.bind must look like"),
-        (["--http", "0.0.0.0:8080"], "http.bind 0.0.0.0:8080 is not a loopback address: set http.certificate"),
-        (["--http", "0.0.0.0:8443", "--certificate", "c", "--key", "k"], "issuer must name the server"),
-        (["--coap", "0.0.0.0:5683"], "say in coap.advertise which one devices are told"),
-        (["--coap", "[::]:5683", "--advertise", "[::]:5683"], "say in coap.advertise"),
+        (["--http", "8080"], "--http must look like"),
+        (["--http", "0.0.0.0:8080", "--issuer", "https://as.example"], "set --certificate and --key"),
+        (["--coap", "localhost:coap"], "--coap must look like"),
+        (["--http", "0.0.0.0:8080"], "--http 0.0.0.0:8080 is not a loopback address: set --certificate"),
+        (["--http", "0.0.0.0:8443", "--certificate", "c", "--key", "k"], "--issuer must name the server"),
+        (["--coap", "0.0.0.0:5683"], "say in --advertise which one devices are told"),
+        (["--coap", "[::]:5683", "--advertise", "[::]:5683"], "say in --advertise"),
         (["--certificate", "a.crt"], "go together"),
         (["--admin", ""], "A user's name has"),
         (["--admin", "adm\x1b[2Jin"], "A user's name has"),
@@ -120,7 +120,7 @@ def test_a_directory_without_a_server_says_what_to_run(tmp_path):
 def test_without_its_database_nothing_starts_and_none_is_made(state, run):
     (state / "holdfast.db").unlink()
     for command in ("check", "serve"):
-        assert "bring it back from a backup" in run(command, code=2).stderr
+        assert "bring a backup back with `holdfast server restore FILE --force" in run(command, code=2).stderr
     assert not (state / "holdfast.db").exists()
 
 
@@ -157,9 +157,9 @@ def test_a_file_where_a_directory_should_be_is_one_sentence(tmp_path):
         (["rs", "add", "x", "--scope", "read"], "--scope must look like"),
         (["rs", "add", "x", "--scope", "read=GET:ekg"], "--scope must look like"),
         (["rs", "add", "x", "--scope", "read=LOOK:/ekg"], "--scope must look like"),
-        (["rs", "add", "x", "--scope", "read=GET:/ekg", "--lifetime", "0"], "lifetimes must be positive."),
+        (["rs", "add", "x", "--scope", "read=GET:/ekg", "--lifetime", "0"], "--lifetime must be 1 or more seconds."),
         (["rs", "add", "x", "--scope", "a b=GET:/ekg"], "scope map has a bad name"),
-        ([*RS, "--exi", "60"], "exi is for self-contained tokens only"),
+        ([*RS, "--exi", "60"], "reference tokens have no exi"),
         ([*RS, "--client", "nobody"], "There is no client nobody"),
         ([*RS, "--audience", "holdfast:server"], "this server's own audience"),
         (["client", "add", "x", "--grant", "authorization_code", "--redirect-uri", "/cb"], "redirect_uri is not"),
@@ -291,7 +291,8 @@ def test_a_user_from_the_password_to_the_end(run):
     assert shown == {"user_id": "doctor", "allowed": {"ekg": ["a", "b", "c"]}, "disabled": False}
     run("user", "disable", "doctor")
     run("user", "enable", "doctor")
-    run("user", "password", "doctor", stdin="a long enough password\n")
+    typed = run("user", "password", "doctor", stdin="a long enough password\n")
+    assert (typed.stdout, typed.stderr) == ("user_id  doctor\n", "")
     everything = "".join(run(*command).stdout for command in (["user", "list"], ["user", "show", "doctor"], ["audit"]))
     assert password["password"] not in everything
     assert "$argon2" not in everything
@@ -331,12 +332,13 @@ def test_a_token_that_nobody_issued_is_not_found(run):
     assert "did not issue that token" in run("token", "introspect", "AAAA", code=1).stderr
     assert "did not issue that token" in run("token", "introspect", "-", code=1, stdin="AAAA\n").stderr
     assert run("token", "list").stdout == "No tokens yet.\n"
+    assert "There is no client nobody" in run("token", "list", "--client", "nobody", code=2).stderr
 
 
 def test_an_audience_belongs_to_one_resource_server(run):
     run(*RS)
     second = run("rs", "add", "spare", "--audience", "ekg", "--scope", "read=GET:/ekg", code=2)
-    assert "ekg is the audience of ekg already" in second.stderr
+    assert "ekg has the audience ekg already" in second.stderr
     assert "spare" not in run("rs", "list").stdout
 
 

@@ -42,6 +42,19 @@ def issue(state, scope="read calibrate", audience="tube"):
 
 
 @pytest.mark.parametrize("kind", ["client", "user"])
+def test_a_right_to_take_away_that_nobody_has_is_said(ward, kind):
+    if kind == "user":
+        ward("user", "add", "meter", "--allow", "tube=read,calibrate", "--generate")
+    said = ward(kind, "deny", "meter", "tube=calibrte", "lung").stderr
+    assert said.count("Note: ") == 2
+    assert "meter was not allowed tube=calibrte, so nothing of it is taken away." in said
+    assert "meter was not allowed lung, " in said
+    assert tell(ward(kind, "show", "meter", "--json"))["allowed"] == {"tube": ["read", "calibrate"]}
+    assert ward(kind, "deny", "meter", "tube=calibrate").stderr == ""
+    assert ward(kind, "deny", "meter", "tube").stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["client", "user"])
 def test_rights_are_added_and_taken_without_touching_the_rest(ward, kind):
     run = ward
     if kind == "user":
@@ -87,11 +100,13 @@ def test_a_right_at_a_device_that_is_not_there_is_noted(ward):
         (["rs", "set", "tube", "--remove-scope", "read", "--remove-scope", "calibrate"], "has a scope at least"),
         (["rs", "set", "tube", "--scope", "read"], "--scope must look like"),
         (["rs", "set", "tube", "--scope-title", "read"], "--scope-title must look like"),
-        (["rs", "set", "tube", "--scope-title", "fly=Fly"], "a title is for a scope that is not there"),
-        (["rs", "set", "tube", "--audience", "ekg"], "ekg is the audience of ekg already"),
+        (["rs", "set", "tube", "--scope-title", "fly=Fly"], "tube has no scope fly that a title could be for"),
+        (["rs", "set", "tube", "--audience", "ekg"], "ekg has the audience ekg already"),
         (["rs", "set", "tube", "--audience", "holdfast:server"], "this server's own audience"),
-        (["rs", "set", "tube", "--format", "reference"], "only when it is connected"),
-        (["rs", "set", "tube", "--lifetime", "0"], "lifetimes must be positive"),
+        (["rs", "set", "tube", "--format", "reference"], "only when it is connected: say --connected too"),
+        (["rs", "set", "tube", "--lifetime", "0"], "--lifetime must be 1 or more"),
+        (["rs", "set", "tube", "--exi", "-1"], "--exi must be 0 (none) or more"),
+        (["rs", "set", "tube", "--connected", "--format", "reference"], "say --exi 0 too"),
         (["rs", "set", "tube", "--client", "nobody"], "There is no client nobody"),
     ],
 )

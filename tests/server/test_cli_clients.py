@@ -94,7 +94,8 @@ def test_a_format_that_anybody_can_read_is_for_public_keys_and_the_command_says_
     refused = run(*DOOR, "--format", token_format, code=2)
     assert refused.stderr == (
         f"Error: {token_format} can be read by anybody on its way, so it never carries the secret key of coap_oscore: "
-        "say --profile coap_dtls, whose tokens carry the client's public key (client add --public-key).\n"
+        "say --profile coap_dtls, whose tokens carry the client's public key "
+        "(`holdfast server client add --public-key`).\n"
     )
     assert run("rs", "list").stdout == "No resource servers yet.\n"
     key = pem()

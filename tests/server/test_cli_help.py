@@ -12,6 +12,7 @@ GROUPS = {
     "token": {"introspect", "list", "revoke"},
     "key": {"export", "import", "list", "rotate"},
     "context": {"export", "import", "list"},
+    "clock": {"accept", "show"},
 }
 ALONE = {"init", "serve", "check", "audit", "backup", "restore", "restored"}
 
