@@ -104,7 +104,9 @@ def rights_commands(group: click.Group, kind: str, who: str) -> None:
 def _warn_of_nothing(admin: Admin, kind: str, party_id: str, less: Scopes) -> None:
     """Say which denied rights the party does not have: a misspelt one takes nothing away."""
     record = admin.store.client(party_id) if kind == "client" else admin.store.user(party_id)
-    for audience, names in less.items() if record is not None else ():
+    if record is None:
+        raise unknown(kind, party_id)
+    for audience, names in less.items():
         has = record.scopes.get(audience, ())
         for right in [f"{audience}={name}" for name in names if name not in has] if names else [audience] * (not has):
             click.echo(f"Note: {party_id} was not allowed {right}, so nothing of it is taken away.", err=True)
