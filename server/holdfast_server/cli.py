@@ -1,6 +1,7 @@
 """`holdfast server`: make an authorization server, fill its registry, run it, look after it."""
 
 import secrets
+import signal
 import tomllib
 from pathlib import Path
 
@@ -154,6 +155,7 @@ def _make_state(state: Path, admin: User) -> list[str]:
 @click.option("--trace", is_flag=True, help="Print a line of JSON for each datagram: sizes and codes, no content.")
 def serve_command(state: Path, trace: bool) -> None:
     """Serve until stopped. Prints {"ready": ...} with the ports when it can be used."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes before there is anything to read again must not kill
     from holdfast_server.serve_shell import serve
 
     with opened(state, serving=True) as admin:

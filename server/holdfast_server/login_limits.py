@@ -61,8 +61,8 @@ class LoginLimits:
         """Count one try; returns the lane in which it may wait for its hash, or None: too often."""
         if (
             known is not None
+            and self._by_browser.admit(known.nonce, now_ms, 0)  # first, or one browser would use up all of its owner's
             and self._by_owner.admit(known.user_id, now_ms, 0)
-            and self._by_browser.admit(known.nonce, now_ms, 0)
         ):
             return Lane(KNOWN_BROWSER, known.user_id)
         if not (

@@ -144,6 +144,16 @@ def test_after_a_good_login_a_network_comes_before_strangers():
     assert world.got_in["nurse"] >= 5
 
 
+def test_a_browser_that_is_left_alone_with_a_stranger_takes_nothing_from_its_owners_others():
+    limits = LoginLimits()
+    shared, own = KnownBrowser("doctor", b"ward"), KnownBrowser("doctor", b"own")
+    for second in range(100):
+        limits.admit("victim", "ward", shared, 1000 * second)
+        limits.admit("victim", "ward", shared, 1000 * second)
+    lanes = [limits.admit("doctor", "ward", own, 100_000) for _ in range(10)]
+    assert [lane and lane.rank for lane in lanes] == [KNOWN_BROWSER] * 10
+
+
 def test_a_known_browser_gives_no_endless_tries_and_many_of_one_person_give_no_more():
     limits = LoginLimits()
     cookie = KnownBrowser("insider", b"0")

@@ -3,15 +3,18 @@
 import contextlib
 import http.client
 import signal
+import sqlite3
 import ssl
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from holdfast_server.config import load
 from holdfast_server.reload_shell import waits_for_restart
-from testkit.serve import ended, init, serving
+from holdfast_server.store_sqlite import DATABASE_NAME
+from testkit.serve import COMMAND, ended, environment, init, serving
 
 
 def make_certificate(certificate):
@@ -87,6 +90,31 @@ def test_what_cannot_be_used_changes_nothing_and_is_one_line(certified):
         assert "is nested too deeply" in process.stderr.readline()
         assert presented(port) == before
         assert process.poll() is None
+
+
+def test_a_sighup_that_comes_while_the_server_starts_is_no_end(state):
+    with contextlib.closing(sqlite3.connect(state / DATABASE_NAME, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")  # nothing starts meanwhile
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--state", state], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        )
+        with process, contextlib.ExitStack() as stack:
+            stack.callback(process.kill)
+            assert eventually(lambda: ignores(process, signal.SIGHUP))
+            process.send_signal(signal.SIGHUP)
+            database.execute("ROLLBACK")
+            assert b"ready" in process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            while b"event=reloaded" not in (line := process.stderr.readline()):
+                assert line
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+
+
+def ignores(process, number):
+    """Whether a process has said so."""
+    fields = dict(line.split(":\t") for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+    return bool(int(fields["SigIgn"], 16) >> (number - 1) & 1)
 
 
 def test_it_says_what_waits_for_a_restart(state):
