@@ -36,6 +36,9 @@ MAX_PARTIES = 100_000
 ALL_DERIVATIONS_RATE, ALL_DERIVATIONS_BURST = 1000, 2000
 """New contexts tried a second and at once, from all addresses: 0.1 ms each, so a tenth of a processor."""
 
+RENEWALS_RATE, RENEWALS_BURST = 0.1, 30
+"""New contexts of one party, which cost a transaction and an audit row each: one in 10 s, and so many at once."""
+
 
 class PartyStore(Protocol):
     """The part of the store that contexts need."""
@@ -71,6 +74,7 @@ class PartyContexts(ContextTable):
         self._wall_s = wall_s
         self._rederivation = Rederivation(rng)
         self._made_of: dict[bytes, tuple[object, ...]] = {}
+        self._renewals = TokenBucket(RENEWALS_RATE, RENEWALS_BURST, ALL_DERIVATIONS_RATE, ALL_DERIVATIONS_BURST)
         self._derivations = TokenBucket(total_rate=ALL_DERIVATIONS_RATE, total_burst=ALL_DERIVATIONS_BURST)
 
     def find(self, kid: bytes | None, kid_context: bytes | None = None, *sender: Any) -> SecurityContext:
@@ -107,8 +111,14 @@ class PartyContexts(ContextTable):
         peer, now_ms = sender
         if not self._derivations.admit(peer, now_ms, 0):
             raise UnknownContext
+
+        def taken(made: DerivedContext) -> None:
+            if not self._renewals.admit(party.recipient_id, now_ms, 0):
+                raise UnknownContext
+            self._take_on(made)
+
         numbers = self._sequence(party.recipient_id, 0)
-        context = self._rederivation.candidate(party, party.id_context or b"", kid_context, numbers, self._take_on)
+        context = self._rederivation.candidate(party, party.id_context or b"", kid_context, numbers, taken)
         context.owner = party.caller()
         return context
 

@@ -18,7 +18,7 @@ from holdfast_core.rederive_server import Rederivation
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_server.caller import Caller
-from holdfast_server.party_contexts import ALL_DERIVATIONS_BURST, RESERVE, PartyContexts
+from holdfast_server.party_contexts import ALL_DERIVATIONS_BURST, RENEWALS_BURST, RESERVE, PartyContexts
 from testkit.as_peer import context_of
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, plain
 from testkit.nonces import Nonces
@@ -134,8 +134,9 @@ def test_the_last_number_is_the_last(story, contexts):
 class Party:
     """A party that starts from its provisioning, and a server on the story's store; both start again when told."""
 
-    def __init__(self, story):
+    def __init__(self, story, client_id=EKG):
         self.story = story
+        self.client_id = client_id
         self.now_ms = 0
         self.acted = []
         self.restart()
@@ -146,12 +147,12 @@ class Party:
         self.stack = CoapStack(os.urandom, self.contexts)
 
     def start(self):
-        self.context = context_of(self.story.store.oscore_party(client_id=EKG))
+        self.context = context_of(self.row())
         self.client = CoapStack(os.urandom)
 
-    def ask(self):
+    def ask(self, after_ms=300_000):
         """Ask once, in as many messages as that takes; return the code, or the reason why there is none."""
-        self.now_ms += 300_000
+        self.now_ms += after_ms
         self.client.tick(self.now_ms)
         self.stack.tick(self.now_ms)
         self.client.request("as", request(L.CODE_POST, "/introspect", b"?"), self.now_ms, self.context)
@@ -171,7 +172,7 @@ class Party:
             return [sent for sent, _ in self.stack.take_datagrams()]
 
     def row(self):
-        return self.story.store.oscore_party(client_id=EKG)
+        return self.story.store.oscore_party(client_id=self.client_id)
 
     def renewals(self):
         return [row.client_id for row in self.story.store.audit_rows() if row.event == "oscore-context-renewed"]
@@ -270,6 +271,23 @@ def test_what_takes_away_the_allowance_of_strangers_keeps_out_no_party_that_star
     party.stack = CoapStack(os.urandom, party.contexts, admission=lambda *_: False)
     assert party.ask() == L.CODE_CREATED
     assert len(party.acted) == 1
+
+
+def test_a_party_that_starts_anew_all_the_time_is_held_to_its_own_allowance(story):
+    party = Party(story)
+    party.contexts._derivations = TokenBucket(1000, 1000)  # it asks from many addresses
+    codes = []
+    for _ in range(RENEWALS_BURST + 3):
+        party.start()
+        codes.append(party.ask(after_ms=0))
+    assert codes == [L.CODE_CREATED] * RENEWALS_BURST + ["unprotected"] * 3
+    assert len(party.renewals()) == RENEWALS_BURST
+    assert party.ask(after_ms=5_000) == "unprotected"
+    assert party.ask(after_ms=5_000) == L.CODE_CREATED  # the same start goes on, 10 s later
+    other = Party(story, DOCTOR_APP)
+    other.contexts, other.now_ms = party.contexts, party.now_ms
+    other.stack = party.stack
+    assert other.ask(after_ms=0) == L.CODE_CREATED
 
 
 def test_a_party_that_does_not_rederive_cannot_be_made_to(story, contexts):
