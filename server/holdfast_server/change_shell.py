@@ -59,6 +59,11 @@ def show_change(change: Change, *, as_json: bool) -> None:
         click.echo("No device needs to be provisioned again.")
 
 
+def finish_before(admin: Admin, kind: str, party_id: str) -> None:
+    """Before a change of a client, an rs or a user, finish the one before, which may have been interrupted."""
+    go_through(admin.changes.unsettled(admin.now_s, **{f"{kind}_id": party_id}).steps())
+
+
 def provision_words(admin: Admin, rs_id: str) -> dict[str, Any] | None:
     """Why a device must be provisioned again, or None: what it was told is so still, or it was never told anything."""
     last = admin.store.export(rs_id)
@@ -124,6 +129,7 @@ def _change_rights(
     if not what.isprintable():
         raise Problem("A right has a character that cannot be printed.")
     event = f"{kind}-{verb}"
+    finish_before(admin, kind, party_id)
     with admin.store.transaction():
         client, user = admin.store.client(party_id), admin.store.user(party_id)
         if kind == "client" and client is not None:

@@ -41,8 +41,8 @@ class Outcome:
 class Settling:
     """Leaves each token of a changed party what is still allowed, in steps: whoever goes on may let others in between.
 
-    Nothing waits for it: standing.py asks the record, which is changed already. When the last step was not reached, the
-    same change again does what is left.
+    Nothing waits for it: standing.py asks the record, which is changed already. When the last step was not reached,
+    Changes.unsettled does what is left; it comes before another change, which would give back what was taken.
     """
 
     def __init__(
@@ -160,6 +160,14 @@ class Changes:
             self._store.audit(now_s, event, rs_id=after.rs_id, reason=what)
         audiences = tuple(dict.fromkeys((*before.audiences, *after.audiences)))
         return Settling(self._store, now_s, rs_id=after.rs_id, audiences=audiences)
+
+    def unsettled(
+        self, now_s: int, *, client_id: str | None = None, rs_id: str | None = None, user_id: str | None = None
+    ) -> Settling:
+        """Do what a change of this party that was interrupted has left to do."""
+        rs = None if rs_id is None else self._store.resource_server(rs_id)
+        audiences = () if rs is None else (*rs.audiences, *self._store.strange_audiences())
+        return Settling(self._store, now_s, client_id=client_id, rs_id=rs_id, user_id=user_id, audiences=audiences)
 
     def _connect(self, rs: ResourceServer, now_s: int) -> None:
         party = self._store.oscore_party(rs_id=rs.rs_id)

@@ -11,7 +11,7 @@ import click
 
 from holdfast_core import labels as L
 from holdfast_server.admin_shell import Problem, json_option, opened, state_option, unknown
-from holdfast_server.change_shell import change_of, show_change
+from holdfast_server.change_shell import change_of, finish_before, show_change
 from holdfast_server.public_key_shell import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.records_shell import client_words
 from holdfast_server.registry import Client
@@ -68,6 +68,7 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
     What is not named stays as it is. Tokens that it got in a way that is closed to it are revoked.
     """
     with opened(state) as admin:
+        finish_before(admin, "client", client_id)
         with admin.store.transaction():
             record = admin.store.client(client_id)
             if record is None:

@@ -12,7 +12,7 @@ import click
 from holdfast_core.rules import TOKEN_SHAPES
 from holdfast_server.admin_shell import Admin, Problem, check_address, json_option, opened, state_option, unknown
 from holdfast_server.administrator import ADMIN_AUDIENCE
-from holdfast_server.change_shell import change_of, show_change
+from holdfast_server.change_shell import change_of, finish_before, show_change
 from holdfast_server.public_key_shell import PROFILE_WORDS, profile_set_option, read_public_key, rs_key_option
 from holdfast_server.records_shell import METHODS, rs_words
 from holdfast_server.registry import FORMAT_SIGNED, FORMATS, ResourceServer
@@ -74,6 +74,7 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
     What is not named stays as it is. The command says when the device must be told, by `holdfast device provision`.
     """
     with opened(state) as admin:
+        finish_before(admin, "rs", rs_id)
         with admin.store.transaction():
             record = admin.store.resource_server(rs_id)
             if record is None:

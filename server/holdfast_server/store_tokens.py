@@ -227,6 +227,14 @@ class TokenRows(Rows):
         )
         return [row["token_id"] for row in rows]
 
+    def strange_audiences(self) -> list[str]:
+        """Return the audiences of tokens that are not revoked to which no resource server answers any more."""
+        rows = self._all(
+            "SELECT DISTINCT audience FROM tokens WHERE revoked_at IS NULL "
+            "AND audience NOT IN (SELECT audience FROM audiences)"
+        )
+        return [row["audience"] for row in rows]
+
     def exchanged_for(self, token_ids: Sequence[int], limit: int) -> list[int]:
         """Return at most `limit` tokens, revoked or not, that were exchanged for these."""
         rows = self._all(

@@ -15,7 +15,7 @@ from holdfast_server.admin_shell import Problem, json_option, opened, show, show
 from holdfast_server.administrator import ADMIN_RIGHTS
 from holdfast_server.allow_shell import allow_option, allowances, warn_of_strangers
 from holdfast_server.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
-from holdfast_server.change_shell import change_of, rights_commands, show_change
+from holdfast_server.change_shell import change_of, finish_before, rights_commands, show_change
 from holdfast_server.changes import without
 from holdfast_server.records_shell import user_words
 from holdfast_server.registry import User
@@ -134,6 +134,7 @@ rights_commands(user, "user", "a person")
 def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
     """Make a person an administrator, or one no more. Their password and their logins stay."""
     with opened(state) as admin:
+        finish_before(admin, "user", user_id)
         with admin.store.transaction():
             record = admin.store.user(user_id)
             if record is None:

@@ -1,18 +1,23 @@
 """`allow`, `deny`, `set` and `remove` on the command line: what stays, what ends, and who must be told."""
 
+import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from holdfast_core.provisioning import decode_provisioning
-from holdfast_server import taking_shell
+from holdfast_server import change_shell, taking_shell, token_shell
 from holdfast_server.admin_shell import opened
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
 from holdfast_server.cli import group
 from holdfast_server.records_shell import when
+from holdfast_server.revocation import STEP
+from testkit.as_peer import until
 from testkit.authz import CountingRng
+from testkit.serve import serving
 
 TUBE = ["rs", "add", "tube", "--scope", "read=GET:/result", "--scope", "calibrate=PUT:/calibration"]
 
@@ -166,6 +171,65 @@ def test_who_narrows_learns_what_a_device_may_still_take_and_until_when(ward, st
     (row,) = done["still_taken"]
     assert row == {"audience": "tube", "tokens": [token.token_id], "until": when(token.expires_at), "exi_s": 3600}
     assert tell(ward("token", "list", "--json"))[0]["state"] == "revoked"
+
+
+def interrupt(monkeypatch, run, *argv):
+    """Run a command that is interrupted after its first step."""
+    with monkeypatch.context() as patch:
+        patch.setattr(taking_shell, "go_through", lambda steps: None)
+        patch.setattr(change_shell, "go_through", lambda steps: None)
+        patch.setattr(token_shell, "go_through", next)
+        run(*argv)
+
+
+@pytest.mark.parametrize(
+    ("narrower", "wider"),
+    [
+        (["client", "deny", "meter", "tube=calibrate"], ["client", "allow", "meter", "tube=calibrate"]),
+        (["rs", "set", "tube", "--audience", "attic"], ["rs", "set", "tube", "--audience", "tube"]),
+        (
+            ["client", "set", "meter", "--grant", "token_exchange"],
+            ["client", "set", "meter", "--grant", "client_credentials"],
+        ),
+    ],
+)
+def test_what_an_interrupted_change_took_no_other_change_gives_back(ward, state, monkeypatch, narrower, wider):
+    issue(state)
+    interrupt(monkeypatch, ward, *narrower)
+    assert tell(ward("token", "list", "--json"))[0]["state"] == "live"  # its row, though it is worth nothing
+    ward(*wider)
+    assert tell(ward("token", "list", "--json"))[0]["state"] == "revoked"
+
+
+@pytest.fixture
+def interrupted(ward, state, monkeypatch):
+    """The number of a token whose revocation, with that of the STEP + 30 exchanged for it, was interrupted."""
+    token = issue(state)
+    with opened(state) as admin, admin.store.transaction():
+        for number in range(STEP + 30):
+            admin.store.add_token(replace(token, token_hash=b"%032d" % number, parent_id=token.token_id))
+    interrupt(monkeypatch, ward, "token", "revoke", str(token.token_id))
+    return token.token_id
+
+
+def left_of(state, token_id):
+    with opened(state) as admin:
+        return len(admin.store.live_family(token_id))
+
+
+def test_a_revocation_that_was_interrupted_is_finished_by_saying_it_again(ward, state, interrupted):
+    assert left_of(state, interrupted) == 30
+    done = ward("token", "revoke", str(interrupted))
+    assert done.stdout.splitlines()[0].endswith(" and 10 more.")
+    assert "30 of them" in done.stdout
+    assert left_of(state, interrupted) == 0
+    assert "There is no live token" in ward("token", "revoke", str(interrupted), code=2).stderr
+
+
+def test_a_server_finishes_a_revocation_that_was_interrupted(state, interrupted):
+    assert left_of(state, interrupted) == 30
+    with serving(state):
+        asyncio.run(until(lambda: left_of(state, interrupted) == 0))
 
 
 def test_a_token_of_which_everything_is_still_allowed_stays(ward, state):
