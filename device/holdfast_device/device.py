@@ -99,7 +99,7 @@ class Device:
         self.wakes = 0 if frozen is None else frozen.wakes
         self.rng = _generator(provisioning, state, board_rng, frozen)
         self.freshness_key = self.rng(KEY_LEN) if frozen is None else frozen.freshness_key
-        self.times = Timekeeper(state, now_ms, frozen)
+        self.times = Timekeeper(state, now_ms, provisioning.time_floor_s, frozen)
         contexts = ContextTable(provisioning.max_sessions + MAX_PENDING)
         plain = TokenBucket(PLAIN_RATE, PLAIN_BURST, ALL_PLAIN_RATE, ALL_PLAIN_BURST, MAX_ADDRESSES)
         self.endpoint = Endpoint(self.rng, contexts, limits, trace, plain.admit)

@@ -27,14 +27,15 @@ FLOOR_SAVE_S = 3600
 class Timekeeper:
     """state: persists floor and countdowns; now_ms: monotonic time of this start.
 
-    frozen: of a device that slept; its floor and its countdowns go on.
+    told_floor_s: the floor of the provisioning.  frozen: of a device that slept; its floor and its countdowns go on.
     doubtful: a token was refused in this life that is over by the floor, and only by the floor.
     """
 
-    __slots__ = ("_exi", "_save_at_s", "_state", "clock", "doubtful", "now_ms")
+    __slots__ = ("_exi", "_save_at_s", "_state", "_told_floor_s", "clock", "doubtful", "now_ms")
 
-    def __init__(self, state: "State", now_ms: int, frozen: "Frozen | None" = None) -> None:
+    def __init__(self, state: "State", now_ms: int, told_floor_s: int, frozen: "Frozen | None" = None) -> None:
         self._state = state
+        self._told_floor_s = told_floor_s
         self._save_at_s = state.floor_s + FLOOR_SAVE_S
         self.now_ms = now_ms
         self.doubtful = False
@@ -81,8 +82,9 @@ class Timekeeper:
         """Compare what a floor and a verified token say of the time; the verifier has left to this what is new.
 
         age_s: seconds since the token's cnonce was given out, None when it has none.  Raises TokenExpired.
-        A floor that is above all that the time can be goes down to the token's iat; durable when it returns.  What went
-        further than the floor, and cannot be, is forgotten.
+        A floor that is above all that the time can be goes down to the token's iat, or to the provisioning's if that is
+        later and can be: a reference may be years old.  Durable when it returns.  What went further than the floor, and
+        cannot be, is forgotten.
         """
         if not self.is_floor:
             return
@@ -94,7 +96,8 @@ class Timekeeper:
         if latest_s is not None and grant.iat is not None:
             floor_s = self.clock.floor_s(self.now_ms)
             if floor_s > latest_s:
-                self.clock.reset(grant.iat, self.now_ms)
+                told_s = self._told_floor_s
+                self.clock.reset(max(grant.iat, told_s if told_s <= latest_s else 0), self.now_ms)
                 self._save_floor(self._state.save_both)
             elif floor_s + self.clock.ahead_s > latest_s:
                 self.clock.ahead_s = 0

@@ -8,7 +8,7 @@ from holdfast_device.client import Refused
 from holdfast_device.clock import MAX_STEP_S
 from testkit import mint
 from testkit.sleep import Sleeping
-from testkit.story import EKG, NOW_S, TUBE, World, get, held, tube_provisioning
+from testkit.story import EKG, NOW_S, TUBE, World, get, held, keys, tube_provisioning
 
 YEAR = 365 * 86400
 AHEAD = NOW_S + 2 * YEAR
@@ -225,28 +225,55 @@ class OffForAYear(Floor):
 
 
 class References(TestCase):
+    def setUp(self):
+        self.world = World()
+        told = self.world.provisionings["ekg"]
+        told.keys, told.rs.formats = keys(), ("reference", "cwt-encrypted")
+        self.fake, self.doctor = self.world.add_as(), self.world.client()
+        self.reboot()
+
+    def reboot(self):
+        self.ekg = self.world.boot("ekg", clock=False)
+        self.ekg.rs.resource("/ekg", get=lambda asked: response(L.CODE_CONTENT))
+
+    def reads(self, token, key):
+        self.world.wait(2)
+        session = self.world.run(self.doctor.open_session("ekg", held(token, key, self.world.now_ms)))
+        self.assertEqual(self.world.run(session.request(get("/ekg"))).code, L.CODE_CONTENT)
+
+    def reference(self, key, now_s, exp):
+        self.fake.tokens[key] = {
+            L.INTRO_ACTIVE: True,
+            L.INTRO_AUD: EKG,
+            L.INTRO_SCOPE: "read_ekg",
+            L.INTRO_IAT: now_s,
+            L.INTRO_EXP: exp,
+            L.INTRO_CNF: {L.CNF_OSC: mint.osc(key)},
+        }
+        self.reads(key, key)
+
     def test_what_the_as_has_just_called_active_is_not_over_by_a_floor(self):
-        world = World()
-        fake, ekg, doctor = world.add_as(), world.boot("ekg", clock=False), world.client()
-        ekg.rs.resource("/ekg", get=lambda asked: response(L.CODE_CONTENT))
+        self.reference(b"ahead", AHEAD, AHEAD + 600)
+        self.assertGreater(self.ekg.times.now_s, NOW_S + 600)
+        self.reference(b"good", NOW_S, NOW_S + 600)
+        self.assertLess(self.ekg.times.now_s, NOW_S + 600)
 
-        def read(handle, key, now_s):
-            fake.tokens[handle] = {
-                L.INTRO_ACTIVE: True,
-                L.INTRO_AUD: EKG,
-                L.INTRO_SCOPE: "read_ekg",
-                L.INTRO_IAT: now_s,
-                L.INTRO_EXP: now_s + 600,
-                L.INTRO_CNF: {L.CNF_OSC: mint.osc(key)},
-            }
-            session = world.run(doctor.open_session("ekg", held(handle, key, world.now_ms)))
-            self.assertEqual(world.run(session.request(get("/ekg"))).code, L.CODE_CONTENT)
+    def test_one_that_is_years_old_takes_the_floor_back_no_further_than_the_provisioning_says(self):
+        self.reference(b"ahead", AHEAD, AHEAD + 600)
+        self.reference(b"long", NOW_S - YEAR, NOW_S + 600)
+        self.assertGreaterEqual(self.ekg.times.now_s, NOW_S - 1000)
+        self.assertLess(self.ekg.times.now_s, NOW_S + 600)
+        with self.assertRaises(Refused):
+            self.reads(mint.encrypted(mint.claims(EKG, "read_ekg", NOW_S - YEAR, key=b"old")), b"old")
+        self.reads(mint.encrypted(mint.claims(EKG, "read_ekg", NOW_S, key=b"new")), b"new")
 
-        read(b"ahead", b"osc-1", AHEAD)
-        self.assertGreater(ekg.times.now_s, NOW_S + 600)
-        world.wait(2)
-        read(b"good", b"osc-2", NOW_S)
-        self.assertLess(ekg.times.now_s, NOW_S + 600)
+    def test_a_provisioning_of_a_time_that_cannot_be_holds_nothing_up(self):
+        self.world.provisionings["ekg"].time_floor_s = AHEAD
+        self.world.provisionings["ekg"].edition = 2
+        self.reboot()
+        self.assertGreaterEqual(self.ekg.times.now_s, AHEAD)
+        self.reference(b"good", NOW_S, NOW_S + 600)
+        self.assertLess(self.ekg.times.now_s, NOW_S + 600)
 
 
 class Asleep(Sleeping):
