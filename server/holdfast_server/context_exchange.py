@@ -1,7 +1,7 @@
 """OSCORE contexts that leave to, and come from, parties that are not Holdfast's: each is used from one place only.
 
 An export makes a new context and ends the one before, so that nobody else has used it.  An import may have been used
-elsewhere, and the operator says how it starts here.  A digest of each is remembered, so that the same material never
+elsewhere, and the operator says how it starts here.  A digest of each key is remembered, so that none of them ever
 starts twice.  Sans-IO.
 """
 
@@ -20,8 +20,8 @@ from holdfast_server.store_sqlite import Store
 
 JUMP, UNUSED, REDERIVE = "jump", "unused", "b2"
 STARTS = (JUMP, UNUSED, REDERIVE)
-MAX_REMEMBERED = 100_000
-"""Digests of contexts that were exported or imported; a server with more of them is several servers."""
+MAX_REMEMBERED = 200_000
+"""Digests of keys, two for each context that was exported or imported; a server with more is several servers."""
 SECRET_LEN = 32
 JUMP_LEN = 4
 _DIGEST_OF = b"holdfast-oscore-context"
@@ -73,8 +73,11 @@ class ContextExchange:
         self, parameters: ContextParameters, start: str, now_s: int, client_id: str | None, rs_id: str | None
     ) -> None:
         sender_id, recipient_id = check_context(parameters)
-        if not self._store.remember_context(_digest_of(parameters), MAX_REMEMBERED):
-            raise RegistryError("this context was exported or imported here before, and must not start again")
+        if not all(self._store.remember_context(digest, MAX_REMEMBERED) for digest in _digests_of(parameters)):
+            raise RegistryError(
+                "a key of this context was exported or imported here before, and must not start again: take another "
+                "Master Secret"
+            )
         before = self._store.oscore_party(client_id=client_id, rs_id=rs_id)
         if before is not None:
             self._store.delete_oscore_party(before.recipient_id)
@@ -96,8 +99,13 @@ class ContextExchange:
         self._registry.put_oscore_party(party, now_s)
 
 
-def _digest_of(parameters: ContextParameters) -> bytes:
-    """Of all that makes the keys, whichever side it is seen from; the Master Secret is too long to be guessed."""
-    ids = sorted([parameters.sender_id or b"", parameters.recipient_id or b""])
-    material = [parameters.master_secret.reveal(), parameters.master_salt, *ids, parameters.id_context, parameters.alg]
-    return hashlib.sha256(_DIGEST_OF + cbor.encode(material)).digest()
+def _digests_of(parameters: ContextParameters) -> list[bytes]:
+    """Of all that makes each of the two keys and its nonces; the Master Secret is too long to be guessed.
+
+    A context that shares one ID with an earlier one of the same Master Secret shares that ID's key and nonces.
+    """
+    secret, salt = parameters.master_secret.reveal(), parameters.master_salt
+    return [
+        hashlib.sha256(_DIGEST_OF + cbor.encode([secret, salt, sender, parameters.id_context, parameters.alg])).digest()
+        for sender in (parameters.sender_id or b"", parameters.recipient_id or b"")
+    ]

@@ -124,7 +124,7 @@ class KeyRows(Rows):
         )
 
     def remember_context(self, digest: bytes, limit: int) -> bool:
-        """Remember exchanged material; False, and nothing changes, when it is known already or `limit` are."""
+        """Remember a key of exchanged material; False, and nothing changes, when it is known already or `limit` are."""
         statement = (
             "INSERT OR IGNORE INTO exchanged_contexts SELECT ? WHERE (SELECT count(*) FROM exchanged_contexts) < ?"
         )

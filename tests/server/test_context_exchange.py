@@ -160,8 +160,19 @@ def test_the_same_material_never_starts_twice_whoever_brings_it(story, exchange)
         exchange.take_in(made, "unused", NOW_S, client_id=DOCTOR_APP, rs_id=None)
 
 
+@pytest.mark.parametrize("ids", [("sender_id", "recipient_id"), ("recipient_id", "sender_id")])
+@pytest.mark.parametrize("shared", [b"\x01", b"\x02"])
+def test_one_id_of_the_same_master_secret_is_the_same_key(story, exchange, ids, shared):
+    exchange.take_in(material(), "jump", NOW_S, client_id=DOCTOR_APP, rs_id=None)
+    partly = material(**dict(zip(ids, (shared, b"\x77"), strict=True)))
+    with pytest.raises(RegistryError, match="before"):
+        exchange.take_in(partly, "unused", NOW_S, client_id=DOCTOR_APP, rs_id=None)
+    other = material(sender_id=b"\x66", recipient_id=b"\x77")
+    exchange.take_in(other, "unused", NOW_S, client_id=DOCTOR_APP, rs_id=None)
+
+
 def test_what_is_remembered_is_bounded_and_then_refused(story, exchange, monkeypatch):
-    monkeypatch.setattr("holdfast_server.context_exchange.MAX_REMEMBERED", 2)
+    monkeypatch.setattr("holdfast_server.context_exchange.MAX_REMEMBERED", 4)
     for number in (1, 2):
         exchange.take_in(material(master_salt=bytes([number])), "jump", NOW_S, client_id=DOCTOR_APP, rs_id=None)
     with pytest.raises(RegistryError):
