@@ -4,6 +4,7 @@ Frozen values and the checks of their members.  Never reads or writes a store: r
 RFC 9200 section 4 (registration).
 """
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -30,6 +31,9 @@ SIGNED_FORMATS = (FORMAT_NESTED, FORMAT_SIGNED)
 SHARED_FORMATS = (FORMAT_NESTED, FORMAT_ENCRYPTED, FORMAT_MAC)
 """Those that need a key which the RS shares with the server."""
 
+_URI_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
+MAX_LIFETIME_S = 10 * 366 * 86400
+"""Of a token. No store and no reader holds any number; beyond some years revoking is the only end that a token has."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 # The AS's own Sender ID in every context; each party has its own Master Secret, so keys differ (RFC 8613 section 3.3).
@@ -166,10 +170,10 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError("token format is unknown")
     if rs.token_shape not in TOKEN_SHAPES:
         raise RegistryError("token shape is unknown")
-    if not rs.token_lifetime_s > 0:
-        raise RegistryError("--lifetime must be 1 or more seconds")
-    if rs.exi_lifetime_s < 0:
-        raise RegistryError("--exi must be 0 (none) or more seconds")
+    if not 1 <= rs.token_lifetime_s <= MAX_LIFETIME_S:
+        raise RegistryError(f"--lifetime must be 1 to {MAX_LIFETIME_S} seconds, which is ten years")
+    if not 0 <= rs.exi_lifetime_s <= MAX_LIFETIME_S:
+        raise RegistryError(f"--exi must be 0 (none) to {MAX_LIFETIME_S} seconds, which is ten years")
     if rs.token_format == FORMAT_REFERENCE and not rs.connected:
         raise RegistryError("a resource server takes reference tokens only when it is connected: say --connected too")
     if rs.exi_lifetime_s and rs.token_format == FORMAT_REFERENCE:
@@ -198,8 +202,13 @@ def _check_redirect_uri(uri: str) -> None:
     """RFC 9700 section 2.6: a code never travels in the clear; RFC 8252 section 7.1: an app's scheme is a domain."""
     try:
         parts = urlsplit(uri)
+        port_is_good = parts.port != 0
     except ValueError:
         raise RegistryError("redirect_uri is not a URI") from None
+    if not _URI_CHARACTERS.fullmatch(uri) or not port_is_good:
+        raise RegistryError("redirect_uri has a character or a port that no URI has (RFC 3986): write others as %xx")
+    if "@" in parts.netloc:  # browsers and people would see different hosts
+        raise RegistryError("redirect_uri names a user: leave out what is before the @")
     if not parts.scheme or "#" in uri or not (parts.netloc or parts.path):
         raise RegistryError("redirect_uri is not an absolute URI without a fragment")
     web = parts.netloc and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))

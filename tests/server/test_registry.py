@@ -9,6 +9,7 @@ from holdfast_core.errors import LocalError
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_server.caller import Caller
 from holdfast_server.keyring import Keyring, SigningKey
+from holdfast_server.records import MAX_LIFETIME_S
 from holdfast_server.registry import FORMAT_NESTED, Client, RegistryError, ResourceServer, secret_matches
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as, change_rs
 
@@ -35,6 +36,13 @@ SCOPES = {"read": (("/temp", L.METHOD_GET),)}
         Client("c", (), {}, redirect_uris=("http://app.example/cb",)),
         Client("c", (), {}, redirect_uris=("http://127.0.0.1@app.example/cb",)),
         Client("c", (), {}, redirect_uris=("http://[::1/cb",)),
+        Client("c", (), {}, redirect_uris=("https://host other/cb",)),
+        Client("c", (), {}, redirect_uris=("https://app.example\\@host/cb",)),
+        Client("c", (), {}, redirect_uris=("https://user:password@host/cb",)),
+        Client("c", (), {}, redirect_uris=("https://h\u00f6st/cb",)),
+        Client("c", (), {}, redirect_uris=("https://host:port/cb",)),
+        Client("c", (), {}, redirect_uris=("https://host:65536/cb",)),
+        Client("c", (), {}, redirect_uris=("http://127.0.0.1:0/cb",)),
         Client("c", (), {}, redirect_uris=("javascript:alert(1)",)),
         Client("c", (), {}, redirect_uris=("data:text/html,x",)),
         Client("c", (), {}, redirect_uris=("https://host/cb", "file:///etc/passwd")),
@@ -69,6 +77,8 @@ def test_redirect_uris_of_all_usual_kinds_are_taken(story, uri):
         ResourceServer("r", ("a",), SCOPES, "jwt"),
         ResourceServer("r", ("a",), SCOPES, "cwt-nested", token_lifetime_s=0),
         ResourceServer("r", ("a",), SCOPES, "cwt-nested", exi_lifetime_s=-1),
+        ResourceServer("r", ("a",), SCOPES, "cwt-nested", token_lifetime_s=MAX_LIFETIME_S + 1),
+        ResourceServer("r", ("a",), SCOPES, "cwt-nested", exi_lifetime_s=MAX_LIFETIME_S + 1),
         ResourceServer("r", ("a",), SCOPES, "reference", exi_lifetime_s=5),
         ResourceServer("r", ("a",), SCOPES, "cwt-signed"),
         ResourceServer("r", ("a",), {"two words": (("/x", 1),)}),
