@@ -20,7 +20,7 @@ from holdfast_device import deploy_cpython_shell as deploy
 from holdfast_device import wear_cpython as wear
 from holdfast_device.answers_cpython import readable
 from holdfast_device.files_cpython_shell import examples, packages
-from holdfast_device.mpremote_cpython_shell import FAILED, REFUSED, UNREACHABLE, USAGE, Board, Problem
+from holdfast_device.mpremote_cpython_shell import FAILED, UNREACHABLE, USAGE, Board, Problem
 
 UF2_HINT = (
     "A Raspberry Pi Pico takes no esptool: hold BOOTSEL while you plug it in and copy the .uf2 file to its disk, "
@@ -184,7 +184,7 @@ def wipe(port: str, yes: bool, as_json: bool) -> None:
         if not sys.stdin.isatty():
             raise Problem("Wiping cannot be taken back: say --yes.", USAGE)
         if not click.confirm("The board forgets its keys and counters; this cannot be taken back. Wipe it?"):
-            raise Problem("Nothing was wiped.", REFUSED)
+            raise Problem("Nothing was wiped.", FAILED)
     with stopped(port):
         deploy.wipe(port, progress)
     if as_json:

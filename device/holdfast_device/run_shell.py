@@ -132,7 +132,7 @@ def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
     except KeyboardInterrupt:
         return
     except (HoldfastError, OSError) as error:
-        sys.stderr.write("error: " + str(error) + "\n")
+        sys.stderr.write("Error: " + _told(error) + ".\n")
         sys.exit(2)
 
 
@@ -158,11 +158,20 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
     try:
         link = listen(options.host, options.port)
     except OSError as error:
-        raise CannotRun(options.host + " port " + str(options.port) + ": " + str(error))
+        raise CannotRun(options.host + " port " + str(options.port) + ": " + _told(error))
     names = list(options.peers.values()) + ([] if provisioning.as_peer is None else [provisioning.as_peer])
     announce(_port_of(link.sock, options.port))
     Loop(device, named(link, names, ticks.now_ms), ticks, options.clock).run()
     del place
+
+
+def _told(error: Exception) -> str:
+    """What went wrong, as a person reads it; MicroPython knows a number only."""
+    reason = getattr(error, "strerror", None)
+    if not reason:
+        return str(error)
+    name = getattr(error, "filename", None)
+    return str(reason) if name is None else str(name) + ": " + str(reason)
 
 
 def _port_of(sock: "Any", asked: int) -> int:

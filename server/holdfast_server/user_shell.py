@@ -103,6 +103,7 @@ def user_show(user_id: str, state: Path, as_json: bool) -> None:
 def user_remove(user_id: str, yes: bool, state: Path, as_json: bool) -> None:
     """Remove a person and every token that was given in their name."""
     remove(state, "user", user_id, yes=yes, as_json=as_json)
+    _warn_of_no_administrator(state)
 
 
 @user.command("disable")
@@ -112,6 +113,7 @@ def user_remove(user_id: str, yes: bool, state: Path, as_json: bool) -> None:
 def user_disable(user_id: str, state: Path, as_json: bool) -> None:
     """Lock a person out. Every token that was given in their name is revoked."""
     lock(state, "user", user_id, disabled=True, as_json=as_json)
+    _warn_of_no_administrator(state)
 
 
 @user.command("enable")
@@ -145,6 +147,14 @@ def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
             settling = admin.changes.user(after, admin.now_s, "user-changed", what)
         change = change_of(admin, user_words(after), settling)
     show_change(change, as_json=as_json)
+    _warn_of_no_administrator(state)
+
+
+def _warn_of_no_administrator(state: Path) -> None:
+    with opened(state) as admin:
+        people = admin.store.users()
+    if not any(not person.disabled and set(ADMIN_RIGHTS) & set(person.scopes) for person in people):
+        click.echo("Note: nobody is an administrator now; `holdfast server user set USER --admin` makes one.", err=True)
 
 
 def check_user_id(user_id: str) -> None:

@@ -154,5 +154,5 @@ def test_wrong_arguments_are_one_line(repo, arguments):
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith(b"error: ")
+    assert done.stderr.startswith(b"Error: ")
     assert done.stderr.count(b"\n") == 1

@@ -287,6 +287,17 @@ def test_a_client_for_coap_gets_a_private_file_or_is_not_registered(tmp_path, ru
     assert "third" not in run("client", "list").stdout
 
 
+def test_the_last_administrator_does_not_go_unnoticed(run):
+    said = "Note: nobody is an administrator now"
+    assert said in run("user", "set", "admin", "--no-admin").stderr
+    assert run("user", "set", "admin", "--admin").stderr == ""
+    assert said in run("user", "disable", "admin").stderr
+    run("user", "enable", "admin")
+    run("user", "add", "nurse", "--admin", "--generate")
+    assert run("user", "remove", "admin", "--yes").stderr == ""
+    assert said in run("user", "remove", "nurse", "--yes", "--json").stderr
+
+
 def test_a_user_from_the_password_to_the_end(run):
     password = tell(run("user", "add", "doctor", "--allow", "ekg=a,b", "--allow", "ekg=c", "--generate", "--json"))
     assert len(password["password"]) == 24
