@@ -106,9 +106,8 @@ class Timekeeper:
 
     def _ahead_s(self, grant: "Grant") -> int:
         """How far beyond now_s a grant counts: one of a time that the floor may not go to still ends after its life."""
-        if self.is_floor and grant.iat is not None and grant.iat > self.now_s:
-            return self.clock.ahead_s
-        return 0
+        ahead_s = self.clock.ahead_s  # asked first: mostly 0, and each session is looked at for each datagram
+        return ahead_s if ahead_s and self.is_floor and grant.iat is not None and grant.iat > self.now_s else 0
 
     def countdown(self, grant: "Grant") -> int | None:
         """Start or find the exi countdown of an accepted token: monotonic ms of its end, None without exi.
@@ -124,7 +123,8 @@ class Timekeeper:
     def is_over(self, session: "Session") -> bool:
         """Whether the session's token has come to its end."""
         grant = session.grant
-        if grant.exp is not None and self.now_s + self._ahead_s(grant) >= grant.exp:
+        exp = grant.exp
+        if exp is not None and self.now_s + self._ahead_s(grant) >= exp:
             return True
         if grant.exi_seq is not None and grant.exi_seq <= self.exi_floor:
             return True
@@ -132,10 +132,11 @@ class Timekeeper:
 
     def end_ms(self, session: "Session") -> int | None:
         """Monotonic ms at which is_over will be true, as far as is known now."""
-        ends = [] if session.ends_ms is None else [session.ends_ms]
-        if session.grant.exp is not None:
-            ends.append(self.clock.ms_at(session.grant.exp - self._ahead_s(session.grant)))
-        return min(ends) if ends else None
+        exp = session.grant.exp
+        if exp is None:
+            return session.ends_ms
+        end_ms = self.clock.ms_at(exp - self._ahead_s(session.grant))
+        return end_ms if session.ends_ms is None else min(end_ms, session.ends_ms)
 
     def sleep(self, until_ms: int, now_ms: int) -> "list[list[int]]":
         """Make countdowns durable through a sleep and return them (exi.py).  Raises StorageFailed."""

@@ -34,7 +34,7 @@ BOUNDS = {
     "kept responses": DEVICE_LIMITS.max_renderings,
     "observers": DEVICE_LIMITS.max_observers,
 }
-STEPS_OF_ONE = 180  # instructions for the look at one session: whether its token is over, and when it will be
+STEPS_OF_ONE = 200  # instructions for the look at one session: whether its token is over, and when it will be
 
 
 @pytest.mark.parametrize("what", BOUNDS)
