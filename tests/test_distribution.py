@@ -14,7 +14,7 @@ import pytest
 from holdfast_core.cli import DISTRIBUTION
 
 ROOT = Path(__file__).resolve().parent.parent
-MADE = {".git", ".venv", ".venv-cwt", ".cache", ".apt", "build", "dist", "__pycache__", "node_modules"}
+MADE = {"build", "dist", "__pycache__", "node_modules"}  # and every folder with a dot but CI's
 TEXT = {
     ".py",
     ".md",
@@ -53,7 +53,7 @@ def pages() -> list[Path]:
         path
         for path in sorted(ROOT.rglob("*"))
         if path.is_file()
-        and not MADE & set(path.relative_to(ROOT).parts)
+        and not any(part in MADE or (part[0] == "." and part != ".ci") for part in path.relative_to(ROOT).parts[:-1])
         and path.suffix in TEXT
         and path != Path(__file__).resolve()
     ]
