@@ -39,7 +39,7 @@ FAMILIES = {
     "ace": ("rfc9203", "rfc9237"),
     "coap": ("coap_",),
 }
-NO_VECTORS = ("token_rules",)  # what the tokens are posted to
+NO_VECTORS = ("token_rules", "ace_java")  # what the tokens are posted to; recorded conversations
 PICO = ("natmod-rp2040", "user-rp2040")
 # paths, file, how many rows they may leave out, why
 NARROW = "a board's floats have 32 bits"
