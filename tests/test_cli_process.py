@@ -162,5 +162,8 @@ def test_a_device_that_is_told_to_stop_has_done_what_it_should(state, tmp_path, 
     with device:
         assert "ready" in json.loads(device.stdout.readline())
         device.send_signal(number)
-        assert device.wait(30) == 0
+        try:
+            assert device.wait(30) == 0
+        finally:
+            device.kill()
         assert device.stderr.read() == b""

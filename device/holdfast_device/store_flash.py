@@ -27,7 +27,7 @@ class FileFlash:
             with open(self._path(slot), "rb") as file:
                 return _read(file) or BEGUN
         except OSError as error:
-            if error.args and error.args[0] == _ENOENT:
+            if error.args and error.args[0] in _ENOENT:
                 return b""
             raise StorageFailed("read") from None
 
@@ -57,7 +57,7 @@ def _read(file: "Any") -> bytes:
     return encoded
 
 
-_ENOENT = 2
+_ENOENT = (2, 44)  # 44 where MicroPython is WebAssembly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -141,8 +141,10 @@ class _Transfers:
         """Drop what has not been touched for transfer_lifetime_ms, a few at a time."""
         for owned in self._owned:
             for _ in range(_MAX_EXPIRED):
-                owner = next(iter(owned), None)
-                if owner is None or owned[owner][0].expires_ms > now_ms:
+                if not owned:
+                    break
+                owner = next(iter(owned))  # MicroPython 1.23 knows no default
+                if owned[owner][0].expires_ms > now_ms:
                     break
                 self._remove(owned, owner, 0)
 

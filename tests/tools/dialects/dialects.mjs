@@ -12,6 +12,7 @@ const FOLDERS = [
   "native/holdfast_core",
   "device/holdfast_device",
   "device/examples",
+  "device/examples/boards",
   "tests/dual",
   "tests/testkit",
   "tests/vectors",

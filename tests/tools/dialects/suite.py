@@ -15,6 +15,8 @@ HERE = "/tests/dual"
 LEFT_OUT = {
     "test_device_shells": "no sockets, and a file system that numbers its errors otherwise",
     "test_wipe.OnLittlefs": "no littlefs",
+    "test_links.Families": "no sockets",
+    "test_links.Errors.test_no_error_of_a_link": "no sockets",
     "test_replayed_over_a_thousand_restarts_no_nonce_comes_twice": "one test takes more memory than there is",
     "Es256.test_each_flipped_bit_is_refused": "half a minute of the same arithmetic; the published vectors stay",
     "Es256.test_wycheproof": "the same; test_wycheproof_points with it",
