@@ -9,8 +9,7 @@
 
 Each mutant is one change in one file of a copy of the tree. The tests of that file run there, the quick ones first,
 and the first that fails ends it. A set takes minutes to hours, so this is no part of the gates. A survivor is a test to
-write, a check to delete, or a change that changes nothing; SAME below says which those are, and why. Exit code 1: some
-survived.
+write, a check to delete, or a change that changes nothing. Exit code 1: some survived.
 """
 
 import argparse
@@ -135,12 +134,6 @@ SETS = {
         (pytest("native", "p256_numbers", "p256", "p256_tables", chosen="not clang and not x86 and not sanitized"),),
     ),
 }
-# Changes that change nothing: (file, text of the change) and why no test can see them.
-SAME = {
-    ("native/src/hf_p256_curve.h", "hf_affine_is_on_curve(&q)"): (
-        "the relations between the entries of three teeth have no solution off the curve: of 38 keys all were computed"
-    ),
-}
 
 
 class Tree:
@@ -210,21 +203,14 @@ class Mutant:
     def __str__(self):
         return f"{self.file}:{self.line}: {self.what}"
 
-    def same(self):
-        """Why nothing changes by it; None when something does."""
-        for (file, text), reason in SAME.items():
-            if file == self.file and text in str(self):
-                return reason
-        return None
-
 
 def mutants_of(files, only="", sample=None, seed=0):
-    """The mutants of a set; those of SAME are left out."""
+    """The mutants of a set."""
     for file in files.names:
         text = (ROOT / file).read_text()
         maker = mutants_python if file.endswith(".py") else mutants_c
         found = [Mutant(file, *made, files.commands) for made in maker.mutants(text)]
-        found = [mutant for mutant in found if only in str(mutant) and mutant.same() is None]
+        found = [mutant for mutant in found if only in str(mutant)]
         if sample is not None and sample < len(found):
             found = random.Random(f"{seed} {file}").sample(found, sample)
         yield from found
