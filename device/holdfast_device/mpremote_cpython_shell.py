@@ -25,6 +25,7 @@ from holdfast_device import answers_cpython as answers
 from holdfast_device.questions_cpython import Question
 
 FAILED, USAGE, UNREACHABLE, REFUSED = EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_REFUSED
+_STARTING = b"could not enter raw repl"  # of a board too that the command before has just reset
 _UNREACHABLE = ("failed to access", "no device found", "could not enter raw repl", "could not exec command")
 _LOOK = " Is it the right port (`mpremote connect list`), free, and yours to open (group dialout)?"
 _NO_PACKAGE = "no module named 'holdfast_"
@@ -191,13 +192,17 @@ class Board:
                 tell(line)
             told = max(told, end)
 
-        try:
-            for chunk in _output(
-                [*self._mpremote, "exec", answers.program_of(question.program, nonce)], SILENCE_S, QUESTION_S
-            ):
-                take(chunk)
-        except subprocess.CalledProcessError:
-            _fail(self._mpremote[0], answers.other_lines(bytes(output), nonce))
+        command = [*self._mpremote, "exec", answers.program_of(question.program, nonce)]
+        for last in (False, True):
+            try:
+                for chunk in _output(command, SILENCE_S, QUESTION_S):
+                    take(chunk)
+                break
+            except subprocess.CalledProcessError:
+                if last or _STARTING not in output:
+                    _fail(self._mpremote[0], answers.other_lines(bytes(output), nonce))
+                output.clear()  # nothing of the question has run
+                told = 0
         answer: dict[str, Any] = {}
         try:
             for part in answers.answers_in(bytes(output), nonce):

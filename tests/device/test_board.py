@@ -91,7 +91,8 @@ def test_what_is_cut_off_is_not_taken_for_provisioning(board, file):
     assert [check["says"] for check in checks if check["level"] == "problem"] == [
         "copies of provisioning lie about: provisioning.new; remove them"
     ]
-    assert run("provision", "--from", file, "--port", board.port).exit_code == 0
+    done = run("provision", "--from", file, "--port", board.port)
+    assert done.exit_code == 0, done.output
     audit = told(run("audit", "--port", board.port, "--json"))
     assert {check["level"] for check in audit["checks"]} == {"ok"}
     assert audit["wear"]["blocks"] > 100

@@ -106,6 +106,17 @@ def test_a_board_that_goes_away_in_its_answer_is_given_up(tools, tree, file, mon
     assert ["connect", "p", "resume", "reset"] not in called(tools)
 
 
+def test_a_board_that_is_just_starting_is_asked_once_more(tools):
+    """The command before has reset it; a board that cannot be asked twice is not there."""
+    fake_mpremote(tools, '{"left": []}', starting=1)
+    assert run("wipe", "--yes", "--port", "/dev/null").exit_code == 0
+    fake_mpremote(tools, '{"left": []}', starting=4)
+    (tools / "called").unlink()
+    failed = run("wipe", "--yes", "--port", "/dev/null")
+    assert failed.exit_code == 3
+    assert len([call for call in called(tools) if "exec" in call]) == 2
+
+
 def test_a_board_that_talks_without_end_is_given_up(tools, monkeypatch):
     monkeypatch.setattr(shell, "MAX_OUTPUT_LEN", 100000)
     fake_tool(tools, "mpremote", "mpremote 1.29", b"I (5) wifi: x\n" * 10000)

@@ -39,7 +39,9 @@ if sys.argv[1:] == ["version"]:
 if "exec" not in sys.argv:
     sys.exit(0)
 nonce = re.search('print\\\\("([0-9a-f]+)"', sys.argv[-1])[1]
-turn = len([line for line in open(here + "/called") if "exec" in json.loads(line)]) - 1
+turn = len([line for line in open(here + "/called") if "exec" in json.loads(line)]) - 1 - {starting!r}
+if turn < 0:
+    sys.exit("could not enter raw repl")
 told = {told!r}
 said = told[min(turn, len(told) - 1)]
 frames = nonce + " 0 " + str(len(said)) + " " + said + " " + nonce + "\\n" + nonce + " 1 0  " + nonce + "\\n"
@@ -75,9 +77,11 @@ def noisy_mpremote(folder, noise):
     _put(folder, "mpremote", _NOISY.format(noise=noise))
 
 
-def fake_mpremote(folder, *told, change=(b"", b""), end=None, hangs=False, version=VERSION):
+def fake_mpremote(folder, *told, change=(b"", b""), end=None, hangs=False, starting=0, version=VERSION):
     """Answers with JSON texts, the last of them for ever.
 
-    change: bytes of the frames, and what comes instead of them; end: how many bytes come; hangs: and then no word.
+    change: bytes of the frames, and what comes instead of them; end: how many bytes come; hangs: and then no word;
+    starting: how many questions come before the board can hear them.
     """
-    _put(folder, "mpremote", _MPREMOTE.format(version=version, told=told, change=change, end=end, hangs=hangs))
+    parts = {"told": told, "change": change, "end": end, "hangs": hangs, "starting": starting, "version": version}
+    _put(folder, "mpremote", _MPREMOTE.format(**parts))
