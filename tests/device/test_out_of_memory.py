@@ -35,7 +35,7 @@ RANGES = {
 TURNS = 30
 # A mistake, and where it shows.
 PLANTED = {
-    "bind": ("bind", "6000", "14000", "32", "two bound sessions of one key"),
+    "bind": ("bind", "6000", "14000", "16", "two bound sessions of one key"),
     "torn": ("expire", "6000", "16000", "64", "something is left undone"),
     "charge": ("expire", "0", "4000", "96", "a countdown that is not charged"),
     "update": ("update", "0", "4000", "64", "half of new rights"),
