@@ -20,6 +20,7 @@ from holdfast_core.oscore import OSCORE_VERSION, max_id_len
 from holdfast_core.secret import Secret
 from holdfast_server.any_cbor import decode_any
 from holdfast_server.cbor_diagnostic import read_diagnostic, write_diagnostic
+from holdfast_server.json_codec import OSC_NAMES
 from holdfast_server.records import RegistryError
 
 DIAG, CBOR, AIOCOAP = "diag", "cbor", "aiocoap"
@@ -33,15 +34,6 @@ ALGS = {
 MIN_SECRET_LEN = 16
 MAX_LEN = 64
 """Octets of a Master Secret, a Master Salt and an ID Context: ample."""
-_NAMES = {
-    L.OSC_ID: "id",
-    L.OSC_VERSION: "version",
-    L.OSC_MS: "ms",
-    L.OSC_HKDF: "hkdf",
-    L.OSC_ALG: "alg",
-    L.OSC_SALT: "salt",
-    L.OSC_CONTEXT_ID: "contextId",
-}
 _HKDF = "sha256"
 
 
@@ -76,7 +68,7 @@ def encode_context(form: str, parameters: ContextParameters) -> bytes:
         f"Sender ID h'{(parameters.sender_id or b'').hex()}', Recipient ID h'{(parameters.recipient_id or b'').hex()}'"
     )
     head = f"/ OSCORE_Input_Material of RFC 9203; of the party: {ids} /\n"
-    return (head + write_diagnostic(material, _NAMES) + "\n").encode()
+    return (head + write_diagnostic(material, OSC_NAMES) + "\n").encode()
 
 
 def decode_context(form: str, octets: bytes) -> ContextParameters:
@@ -109,7 +101,7 @@ def check_context(parameters: ContextParameters) -> tuple[bytes, bytes]:
 
 
 def _from_material(material: Any) -> ContextParameters:
-    if set(material) - set(_NAMES):
+    if set(material) - set(OSC_NAMES):
         raise ValueError
     if material.get(L.OSC_VERSION, OSCORE_VERSION) != OSCORE_VERSION:
         raise RegistryError("the context has a version of OSCORE that is not 1")
