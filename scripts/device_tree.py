@@ -15,7 +15,10 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = (ROOT / "native" / "holdfast_core", ROOT / "device" / "holdfast_device", ROOT / "device" / "examples")
+CORE = ROOT / "native" / "holdfast_core"
+FOLDERS = (CORE, ROOT / "device" / "holdfast_device", ROOT / "device" / "examples")
+NOT_FOR_BOARDS = (CORE / "not_for_boards.txt").read_text().split()
+RUN = ROOT / "device" / "holdfast_deploy" / "run_shell.py"
 AS_IT_IS = {"__init__.py", "labels.py"}
 IMPORT = "from holdfast_core import labels as L\n"
 TYPES_ONLY = re.compile(r"^TYPE_CHECKING = False\n|^if TYPE_CHECKING:\n(?:(?:[ ].*)?\n)++(?!el)", re.MULTILINE)
@@ -27,12 +30,6 @@ from device_bundle import tree  # noqa: E402
 from holdfast_core import labels  # noqa: E402
 
 LABELS = {name: value for name, value in vars(labels).items() if name.isupper()}
-
-
-def runs_on_boards(name: str) -> bool:
-    """Whether a file of this name is for boards; the others are for CPython alone."""
-    host_only = name in {"cli.py", "config.py", "run_shell.py"}
-    return name.endswith(".py") and not host_only and "cpython" not in name and "cryptography" not in name
 
 
 def inlined(source: str) -> str:
@@ -68,12 +65,14 @@ def read(inside: bool) -> dict[str, str]:
     for package in FOLDERS:
         for path in sorted(package.glob("*.py")):
             text = path.read_text()
-            if path.name in AS_IT_IS or (inside and path.name == "run_shell.py"):
+            if path.name in AS_IT_IS:
                 read[f"{package.name}/{path.name}"] = text
-            elif runs_on_boards(path.name) and package.name == "examples":
+            elif package.name == "examples":
                 read[f"{package.name}/{path.name}"] = for_boards(text)
-            elif runs_on_boards(path.name):
+            elif path.name not in NOT_FOR_BOARDS:
                 sources[f"{package.name}.{path.stem}"] = for_boards(text)
+    if inside:
+        read[f"{RUN.parent.name}/{RUN.name}"] = RUN.read_text()
     sources[device_errors.NAME] = device_errors.lazy(sources[device_errors.NAME])
     return read | {name.replace(".", "/") + ".py": text for name, text in tree(sources, inside).items()}
 
@@ -81,14 +80,13 @@ def read(inside: bool) -> dict[str, str]:
 def write(out: Path, inside: bool = False) -> list[Path]:
     """Write the tree, and remove from it what is no longer there; returns its files."""
     texts = read(inside)
-    for package in FOLDERS:
-        folder = out / package.name
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.iterdir():
+    for package in (*FOLDERS, RUN.parent):
+        for stale in (out / package.name).glob("*"):
             if f"{package.name}/{stale.name}" not in texts:
                 stale.unlink()
     for name, text in texts.items():
         path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text() != text:  # make looks at times
             path.write_text(text)
     return [out / name for name in sorted(texts)]

@@ -48,6 +48,8 @@ venv_for() {
   "$dir/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r "$lock" \
     || die "pip could not install $lock: see its message above (is the package index reachable?)."
   if [ -n "$also" ]; then
+    # The distribution had this name: what an old .venv has of it names commands in files that are gone.
+    "$dir/bin/python" -m pip uninstall -q -y --disable-pip-version-check holdfast 2>/dev/null
     "$dir/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . \
       || die "pip could not install Holdfast itself: see its message above."
     "$dir/bin/python" -m pip check >/dev/null \

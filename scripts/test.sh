@@ -34,10 +34,10 @@ together() {
   trap - EXIT
 }
 
-# Files of the core and of devices that must run on MicroPython: all but those for CPython alone.
+# Files that must run on MicroPython.
 dual_files() {
-  find native/holdfast_core device/holdfast_device -name '*.py' ! -name cli.py ! -name config.py \
-    ! -name '*cpython*.py' ! -name '*_cryptography.py' | sort
+  find native/holdfast_core device/holdfast_device -name '*.py' | grep -vF -f <(sed 's|^|/|' native/holdfast_core/not_for_boards.txt) | sort
+  echo device/holdfast_deploy/run_shell.py
 }
 mpy_cross() {
   local out source files=0

@@ -10,19 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-AREAS = {
-    "native": "holdfast_core",
-    "device": "holdfast_device",
-    "server": "holdfast_server",
-    "hub": "holdfast_hub",
-    "simulator": "holdfast_sim",
-}
+PACKAGES = (
+    "native/holdfast_core",
+    "device/holdfast_device",
+    "device/holdfast_deploy",
+    "server/holdfast_server",
+    "hub/holdfast_hub",
+    "simulator/holdfast_sim",
+)
 MAY_IMPORT = {
     "holdfast_core": set(),
     "holdfast_device": {"holdfast_core"},
+    "holdfast_deploy": {"holdfast_core", "holdfast_device"},
     "holdfast_server": {"holdfast_core"},
     "holdfast_hub": {"holdfast_core"},
-    "holdfast_sim": {"holdfast_core", "holdfast_device", "holdfast_server", "holdfast_hub"},
+    "holdfast_sim": {"holdfast_core", "holdfast_device", "holdfast_deploy", "holdfast_server", "holdfast_hub"},
 }
 # Files that touch the world. Everything else is bytes and `now` in, bytes and events out.
 WORLDLY = re.compile(r"(.*shell|store_.*|cli|config|trace)\.py")
@@ -82,7 +84,7 @@ def imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
 
 
 def arrows(source: Source, tree: ast.Module) -> Iterator[str]:
-    """Core <- device, server, hub <- simulator; never across, never back."""
+    """Core <- device <- deploy, core <- server, core <- hub, all <- simulator; never across, never back."""
     for line, module in imported(tree, source.package):
         ours = module.startswith("holdfast_")
         if ours and module != source.package and module not in MAY_IMPORT[source.package]:
@@ -153,8 +155,8 @@ def package_sources(root: Path) -> list[Source]:
     """Every Python file of every package that is there."""
     return [
         Source(path.relative_to(root).as_posix(), path.read_text())
-        for area, package in AREAS.items()
-        for path in sorted((root / area / package).rglob("*.py"))
+        for package in PACKAGES
+        for path in sorted((root / package).rglob("*.py"))
     ]
 
 

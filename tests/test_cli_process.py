@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from holdfast_core import cli
 from holdfast_core.cli import EXIT_INTERRUPTED
-from holdfast_device import mpremote_cpython_shell as deploy
+from holdfast_deploy import mpremote_shell as deploy
 from holdfast_server import admin_shell
 
 HOLDFAST = [sys.executable, "-c", "from holdfast_core.cli import main; main()"]

@@ -7,9 +7,9 @@ import click
 import pytest
 
 from holdfast_core import cli
+from layout_rules import PACKAGES
 from test_readmes import READMES, ROOT
 
-PACKAGES = ("native/holdfast_core", "device/holdfast_device", "server/holdfast_server", "simulator/holdfast_sim")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PROGRAMS = sorted((ROOT / "device" / "examples").rglob("*.py"))
 ROLES = {point.name: point.load() for point in entry_points(group=cli.ENTRY_POINT_GROUP)}

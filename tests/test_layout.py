@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from layout_rules import (
-    AREAS,
     MAX_FILE_LINES,
+    PACKAGES,
     Source,
     file_size_and_docstring,
     package_sources,
@@ -53,6 +53,9 @@ def test_tests_are_small_and_say_what_they_are(repo: Path) -> None:
     [
         ("native/holdfast_core/x.py", "import holdfast_device.rs", "must not import holdfast_device"),
         ("device/holdfast_device/x.py", "from holdfast_server import keys", "must not import holdfast_server"),
+        ("device/holdfast_device/x.py", "from holdfast_deploy import wear", "must not import holdfast_deploy"),
+        ("device/holdfast_deploy/x.py", "from holdfast_server import keys", "must not import holdfast_server"),
+        ("server/holdfast_server/x.py", "import holdfast_deploy.cli", "must not import holdfast_deploy"),
         ("server/holdfast_server/x.py", "def f():\n    import holdfast_device", "must not import holdfast_device"),
         ("hub/holdfast_hub/x.py", "from holdfast_sim.clock import Clock", "must not import holdfast_sim"),
         ("server/holdfast_server/cli.py", "import holdfast_sim", "must not import holdfast_sim"),
@@ -84,6 +87,7 @@ def test_missing_docstring_is_found() -> None:
     ("path", "text"),
     [
         ("device/holdfast_device/rs.py", "from holdfast_core import cbor\nfrom holdfast_device.grants import Grants"),
+        ("device/holdfast_deploy/cli.py", "import holdfast_device.device, holdfast_core.errors"),
         ("device/holdfast_device/udp_shell.py", "import socket, time\nprint(open('x'))"),
         ("server/holdfast_server/store_sqlite.py", "import sqlite3, threading"),
         ("server/holdfast_server/x.py", "row = rows[0]\nlast = rows.pop(0)\nMAX_TOKEN_LEN = 512\nTITLE = {404: 'x'}"),
@@ -96,7 +100,7 @@ def test_what_is_allowed_is_not_blamed(path: str, text: str) -> None:
 
 
 def test_no_module_beside_a_package(repo: Path) -> None:
-    loose = [path for area in AREAS for path in (repo / area).glob("*.py")]
+    loose = [path for package in PACKAGES for path in (repo / package).parent.glob("*.py")]
     assert loose == []
     assert not (repo / "setup.py").exists()
     assert list((repo / "tests").rglob("__init__.py")) == []
@@ -104,7 +108,7 @@ def test_no_module_beside_a_package(repo: Path) -> None:
 
 def test_every_package_is_built(repo: Path) -> None:
     build = tomllib.loads((repo / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
-    there = {f"{area}/{package}" for area, package in AREAS.items() if (repo / area / package).exists()}
+    there = {package for package in PACKAGES if (repo / package).exists()}
     assert set(build["targets"]["wheel"]["packages"]) == there
     assert set(build["dev-mode-dirs"]) == {path.split("/")[0] for path in there}
     assert all((repo / path / "py.typed").exists() for path in there)

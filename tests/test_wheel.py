@@ -52,11 +52,11 @@ def test_wheel_holds_every_file_of_the_packages_and_nothing_else(repo: Path, whe
         if path.is_file() and not NOT_SHIPPED & set(path.parts)
     }
     examples = repo / "device" / "examples"
-    wanted |= {f"holdfast_device/examples/{path.relative_to(examples)}" for path in examples.rglob("*.py")}
+    wanted |= {f"holdfast_deploy/examples/{path.relative_to(examples)}" for path in examples.rglob("*.py")}
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    boards = {name for name in inside if name.startswith("holdfast_device/boards/")}
+    boards = {name for name in inside if name.startswith("holdfast_deploy/boards/")}
     assert inside - boards == wanted
-    assert {"holdfast_device/boards/py/package.json", "holdfast_device/boards/py/holdfast_device/bundle.mpy"} <= boards
+    assert {"holdfast_deploy/boards/py/package.json", "holdfast_deploy/boards/py/holdfast_device/bundle.mpy"} <= boards
     assert {Path(name).suffix for name in boards} == {".json", ".mpy"}
 
 

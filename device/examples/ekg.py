@@ -16,6 +16,6 @@ def setup(device, options):
 
 
 if __name__ == "__main__":
-    from holdfast_device.run_shell import main
+    from holdfast_deploy.run_shell import main
 
     main(setup)

@@ -28,6 +28,6 @@ def _open(client, lock):
 
 
 if __name__ == "__main__":
-    from holdfast_device.run_shell import main
+    from holdfast_deploy.run_shell import main
 
     main(setup)

@@ -18,7 +18,7 @@ from typing import Any
 
 from holdfast_core.errors import HoldfastError
 from holdfast_core.provisioning import Provisioning, decode_provisioning
-from holdfast_device.files_cpython_shell import examples
+from holdfast_deploy.files_shell import examples
 from holdfast_sim.app_shell import App, reason_of
 from holdfast_sim.browser_shell import Web
 from holdfast_sim.certificate_shell import write_certificate

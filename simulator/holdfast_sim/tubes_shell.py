@@ -14,7 +14,7 @@ import holdfast_core
 import holdfast_device
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.token_check import PATH
-from holdfast_device.files_cpython_shell import examples
+from holdfast_deploy.files_shell import examples
 from holdfast_sim.process_shell import PartFailed
 from holdfast_sim.targets import TARGETS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_device.board_commands_cpython_shell import FIELDS
+from holdfast_deploy.board_commands_shell import FIELDS
 from testkit.device_command import MAIN, run, told
 from testkit.fake_board import FakeBoard
 from testkit.fake_tools import called, fake_tool

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from holdfast_device import answers_cpython as answers
-from holdfast_device import mpremote_cpython_shell as shell
+from holdfast_deploy import answers
+from holdfast_deploy import mpremote_shell as shell
 from testkit.device_command import run
 from testkit.fake_tools import called, fake_mpremote, fake_tool, noisy_mpremote
 

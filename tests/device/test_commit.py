@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_device.questions_cpython import COMMIT, DIRECTORY, NEW, OLD, PROVISIONING, PROVISIONING_HASH
+from holdfast_deploy.questions import COMMIT, DIRECTORY, NEW, OLD, PROVISIONING, PROVISIONING_HASH
 from testkit.story import tube_provisioning
 
 SCRIPT = """

@@ -12,8 +12,8 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.provisioning import encode_provisioning
+from holdfast_deploy.place_shell import PlacedFlash
 from holdfast_device.client import Refused
-from holdfast_device.place_cpython_shell import PlacedFlash
 from holdfast_device.state import State
 from holdfast_device.udp_shell import resolve
 from testkit import mint

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from holdfast_core.provisioning import encode_provisioning
+from holdfast_deploy.place_shell import Place, PlacedFlash
 from holdfast_device.board_shell import CannotRun
-from holdfast_device.place_cpython_shell import Place, PlacedFlash
 from holdfast_device.slots import StorageFailed
 from holdfast_device.state import State
 from holdfast_device.store_flash import FileFlash

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from holdfast_deploy.wear import STORES, erases_per_save, lines, saves_per_day, wear
 from holdfast_device.slots import TwoSlots
 from holdfast_device.store_partition import PartitionFlash
-from holdfast_device.wear_cpython import STORES, erases_per_save, lines, saves_per_day, wear
 from testkit.flash_parts import RawFlash
 
 SAVES = 1500

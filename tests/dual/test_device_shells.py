@@ -9,8 +9,8 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, request
 from holdfast_core.errors import LocalError
 from holdfast_core.trace import tracer
+from holdfast_deploy.run_shell import Options
 from holdfast_device import ticks_shell
-from holdfast_device.run_shell import Options
 from holdfast_device.state import JUMP, State
 from holdfast_device.store_flash import FileFlash
 from holdfast_device.ticks_shell import Ticks, wall_s

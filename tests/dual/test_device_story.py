@@ -9,11 +9,11 @@ from holdfast_core.ace_oscore import decode_authz_info, encode_authz_info_answer
 from holdfast_core.coap_message import decode, encode
 from holdfast_core.errors import MalformedRequest
 from holdfast_core.names import ACCESS_TOKEN_URN
+from holdfast_deploy.run_shell import Options
 from holdfast_device.client import Refused, SessionLost, WrongAs
 from holdfast_device.endpoint import RequestFailed
 from holdfast_device.introspection import REFUSED_LIFE_MS
 from holdfast_device.resource_server import RECHECK_MS
-from holdfast_device.run_shell import Options
 from testkit import mint
 from testkit.story import EKG, NOW_S, TUBE, World, get, held
 

@@ -1,7 +1,7 @@
 """Programs in place of mpremote and esptool, put before everything on PATH: boards and tools that misbehave.
 
 fake_tool() prints what it is told to.  noisy_mpremote() is the real one, with noise in each line that a board says.
-fake_mpremote() answers each question with the next of some objects, in frames of answers_cpython.py, or a part of it.
+fake_mpremote() answers each question with the next of some objects, in frames of answers.py, or a part of it.
 """
 
 import json

@@ -14,7 +14,6 @@ paths_table.py. It never touches a real device.
 import argparse
 import contextlib
 import json
-import re
 import select
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from mpremote.romfs import make_romfs
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / ".cache/paths"
+NOT_FOR_BOARDS = (ROOT / "native/holdfast_core/not_for_boards.txt").read_text().split()
 SUITES = (
     "test_p256_table",
     "test_crypto",
@@ -90,7 +90,7 @@ def rom_image(module: "Path | None") -> bytes:
         rom = Path(name)
         for package in ("native/holdfast_core", "device/holdfast_device"):
             for source in (ROOT / package).glob("*.py"):
-                if source.name not in ("cli.py", "config.py") and not re.search("cpython|cryptography", source.name):
+                if source.name not in NOT_FOR_BOARDS:
                     compile_into(rom / source.parent.name, source)
         for stem in ("minitest", *SUITES):
             compile_into(rom / "dual", ROOT / f"tests/dual/{stem}.py")

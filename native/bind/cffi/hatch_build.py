@@ -18,7 +18,7 @@ from build_native import CannotBuild, build
 
 
 class NativeBuildHook(BuildHookInterface[Any]):
-    """Adds _native.abi3.so to a wheel, and names the platform in its tag; adds holdfast_device/boards."""
+    """Adds _native.abi3.so to a wheel, and names the platform in its tag; adds holdfast_deploy/boards."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it collects files; a source tree has all that from its scripts."""
@@ -38,5 +38,5 @@ class NativeBuildHook(BuildHookInterface[Any]):
     def _add_boards(self, build_data: dict[str, Any]) -> None:
         boards = Path(self.directory) / "boards"
         device_packages.build(boards)
-        build_data["force_include"][str(boards)] = "holdfast_device/boards"
-        build_data["force_include"][str(Path(self.root) / "device" / "examples")] = "holdfast_device/examples"
+        build_data["force_include"][str(boards)] = "holdfast_deploy/boards"
+        build_data["force_include"][str(Path(self.root) / "device" / "examples")] = "holdfast_deploy/examples"

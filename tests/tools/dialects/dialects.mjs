@@ -11,13 +11,14 @@ const HEAP = 16 << 20;
 const FOLDERS = [
   "native/holdfast_core",
   "device/holdfast_device",
+  "device/holdfast_deploy",
   "device/examples",
   "device/examples/boards",
   "tests/dual",
   "tests/testkit",
   "tests/vectors",
 ];
-const FILES = /\.(py|jsonl)$/;
+const FILES = /\.(py|jsonl|txt)$/;
 const [module, root, ...words] = process.argv.slice(2);
 
 const { loadMicroPython } = await import(pathToFileURL(path.resolve(module)));

@@ -2,7 +2,7 @@
 
 Each is started as a program, with a list of arguments, never by a shell; no secret is ever an argument, and no name
 that a person gave is taken for an option.  Each has a deadline, and what it says reaches a terminal only as readable
-text.  CPython only.
+text.
 """
 
 import functools
@@ -21,8 +21,8 @@ from typing import Any
 import click
 
 from holdfast_core.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE
-from holdfast_device import answers_cpython as answers
-from holdfast_device.questions_cpython import Question
+from holdfast_deploy import answers
+from holdfast_deploy.questions import Question
 
 FAILED, USAGE, UNREACHABLE, REFUSED = EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_REFUSED
 _STARTING = b"could not enter raw repl"  # of a board too that the command before has just reset

@@ -15,12 +15,12 @@ from typing import Any
 
 import click
 
-from holdfast_device import audit_cpython as judge
-from holdfast_device import deploy_cpython_shell as deploy
-from holdfast_device import wear_cpython as wear
-from holdfast_device.answers_cpython import readable
-from holdfast_device.files_cpython_shell import examples, packages
-from holdfast_device.mpremote_cpython_shell import FAILED, UNREACHABLE, USAGE, Board, Problem
+from holdfast_deploy import audit as judge
+from holdfast_deploy import deploy_shell as deploy
+from holdfast_deploy import wear
+from holdfast_deploy.answers import readable
+from holdfast_deploy.files_shell import examples, packages
+from holdfast_deploy.mpremote_shell import FAILED, UNREACHABLE, USAGE, Board, Problem
 
 UF2_HINT = (
     "A Raspberry Pi Pico takes no esptool: hold BOOTSEL while you plug it in and copy the .uf2 file to its disk, "
@@ -277,7 +277,7 @@ COMMANDS: tuple[click.Command, ...] = (flash, push, verify, wipe, audit, show_ex
 def provision_board(
     port: str, file: Path, force: bool, tell: Callable[[str], object] = progress, *, quiet: bool = False
 ) -> None:
-    """Put a provisioning file on a board (deploy_cpython_shell.py)."""
+    """Put a provisioning file on a board (deploy_shell.py)."""
     deploy.provision(port, file, force, tell)
     if not quiet:
         click.echo(f"The board is provisioned. Next: holdfast device verify --port {port}")

@@ -1,7 +1,7 @@
 """`holdfast device`: provision a device from a server's state, show what it was told, run one on this machine.
 
 Never prints what a provisioning file holds beyond names and key ids, and never imports the server: it calls the
-server's own command.  CPython only (RFC 9200 section 6.3).
+server's own command (RFC 9200 section 6.3).
 """
 
 import importlib.util
@@ -21,11 +21,11 @@ from holdfast_core.cli import DISTRIBUTION
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.token_check import PATH
-from holdfast_device.board_commands_cpython_shell import COMMANDS, board_status, line, provision_board, stopped, text_of
+from holdfast_deploy.board_commands_shell import COMMANDS, board_status, line, provision_board, stopped, text_of
+from holdfast_deploy.deploy_shell import check_free
+from holdfast_deploy.deploy_shell import shred as shred_file
+from holdfast_deploy.mpremote_shell import USAGE
 from holdfast_device.bugs_shell import told
-from holdfast_device.deploy_cpython_shell import check_free
-from holdfast_device.deploy_cpython_shell import shred as shred_file
-from holdfast_device.mpremote_cpython_shell import USAGE
 
 if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
@@ -215,7 +215,7 @@ def run(
     """
     for peer in peers:
         _check_peer(peer)
-    from holdfast_device.run_shell import main
+    from holdfast_deploy.run_shell import main
 
     argv = [str(file), "--host", host, "--port", str(port)]
     if state is not None:

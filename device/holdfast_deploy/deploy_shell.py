@@ -1,7 +1,7 @@
 """What `holdfast device` does to a board: push the package, provision, compare, ask, wipe, flash.
 
 Every copy is compared by SHA-256 on the board before it counts. Never prints or passes on what a provisioning file
-holds. The tree to push is what `make device` builds. CPython only (RFC 9200 section 6.3).
+holds. The tree to push is what `make device` builds.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from holdfast_device import questions_cpython as ask
-from holdfast_device.mpremote_cpython_shell import (
+from holdfast_deploy import questions as ask
+from holdfast_deploy.mpremote_shell import (
     FAILED,
     REFUSED,
     UNREACHABLE,
@@ -202,7 +202,7 @@ def status(port: str) -> dict[str, Any]:
 
 
 def audit(port: str) -> dict[str, Any]:
-    """What audit_cpython.py judges."""
+    """What audit.py judges."""
     return Board(port).ask(ask.AUDIT)
 
 

@@ -1,6 +1,6 @@
-"""What can be checked of a deployed board, and what a board cannot protect; how long its flash lasts: wear_cpython.py.
+"""What can be checked of a deployed board, and what a board cannot protect; how long its flash lasts: wear.py.
 
-Pure: facts in, findings out. CPython only (RFC 9200 section 6.3).
+Pure: facts in, findings out.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ UNPROTECTED = _UNPROTECTED.strip().splitlines()
 
 
 def findings(told: dict[str, Any]) -> list[tuple[str, str]]:
-    """Judge what a board said to questions_cpython.AUDIT: (OK or PROBLEM, sentence)."""
+    """Judge what a board said to questions.AUDIT: (OK or PROBLEM, sentence)."""
     if "no module named 'holdfast_core'" in told.get("problem", ""):
         return [(PROBLEM, "the package is not on the board: holdfast device push puts it there")]
     checks = [

@@ -1,4 +1,4 @@
-"""How fast a device's saves wear its flash, by the store that keeps its two slots.  CPython only; pure.
+"""How fast a device's saves wear its flash, by the store that keeps its two slots.  Pure.
 
 A save costs no erase as a rule: each store appends first and erases when a block is full.  What littlefs does was
 measured with MicroPython's own over a RAM disk, which tests/device/test_wear.py does again.

@@ -1,7 +1,6 @@
 """Where the files are that belong to the device package and are no modules of it: examples, packages for boards.
 
 In a source tree they lie beside the package, and make device builds what boards install; a wheel has both inside.
-CPython only.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Run a device as a program, on CPython and on MicroPython: files, socket and clock around holdfast_device.Device.
 
-    python -m holdfast_device.run_shell PROVISIONING [options]
-    micropython device/holdfast_device/run_shell.py PROVISIONING [options]      with MICROPYPATH=native:device
+    python -m holdfast_deploy.run_shell PROVISIONING [options]
+    micropython device/holdfast_deploy/run_shell.py PROVISIONING [options]      with MICROPYPATH=native:device
 
     --host H --port N     where to listen (127.0.0.1 5683; port 0 takes a free one on CPython)
     --state DIR           where to remember (PROVISIONING with .state behind it)
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from holdfast_core.coap_message import Message
     from holdfast_core.provisioning import Provisioning
-    from holdfast_device.place_cpython_shell import Place
+    from holdfast_deploy.place_shell import Place
 
     Setup = Callable[[Device, "Options"], None]
 
@@ -213,7 +213,7 @@ def _place(directory: str) -> "Place | None":
     MicroPython has no file locks; there a device is one program anyway.
     """
     try:
-        from holdfast_device.place_cpython_shell import Place
+        from holdfast_deploy.place_shell import Place
     except ImportError:
         return None
     place = Place(directory)

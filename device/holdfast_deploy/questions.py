@@ -1,4 +1,4 @@
-"""What a computer asks a board, as programs for its REPL; each calls answer() with objects (answers_cpython.py).
+"""What a computer asks a board, as programs for its REPL; each calls answer() with objects (answers.py).
 
 They run on any MicroPython that mpremote can talk to, with Holdfast on it or without. None of them ever answers with
 what a provisioning file holds, beyond names and key ids. CPython builds them, boards run them.

@@ -1,12 +1,12 @@
 """What a board says, told apart from what its serial line says besides: framed answers, and foreign text made safe.
 
-A question is a program of questions_cpython.py that calls answer(object).  Each answer is a line
+A question is a program of questions.py that calls answer(object).  Each answer is a line
 
     NONCE number length JSON NONCE
 
 whose nonce is of this question alone: nothing that was in the line before, and nothing that a boot loader or a radio's
 log writes into it, is taken for an answer.  A frame of length 0 says that there are no more.  Pure: bytes in, objects
-out.  CPython only.
+out.
 """
 
 import json
