@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from holdfast_core.crypto import PROVIDER
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_core.token_check import PATH
-from holdfast_device import cli
+from holdfast_deploy import cli
 from testkit.story import EKG_SECRET, ekg_provisioning, tube_provisioning
 
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from holdfast_core import labels as L
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_device import cli
+from holdfast_deploy import cli
 from holdfast_device.udp_shell import resolve
 from testkit import mint
 from testkit.doctor import Doctor, free_port

@@ -4,7 +4,7 @@ import json
 
 from click.testing import CliRunner
 
-from holdfast_device import cli
+from holdfast_deploy import cli
 
 MAIN = "print('hello')\n"  # the program on the board of tests/device/conftest.py
 
