@@ -169,10 +169,11 @@ def pycose(keys: Keys) -> Rows:
 def python(keys: Keys) -> Rows:
     """The core in Python."""
     from holdfast_core.crypto import Es256Key  # noqa: PLC0415
+    from holdfast_core.kinds import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN  # noqa: PLC0415
     from holdfast_core.rules import Rules  # noqa: PLC0415
     from holdfast_core.scope import ScopeMap  # noqa: PLC0415
     from holdfast_core.secret import Secret  # noqa: PLC0415
-    from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN, Trust, TrustedKey  # noqa: PLC0415
+    from holdfast_core.trust import Trust, TrustedKey  # noqa: PLC0415
     from holdfast_core.verifier import verify_token  # noqa: PLC0415
 
     public = Es256Key(bytes.fromhex(keys["x"]), bytes.fromhex(keys["y"]))

@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PACKAGES = (
@@ -124,6 +125,32 @@ def labels(source: Source, tree: ast.Module) -> Iterator[str]:
                     yield f"{at}: {target.id} belongs into labels.py"
 
 
+KINDS = "native/holdfast_core/kinds.py"
+
+
+@cache
+def _kinds() -> tuple[set[str], set[str]]:
+    """Names that kinds.py defines, and the texts among their values that are no ordinary words."""
+    tree = ast.parse((Path(__file__).resolve().parents[1] / KINDS).read_text())
+    names = {target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return names, {text for text in texts if re.fullmatch(r"(cwt-)\w+|reference|rfc\d+", text)}
+
+
+def kinds(source: Source, tree: ast.Module) -> Iterator[str]:
+    """A token format, a key role or a length that both ends share is defined in kinds.py alone, and spelled there."""
+    if source.path == KINDS:
+        return
+    names, texts = _kinds()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name) and target.id.lstrip("_") in names:
+                    yield f"{source.path}:{node.lineno}: {target.id} is defined in kinds.py: import it"
+        elif isinstance(node, ast.Constant) and node.value in texts:
+            yield f"{source.path}:{node.lineno}: {node.value!r} has a name in kinds.py"
+
+
 def file_size_and_docstring(source: Source, tree: ast.Module) -> Iterator[str]:
     """A file says what it is, and fits a head."""
     lines = source.text.count("\n")
@@ -142,7 +169,7 @@ def function_size(source: Source, tree: ast.Module) -> Iterator[str]:
                 yield f"{source.path}:{node.lineno}: {node.name} has {length} lines; {MAX_FUNCTION_LINES} are allowed"
 
 
-PACKAGE_RULES = (arrows, sans_io, labels, file_size_and_docstring, function_size)
+PACKAGE_RULES = (arrows, sans_io, labels, kinds, file_size_and_docstring, function_size)
 
 
 def violations(source: Source) -> list[str]:

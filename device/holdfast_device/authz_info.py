@@ -18,7 +18,7 @@ from holdfast_core.ace_oscore import (
 )
 from holdfast_core.coap_message import response
 from holdfast_core.errors import PeerError
-from holdfast_core.rules import REFERENCE
+from holdfast_core.kinds import REFERENCE
 from holdfast_core.secret import Secret
 from holdfast_core.token_check import verify_token
 from holdfast_device.sessions import Session

@@ -9,8 +9,9 @@ from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits import DEVICE_LIMITS
 from holdfast_core.crypto import Es256Key, hmac_sha256
 from holdfast_core.drbg import HmacDrbg
+from holdfast_core.kinds import REFERENCE, ROLE_SIGN
 from holdfast_core.oscore_contexts import ContextTable
-from holdfast_core.rules import REFERENCE, Rules
+from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.sender_sequence import SenderSequence
 from holdfast_core.trust import Trust, TrustedKey
@@ -258,6 +259,6 @@ def trust_of(provisioning: "Provisioning") -> Trust:
     keys = []
     for told in provisioning.keys:
         material = told.material.reveal()
-        key = Es256Key(material[:32], material[32:], told.table) if told.role == "sign" else told.material
+        key = Es256Key(material[:32], material[32:], told.table) if told.role == ROLE_SIGN else told.material
         keys.append(TrustedKey(told.role, told.kid, told.alg, told.issuer, key))
     return Trust(keys)

@@ -20,7 +20,7 @@ from holdfast_core.ace_oscore import rs_context
 from holdfast_core.confirmation import OscInput
 from holdfast_core.crypto import equal, hmac_sha256
 from holdfast_core.errors import HoldfastError
-from holdfast_core.rules import REFERENCE
+from holdfast_core.kinds import REFERENCE
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import MAX_SEQUENCE, SenderSequence
 from holdfast_device.device import Device

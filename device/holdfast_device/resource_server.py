@@ -10,7 +10,7 @@ from holdfast_core import labels as L
 from holdfast_core.coap_echo import EchoMint
 from holdfast_core.coap_message import Message, is_response, response
 from holdfast_core.errors import HoldfastError, PeerError
-from holdfast_core.rules import REFERENCE
+from holdfast_core.kinds import REFERENCE
 from holdfast_core.sender_sequence import SequenceExhausted
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
 from holdfast_device.authz_info import was_fresh

@@ -6,7 +6,7 @@ Never reads a clock; the endpoint says how late it is (RFC 9200 section 5.10.3).
 """
 
 from holdfast_core import errors
-from holdfast_core.rules import REFERENCE
+from holdfast_core.kinds import REFERENCE
 from holdfast_device.clock import DeviceClock
 from holdfast_device.exi import ExiTable
 from holdfast_device.slots import StorageFailed

@@ -15,11 +15,7 @@ import sys
 
 from holdfast_core import errors
 from holdfast_core.errors import LocalError
-
-# Nothing Holdfast sends nests deeper than 5; 8 recursions fit the smallest stack (RP2040) and leave room.
-MAX_DEPTH = 8
-# The largest map of the protocols has under 40 entries; the cap bounds the time of hash collisions.
-MAX_MAP_ITEMS = 256
+from holdfast_core.kinds import MAX_CBOR_DEPTH, MAX_CBOR_MAP_ITEMS
 
 _F32_MAX = 3.4028234663852886e38
 
@@ -70,7 +66,7 @@ class Tag:
 # --- decoding ---
 
 
-def decode(encoded: bytes, tags: tuple[int, ...] = (), max_depth: int = MAX_DEPTH) -> object:
+def decode(encoded: bytes, tags: tuple[int, ...] = (), max_depth: int = MAX_CBOR_DEPTH) -> object:
     """Decode exactly one item that fills `encoded`.
 
     encoded: bytes-like, any length. tags: tag numbers allowed at any place. max_depth: how many arrays,
@@ -132,7 +128,7 @@ def _item(encoded: bytes, at: int, tags: tuple[int, ...], depth: int) -> tuple[o
         return Tag(n, value), at
     if n > left // 2:
         raise errors.MalformedCbor("truncated")
-    if n > MAX_MAP_ITEMS:
+    if n > MAX_CBOR_MAP_ITEMS:
         raise errors.MalformedCbor("too-long")
     members: dict[object, object] = {}
     for _ in range(n):
@@ -241,11 +237,11 @@ def encode(value: object) -> bytes:
     """Encode one item deterministically (RFC 8949 section 4.2.1).
 
     value: bool, None, int (-2^64..2^64-1), finite float, bytes-like, str, list or tuple, dict with int or
-    str keys, Tag; nested at most MAX_DEPTH, maps of at most MAX_MAP_ITEMS.
+    str keys, Tag; nested at most MAX_CBOR_DEPTH, maps of at most MAX_CBOR_MAP_ITEMS.
     Raises LocalError with detail type, int-range, float, key-type, depth, utf8 or too-long.
     """
     out = bytearray()
-    _put(out, value, MAX_DEPTH)
+    _put(out, value, MAX_CBOR_DEPTH)
     return bytes(out)
 
 
@@ -298,7 +294,7 @@ def _put(out: bytearray, value: object, depth: int) -> None:
 
 
 def _put_map(out: bytearray, members: dict[object, object], depth: int) -> None:
-    if len(members) > MAX_MAP_ITEMS:
+    if len(members) > MAX_CBOR_MAP_ITEMS:
         raise LocalError("too-long")
     pairs = [(_encode_key(key), value) for key, value in members.items()]
     pairs.sort()  # the keys differ, so no value is ever compared

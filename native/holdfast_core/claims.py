@@ -8,17 +8,11 @@ import math
 
 from holdfast_core import cbor, errors
 from holdfast_core import labels as L
+from holdfast_core.kinds import MAX_ACTORS, MAX_AUDIENCES, MAX_TIME_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-# No RS has more names than this; it bounds the comparison.
-MAX_AUDIENCES = 16
-# `act` of an actor's actor: a chain longer than the depth the CBOR reader allows cannot arrive anyway.
-MAX_ACTORS = 4
-# No date and no duration of ours lies beyond the year 36812; it bounds every sum of times, in C too.
-MAX_TIME_S = 1 << 40
 
 
 class Claims:

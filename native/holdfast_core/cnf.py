@@ -9,15 +9,13 @@ from holdfast_core import cbor, crypto, errors
 from holdfast_core import labels as L
 from holdfast_core.confirmation import OSCORE_VERSION, Cnf, OscInput
 from holdfast_core.cose_key import decode_cose_key
+from holdfast_core.kinds import MAX_MS_LEN, MIN_MS_LEN
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A Master Secret shorter than the AEAD key it makes would be the weakest link; longer than a SHA-256 block is odd.
-MIN_MS_LEN = 16
-MAX_MS_LEN = 64
 
 # The text forms RFC 9203 allows for alg and hkdf, as the COSE registry spells them.
 _ALG_NAMES = {

@@ -9,12 +9,12 @@ from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.cbor import is_utf8
 from holdfast_core.errors import LocalError
+from holdfast_core.kinds import MAX_COAP_TOKEN_LEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Options = list[tuple[int, bytes]]
 
-MAX_TOKEN_LEN = 8  # RFC 7252 section 3; longer ones (RFC 8974) are not spoken
 _PAYLOAD_MARKER = 0xFF
 _LAST_LOCATION, _LATER_LOCATIONS = 0x8C, 12  # 128, 132, 136 and 140 are kept for more Location-* options
 
@@ -293,7 +293,7 @@ def encode(message: Message) -> bytes:
     Raises LocalError: no mtype or mid, token longer than 8 bytes, options out of order.
     """
     token = message.token
-    if message.mtype is None or message.mid is None or len(token) > MAX_TOKEN_LEN:
+    if message.mtype is None or message.mid is None or len(token) > MAX_COAP_TOKEN_LEN:
         raise LocalError("message-header")
     mid = message.mid
     header = bytes((0x40 | message.mtype << 4 | len(token), message.code, mid >> 8, mid & 0xFF))
@@ -313,7 +313,7 @@ def decode(datagram: bytes) -> Message:
     token_len = first & 15
     if first >> 6 != 1:
         raise errors.MalformedCoap("version")
-    if token_len > MAX_TOKEN_LEN:
+    if token_len > MAX_COAP_TOKEN_LEN:
         raise errors.MalformedCoap("token-length")
     start = 4 + token_len
     if start > len(datagram):

@@ -7,9 +7,8 @@ Reads the two kinds a confirmation key can be here: EC2 on P-256, and Symmetric.
 from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.confirmation import CoseKey
+from holdfast_core.kinds import COORDINATE_LEN
 from holdfast_core.secret import Secret
-
-P256_COORDINATE_LEN = 32
 
 
 def decode_cose_key(members: object) -> CoseKey:
@@ -62,10 +61,10 @@ def _decode_ec2(key: CoseKey, members: "dict[object, object]") -> None:
         raise errors.MalformedKey("crv")
     x = members.get(L.KEY_X)
     y = members.get(L.KEY_Y)
-    if not isinstance(x, bytes) or len(x) != P256_COORDINATE_LEN:
+    if not isinstance(x, bytes) or len(x) != COORDINATE_LEN:
         raise errors.MalformedKey("x")
     # A compressed point has a bool here; RFC 9679 hashes the whole y, so only that is read.
-    if not isinstance(y, bytes) or len(y) != P256_COORDINATE_LEN:
+    if not isinstance(y, bytes) or len(y) != COORDINATE_LEN:
         raise errors.MalformedKey("y")
     key.crv = L.CRV_P256
     key.x = x

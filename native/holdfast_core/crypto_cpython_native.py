@@ -8,9 +8,9 @@ Never imported by name except from crypto.py and tests: crypto.py is the interfa
 from holdfast_core import _native
 from holdfast_core.crypto_cryptography import P_BYTES, sha256
 from holdfast_core.errors import MalformedKey, NotAuthentic
+from holdfast_core.kinds import COORDINATE_LEN
 from holdfast_core.p256_table import table_len
 
-_COORDINATE_LEN = 32
 _SIGNATURE_LEN = 64
 PROVIDER = "cryptography, and the C core for ES256"
 
@@ -30,7 +30,7 @@ class Es256Key:
     __slots__ = ("_point", "_table", "_uses")
 
     def __init__(self, x: bytes, y: bytes, table: bytes | None = None) -> None:
-        if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
+        if len(x) != COORDINATE_LEN or len(y) != COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
         if x >= P_BYTES or y >= P_BYTES:
             raise MalformedKey("coordinate-range")

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from holdfast_core.aead_sizes import NONCE_LEN, aead_sizes
 from holdfast_core.aes_ccm import MAX_TEXT_LEN
 from holdfast_core.errors import LocalError, MalformedKey, NotAuthentic
+from holdfast_core.kinds import COORDINATE_LEN
 
 PROVIDER = "cryptography"
 
 _CURVE = ec.SECP256R1()
 _ES256 = ec.ECDSA(SHA256())
-_COORDINATE_LEN = 32
-P_BYTES = (0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF).to_bytes(_COORDINATE_LEN, "big")
+P_BYTES = (0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF).to_bytes(COORDINATE_LEN, "big")
 
 
 def sha256(message: bytes) -> bytes:
@@ -96,7 +96,7 @@ class Es256Key:
     __slots__ = ("_key",)
 
     def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:  # noqa: ARG002 - the C core's
-        if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
+        if len(x) != COORDINATE_LEN or len(y) != COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
         if x >= P_BYTES or y >= P_BYTES:  # OpenSSL takes them modulo p, so that one key would have several names
             raise MalformedKey("coordinate-range")
@@ -108,10 +108,10 @@ class Es256Key:
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Return if signature (r || s, 64 bytes) is this key's over message. Raises NotAuthentic."""
-        if len(signature) != 2 * _COORDINATE_LEN:
+        if len(signature) != 2 * COORDINATE_LEN:
             raise NotAuthentic("signature-length")
-        r = int.from_bytes(signature[:_COORDINATE_LEN], "big")
-        s = int.from_bytes(signature[_COORDINATE_LEN:], "big")
+        r = int.from_bytes(signature[:COORDINATE_LEN], "big")
+        s = int.from_bytes(signature[COORDINATE_LEN:], "big")
         try:
             self._key.verify(encode_dss_signature(r, s), message, _ES256)
         except InvalidSignature:

@@ -9,12 +9,11 @@ from hf_native import equal, hmac_sha256, sha256
 from holdfast_core import errors
 from holdfast_core.aead_sizes import NONCE_LEN, aead_sizes
 from holdfast_core.errors import LocalError
+from holdfast_core.kinds import COORDINATE_LEN
 
 __all__ = ("PROVIDER", "Aead", "Es256Key", "equal", "hmac_sha256", "sha256")
 
 PROVIDER = "hf_native"
-
-_COORDINATE_LEN = 32
 
 
 class Aead:
@@ -76,7 +75,7 @@ class Es256Key:
     __slots__ = ("point", "table")
 
     def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:
-        if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
+        if len(x) != COORDINATE_LEN or len(y) != COORDINATE_LEN:
             raise errors.MalformedKey("coordinate-length")
         self.point = x + y
         self.table = table
@@ -87,7 +86,7 @@ class Es256Key:
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Return if signature (r || s, 64 bytes) is this key's over message. Raises NotAuthentic."""
-        if len(signature) != 2 * _COORDINATE_LEN:
+        if len(signature) != 2 * COORDINATE_LEN:
             raise errors.NotAuthentic("signature-length")
         digest = sha256(message)
         if self.table is None:

@@ -9,13 +9,12 @@ import sys
 from holdfast_core import errors, p256
 from holdfast_core.aes_ccm import equal
 from holdfast_core.crypto_firmware import Aead, hmac_sha256, sha256
+from holdfast_core.kinds import COORDINATE_LEN
 
 __all__ = ("PROVIDER", "Aead", "Es256Key", "equal", "hmac_sha256", "sha256")
 
 PROVIDER = "micropython"
 IS_MICROPYTHON = sys.implementation.name == "micropython"
-
-_COORDINATE_LEN = 32
 
 
 class Es256Key:
@@ -29,7 +28,7 @@ class Es256Key:
     __slots__ = ("_is_filled", "_table", "_x", "_y")
 
     def __init__(self, x: bytes, y: bytes, table: "bytes | None" = None) -> None:  # noqa: ARG002 - the C core's
-        if len(x) != _COORDINATE_LEN or len(y) != _COORDINATE_LEN:
+        if len(x) != COORDINATE_LEN or len(y) != COORDINATE_LEN:
             raise errors.MalformedKey("coordinate-length")
         self._x = int.from_bytes(x, "big")
         self._y = int.from_bytes(y, "big")
@@ -40,13 +39,13 @@ class Es256Key:
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Return if signature (r || s, 64 bytes) is this key's over message. Raises NotAuthentic."""
-        if len(signature) != 2 * _COORDINATE_LEN:
+        if len(signature) != 2 * COORDINATE_LEN:
             raise errors.NotAuthentic("signature-length")
         if not self._is_filled:
             p256.comb_table(self._x, self._y, self._table)
             self._is_filled = True
-        r = int.from_bytes(signature[:_COORDINATE_LEN], "big")
-        s = int.from_bytes(signature[_COORDINATE_LEN:], "big")
+        r = int.from_bytes(signature[:COORDINATE_LEN], "big")
+        s = int.from_bytes(signature[COORDINATE_LEN:], "big")
         digest = int.from_bytes(sha256(message), "big")
         is_good = p256.is_signature(self._table, digest, r, s)
         if IS_MICROPYTHON:

@@ -12,8 +12,17 @@ Never reads a claim: see claims.py.  Never checks time, audience or scope: see v
 
 from holdfast_core import cbor, cose, errors
 from holdfast_core import labels as L
-from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, STRICT
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
+from holdfast_core.kinds import (
+    CWT_ENCRYPTED,
+    CWT_MAC,
+    CWT_NESTED,
+    CWT_SIGNED,
+    MAX_ACCESS_TOKEN_LEN,
+    ROLE_ENCRYPT,
+    ROLE_MAC,
+    ROLE_SIGN,
+    STRICT,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +30,6 @@ if TYPE_CHECKING:
 
     from holdfast_core.trust import Trust, TrustedKey
 
-# A nested token with osc material and a long AIF scope stays under 700 bytes; a board takes one in one block upload.
-MAX_TOKEN_LEN = 1024
 
 _ROLE_OF_TAG = {L.TAG_COSE_ENCRYPT0: ROLE_ENCRYPT, L.TAG_COSE_MAC0: ROLE_MAC, L.TAG_COSE_SIGN1: ROLE_SIGN}
 _SIGN1_HEAD = cbor.encode_head(6, L.TAG_COSE_SIGN1)
@@ -46,7 +53,7 @@ class Opened:
 def open_cwt(token: bytes, trust: "Trust", formats: "Sequence[str]", shape: str = STRICT) -> Opened:
     """Check the protection of a token.
 
-    token: 1..MAX_TOKEN_LEN bytes.  formats: those of FORMATS that this RS takes.  shape: of TOKEN_SHAPES.
+    token: 1..MAX_ACCESS_TOKEN_LEN bytes.  formats: those of FORMATS that this RS takes.  shape: of TOKEN_SHAPES.
     Returns the payload with the issuer of the key that protected it; for a nested token both keys are of one issuer.
     Raises MalformedCbor, MalformedCose (no token at all); UnsupportedAlg (a format not in formats, detail `format`; an
     alg that is not the key's), HeaderUnprotected, CritUnknown (a header parameter beyond the profile's), UnknownKey,
@@ -74,7 +81,7 @@ def open_cwt(token: bytes, trust: "Trust", formats: "Sequence[str]", shape: str 
 
 def _decode_token(token: bytes, strict: bool, formats: "Sequence[str]") -> cose.CoseMessage:
     """Decode tag 61 around one COSE tag around the message (RFC 9770 section 3); in the other shape with fewer tags."""
-    if len(token) > MAX_TOKEN_LEN:
+    if len(token) > MAX_ACCESS_TOKEN_LEN:
         raise errors.MalformedCose("too-long")
     outer = cbor.decode(token, _TOKEN_TAGS)
     if isinstance(outer, cbor.Tag) and outer.number == L.TAG_CWT:

@@ -8,8 +8,8 @@ section 6.3).  The server builds it and the device reads it; both use this file,
 from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.errors import Malformed
+from holdfast_core.kinds import FORMATS, ROLE_SIGN, ROLES, STRICT, TOKEN_SHAPES
 from holdfast_core.p256_table import is_table
-from holdfast_core.rules import STRICT, TOKEN_SHAPES
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
-ROLES = ("sign", "mac", "encrypt")
-FORMATS = ("reference", "cwt-encrypted", "cwt-nested", "cwt-signed", "cwt-mac")
 SEED_LEN = 32
 MAX_OSCORE_ID_LEN = 7  # RFC 8613 section 3.3 with the 13-byte nonce of AES-CCM-16-64-128
 MAX_SESSIONS_LIMIT = 64  # a device preallocates this many slots; more than any board here holds
@@ -57,7 +55,7 @@ class RsProvisioning:
 
     rs_id: the prefix of exi token ids; audiences: tuple of str; scopes: {text: [(path, method mask), ..]};
     formats: tuple of FORMATS; connected: it may introspect; freshness: tokens must carry a cnonce of its own.
-    token_shape: of rules.TOKEN_SHAPES.
+    token_shape: of kinds.TOKEN_SHAPES.
     exi_floor: for a device that remembers nothing: exi tokens up to this sequence number are over, -1 for none.
     """
 
@@ -284,9 +282,9 @@ def _decode_key(value: object) -> ProvisionedKey:
     table = None
     if len(row) == 6:
         table = row[5]
-        if role != "sign" or not isinstance(table, bytes) or not is_table(table):
+        if role != ROLE_SIGN or not isinstance(table, bytes) or not is_table(table):
             raise errors.MalformedProvisioning("table")
-    low, high = (64, 64) if role == "sign" else (16, 64)
+    low, high = (64, 64) if role == ROLE_SIGN else (16, 64)
     return ProvisionedKey(
         role, _octets(kid, "keys", 0, 64), alg, _text(issuer, "keys"), _secret(material, "keys", low, high), table
     )

@@ -5,6 +5,7 @@ Never looks at a token: verifier.py does, or the C core, by the same rules.
 
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
+from holdfast_core.kinds import FORMATS, STRICT, TOKEN_SHAPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,18 +15,7 @@ if TYPE_CHECKING:
     from holdfast_core.scope import ScopeMap
     from holdfast_core.trust import Trust
 
-CWT_ENCRYPTED = "cwt-encrypted"
-CWT_NESTED = "cwt-nested"
-CWT_SIGNED = "cwt-signed"
-CWT_MAC = "cwt-mac"
-FORMATS = (CWT_ENCRYPTED, CWT_NESTED, CWT_SIGNED, CWT_MAC)
 
-REFERENCE = "reference"
-
-# What a token may look like (cwt.py).
-STRICT = "strict"
-RFC8392 = "rfc8392"
-TOKEN_SHAPES = (STRICT, RFC8392)
 PROFILES = (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)
 
 
@@ -33,7 +23,7 @@ class Rules:
     """What one RS accepts.
 
     audiences: its own names.  trust: the keys of its ASes.  scope_map: what scopes mean.  formats: those of
-    FORMATS it takes, and REFERENCE when it introspects.  profiles: ACE profiles it speaks, the first being
+    FORMATS it takes, REFERENCE when it introspects.  profiles: ACE profiles it speaks, the first being
     in force when a token names none.
     rs_id: its identifier in the cti of exi tokens.  leeway_s: how far the AS's clock may be off, for exp and nbf.
     require_cnonce: whether every token must carry a fresh client-nonce (an RS without a clock may want that).
@@ -67,7 +57,7 @@ class Rules:
         token_shape: str = STRICT,
     ) -> None:
         for token_format in formats:
-            if token_format != REFERENCE and token_format not in FORMATS:
+            if token_format not in FORMATS:
                 raise LocalError("formats")
         if not profiles:
             raise LocalError("profiles")

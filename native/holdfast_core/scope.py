@@ -8,6 +8,7 @@ Dynamic permissions (RFC 9237 section 2.3) and methods without a bit of ours are
 from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
+from holdfast_core.kinds import MAX_PERMISSIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 ALL_METHODS = (
     L.METHOD_GET | L.METHOD_POST | L.METHOD_PUT | L.METHOD_DELETE | L.METHOD_FETCH | L.METHOD_PATCH | L.METHOD_IPATCH
 )
-# An RS has fewer resources than this; it bounds the work on a scope.
-MAX_PERMISSIONS = 32
 
 
 class Permissions:

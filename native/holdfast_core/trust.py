@@ -6,6 +6,7 @@ Never opens anything: cwt.py does.
 
 from holdfast_core import crypto, errors
 from holdfast_core import labels as L
+from holdfast_core.kinds import MAC_KEY_LEN, ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
 from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
@@ -14,11 +15,7 @@ if TYPE_CHECKING:
 
     from holdfast_core.cose import VerificationKey
 
-ROLE_SIGN = "sign"
-ROLE_MAC = "mac"
-ROLE_ENCRYPT = "encrypt"
 
-MAC_KEY_LEN = 32
 _ENCRYPT_ALGS = (
     L.ALG_AES_CCM_16_64_128,
     L.ALG_AES_CCM_16_64_256,

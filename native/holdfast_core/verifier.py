@@ -13,7 +13,7 @@ from holdfast_core.cnf import check_osc, decode_cnf
 from holdfast_core.confirmation import Cnf
 from holdfast_core.cwt import Opened, open_cwt, open_encrypted_key
 from holdfast_core.grant import Grant
-from holdfast_core.rules import CWT_MAC, CWT_SIGNED, REFERENCE, RFC8392
+from holdfast_core.kinds import CWT_MAC, CWT_SIGNED, EXI_SEQUENCE_LEN, MAX_AHEAD_S, MIN_PSK_LEN, REFERENCE, RFC8392
 from holdfast_core.scope import Permissions, understand
 
 TYPE_CHECKING = False
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from holdfast_core.trust import Trust
 
     CnonceCheck = Callable[[bytes], bool]
-
-# cti of a token with exi: the RS's identifier, then the AS's sequence number (RFC 9200 section 5.10.3; layout ours).
-EXI_SEQUENCE_LEN = 8
-MIN_PSK_LEN = 16
-# How far the AS may be ahead of a clock: ten years of drift of a crystal, 20 millionths, are less than two hours, and
-# nothing is proven beyond the clock by such a token (timekeeper.py of a device).
-MAX_AHEAD_S = 3600
 
 
 def verify_token(

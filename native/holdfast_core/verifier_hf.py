@@ -12,10 +12,9 @@ from holdfast_core import labels as L
 from holdfast_core.confirmation import Cnf, CoseKey, OscInput
 from holdfast_core.errors import LocalError
 from holdfast_core.grant import Grant
-from holdfast_core.rules import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, RFC8392
+from holdfast_core.kinds import FORMATS, RFC8392, ROLES
 from holdfast_core.scope import understand
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
     from holdfast_core.errors import HoldfastError
     from holdfast_core.rules import Rules
 
-# As native/include has them: enum hf_role, HF_FORMAT_, HF_HAS_, enum hf_clock, enum hf_exi.
-_ROLES = (ROLE_SIGN, ROLE_MAC, ROLE_ENCRYPT)
-_FORMATS = {CWT_ENCRYPTED: 1, CWT_NESTED: 2, CWT_SIGNED: 4, CWT_MAC: 8}
+# As native/include has them: HF_HAS_, enum hf_clock, enum hf_exi.
 _HAS_EXP, _HAS_NBF, _HAS_IAT, _HAS_EXI = 1, 2, 4, 8
 _CLOCK_UNKNOWN, _CLOCK_FLOOR, _CLOCK_EXACT = 0, 1, 2
 _EXI_REFUSED, _EXI_ANY, _EXI_ABOVE = 0, 1, 2
@@ -55,16 +52,21 @@ def encode_rules(rules: "Rules") -> bytes:
         held: Any = key.key
         secret = isinstance(held, Secret)
         material, table = (held.reveal(), None) if secret else (held.point, held.table)
-        keys.append([_ROLES.index(key.role), key.kid, key.alg, key.issuer, material, table])
+        keys.append([ROLES.index(key.role), key.kid, key.alg, key.issuer, material, table])
     scopes = [[name, [list(pair) for pair in rules.scope_map.permissions(name)]] for name in rules.scope_map.names()]
     formats = 0
     for name in rules.formats:  # which may name one twice
-        formats |= _FORMATS.get(name, 0)
+        formats |= _bit(name)
     profiles = [profile for at, profile in enumerate(rules.profiles) if profile not in rules.profiles[:at]]
     leeway_s = min(rules.leeway_s, _MAX_LEEWAY_S)
     flags = (_REQUIRE_CNONCE if rules.require_cnonce else 0) | (_SHAPE_RFC8392 if rules.token_shape == RFC8392 else 0)
     numbers = [_RULES_VERSION, formats, profiles, rules.rs_id, leeway_s, flags]
     return cbor.encode(numbers + [list(rules.audiences), keys, scopes])
+
+
+def _bit(token_format: str) -> int:
+    """Return HF_CWT_ of a format: its place in FORMATS, without REFERENCE, which has none."""
+    return 1 << FORMATS.index(token_format) >> 1
 
 
 def verify_token(
@@ -124,7 +126,7 @@ def _grant(fields: "tuple[Any, ...]", rules: "Rules") -> Grant:
     claims.nbf = nbf if has & _HAS_NBF else None
     claims.iat = iat if has & _HAS_IAT else None
     claims.exi = exi if has & _HAS_EXI else None
-    name = next(name for name in _FORMATS if _FORMATS[name] == token_format)
+    name = next(name for name in FORMATS if _bit(name) == token_format)
     permissions = understand(claims.scope, rules.scope_map)
     sequence = exi_seq if has & _HAS_EXI else None
     return Grant(claims, str(fields[0], "utf-8"), _cnf(fields), permissions, ace_profile, name, fields[19], sequence)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
+from holdfast_core.kinds import REFERENCE
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import (
-    FORMAT_REFERENCE,
     Client,
     Registry,
     RegistryError,
@@ -100,7 +100,7 @@ class Settling:
         scope, expires_at = allowed_scope(token, records), end_of(token, records)
         if (scope, expires_at) == (token.scope, token.expires_at):
             return
-        if scope is None or expires_at <= self._now_s or token.token_format != FORMAT_REFERENCE:
+        if scope is None or expires_at <= self._now_s or token.token_format != REFERENCE:
             self.outcome.revoked.append(token)
             self._tell(self._revocations.revoke([token_id], self._now_s, "not-allowed-any-more")[1:])
             return

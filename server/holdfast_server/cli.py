@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from holdfast_core.kinds import ROLE_SIGN
 from holdfast_server import config as configuration
 from holdfast_server.admin_shell import (
     Problem,
@@ -143,7 +144,7 @@ def _make_state(state: Path, admin: User) -> list[str]:
     with Store(state, now_s) as store, store.transaction():
         store.operator = operator_name()
         keyring = Keyring(store, secrets.token_bytes)
-        keyring.make_keys("sign", None, now_s)
+        keyring.make_keys(ROLE_SIGN, None, now_s)
         store.put_user(admin, now_s)
         store.keep_clock(now_s, now_s, 0)
         store.audit(now_s, "initialised", user_id=admin.user_id)

@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
+from holdfast_core.kinds import ROLE_SIGN
 from holdfast_core.provisioning import (
     SEED_LEN,
     AsContext,
@@ -19,7 +20,6 @@ from holdfast_core.provisioning import (
     encode_provisioning,
 )
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_SIGN
 from holdfast_server.keyring import Keyring
 from holdfast_server.registry import (
     SHARED_FORMATS,

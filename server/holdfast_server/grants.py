@@ -14,6 +14,7 @@ from typing import Any
 import cbor2
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import MAX_ACTORS
 from holdfast_server.authorization import is_registered
 from holdfast_server.caller import Caller
 from holdfast_server.errors import CodeReplayed, OAuthError
@@ -27,8 +28,6 @@ from holdfast_server.token_request import TokenRequest
 Grant = Callable[[TokenRequest, Client, Caller, Store, int], Authority]
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 section 4.1
-# The reader of tokens allows no longer chain (holdfast_core.claims).
-MAX_ACTORS = 4
 
 
 def client_credentials(_: TokenRequest, client: Client, __: Caller, ___: Store, ____: int) -> Authority:

@@ -9,13 +9,11 @@ from typing import Any
 import cbor2
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import MAX_ACCESS_TOKEN_LEN, REFERENCE
 from holdfast_server.caller import Caller
 from holdfast_server.errors import IntrospectionForbidden, InvalidClient, OAuthError
-from holdfast_server.registry import FORMAT_REFERENCE
 from holdfast_server.standing import standing
 from holdfast_server.store_sqlite import Store
-
-MAX_TOKEN_LEN = 1024  # longer than any token issued here
 
 _NAMES = {
     L.INTRO_ISS: "iss",
@@ -43,8 +41,8 @@ def introspect(params: dict[str, Any], caller: Caller, store: Store, now_s: int)
     token = params.get("token")
     if not isinstance(token, bytes) or not token:
         raise OAuthError(L.ERR_INVALID_REQUEST, "token is missing")
-    record = store.token(token) if len(token) <= MAX_TOKEN_LEN else None
-    if record is None or record.audience not in rs.audiences or record.token_format != FORMAT_REFERENCE:
+    record = store.token(token) if len(token) <= MAX_ACCESS_TOKEN_LEN else None
+    if record is None or record.audience not in rs.audiences or record.token_format != REFERENCE:
         return {"active": False}  # what is not for this RS costs no more look-ups than what does not exist
     left = standing(record, store, now_s)
     if left is None:

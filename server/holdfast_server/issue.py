@@ -11,11 +11,12 @@ from typing import Any
 import cbor2
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import EXI_SEQUENCE_LEN, REFERENCE
 from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_server.keyring import Keyring
 from holdfast_server.lint import lint
 from holdfast_server.policy import KEY_OSC, KEY_PUBLIC, Decision
-from holdfast_server.registry import FORMAT_REFERENCE, READABLE_FORMATS
+from holdfast_server.registry import READABLE_FORMATS
 from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import TokenRecord, token_hash_of
 from holdfast_server.token_formats import encode_map, make_token
@@ -25,7 +26,6 @@ MATERIAL_ID_LEN = 8  # names the material; random, so that no RS ever sees one t
 MASTER_SECRET_LEN = 16
 SALT_LEN = 8  # always sent: readers disagree on what an absent one contributes (RFC 9203 section 4.3)
 CTI_LEN = 8
-EXI_SEQUENCE_LEN = 8
 
 
 class Issuer:
@@ -103,7 +103,7 @@ class Issuer:
 def _record(token: bytes, claims: dict[int, Any], decision: Decision, now_s: int) -> TokenRecord:
     """Build the row.  Key material is kept only where introspection must tell it, in reference tokens."""
     cnf = claims[L.CLAIM_CNF]
-    kept = claims if decision.token_format == FORMAT_REFERENCE else {**claims, L.CLAIM_CNF: {}}
+    kept = claims if decision.token_format == REFERENCE else {**claims, L.CLAIM_CNF: {}}
     return TokenRecord(
         token_hash=token_hash_of(token),
         token_format=decision.token_format,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from holdfast_core.trust import ROLE_SIGN
+from holdfast_core.kinds import ROLE_SIGN
 from holdfast_server.admin_shell import (
     json_option,
     opened,

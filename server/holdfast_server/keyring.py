@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from holdfast_core import crypto
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
+from holdfast_core.kinds import COORDINATE_LEN, ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN, Trust, TrustedKey
+from holdfast_core.trust import Trust, TrustedKey
 from holdfast_server.records import RegistryError
 from holdfast_server.store_keys import STATE_CURRENT, STATE_NEXT, STATE_RETIRED, KeyRecord
 from holdfast_server.store_sqlite import Store
 
 KID_LEN = 4  # chosen at random and unique in the table; it travels in every token
-COORDINATE_LEN = 32
 _SHARED_KEYS = {ROLE_ENCRYPT: (L.ALG_AES_CCM_16_64_128, 16), ROLE_MAC: (L.ALG_HMAC_256_256, 32)}
 """Algorithm and key length of what an RS shares with the server."""
 _ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)  # RFC 6979: a weak RNG cannot leak the key

@@ -9,12 +9,13 @@ from typing import Any
 from holdfast_core import labels as L
 from holdfast_core.errors import HoldfastError
 from holdfast_core.grant import Grant
+from holdfast_core.kinds import REFERENCE
 from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.verifier import grant_from_introspection, verify_token
 from holdfast_server.errors import IssuanceFailed
 from holdfast_server.keyring import Keyring
-from holdfast_server.registry import FORMAT_REFERENCE, ResourceServer
+from holdfast_server.registry import ResourceServer
 from holdfast_server.token_formats import encode_map
 
 
@@ -43,7 +44,7 @@ def lint(token: bytes, claims: dict[int, Any], rs: ResourceServer, keyring: Keyr
         return cnonce == claims.get(L.CLAIM_CNONCE)
 
     try:
-        if rs.token_format == FORMAT_REFERENCE:
+        if rs.token_format == REFERENCE:
             answer = {**claims, L.INTRO_ACTIVE: True}
             grant = grant_from_introspection(answer, rules, now_s, claims[L.CLAIM_ISS], token, cnonce_check)
         else:

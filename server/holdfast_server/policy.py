@@ -14,9 +14,10 @@ from holdfast_core import labels as L
 from holdfast_core.confirmation import CoseKey
 from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import MalformedScope
+from holdfast_core.kinds import CWT_SIGNED, REFERENCE
 from holdfast_core.scope import decode_aif, encode_aif, split_scope
 from holdfast_server.errors import InvalidClient, InvalidTarget, OAuthError
-from holdfast_server.registry import FORMAT_REFERENCE, FORMAT_SIGNED, READABLE_FORMATS, Client, ResourceServer, User
+from holdfast_server.registry import READABLE_FORMATS, Client, ResourceServer, User
 from holdfast_server.store_sqlite import Store
 from holdfast_server.token_request import TokenRequest
 
@@ -216,7 +217,7 @@ def _aif_scope(
 def _format(members: tuple[ResourceServer, ...]) -> str:
     """Return the members' one format; a group's must be signed, so that no member can mint (RFC 9200 section 6.1)."""
     formats = {rs.token_format for rs in members}
-    if len(members) > 1 and formats != {FORMAT_SIGNED}:
+    if len(members) > 1 and formats != {CWT_SIGNED}:
         raise OAuthError(L.ERR_INVALID_REQUEST, "a group audience takes signed tokens only")
     return members[0].token_format
 
@@ -281,6 +282,6 @@ def _lifetime(members: tuple[ResourceServer, ...], authority: Authority, now_s: 
         lifetime_s = min(lifetime_s, authority.exp_limit - now_s)
     if lifetime_s <= 0:
         raise OAuthError(authority.refusal, "grant is over")
-    single = len(members) == 1 and members[0].token_format != FORMAT_REFERENCE
+    single = len(members) == 1 and members[0].token_format != REFERENCE
     exi = min(members[0].exi_lifetime_s, lifetime_s) if single else 0
     return now_s + lifetime_s, exi

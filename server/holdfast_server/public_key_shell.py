@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import COORDINATE_LEN
 from holdfast_core.names import PROFILE_NAMES
 from holdfast_server.admin_shell import Problem, sentence_of
 
-_COORDINATE_LEN = 32
 MAX_PEM_LEN = 4096
 PROFILE_WORDS = {PROFILE_NAMES[profile]: profile for profile in (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)}
 KEY_PROFILES = (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)
@@ -66,5 +66,5 @@ def read_public_key(path: Path) -> bytes:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise Problem(f"{path} is no public key on P-256: `openssl pkey -pubout` writes one from a private key.")
     point = key.public_numbers()
-    x, y = (number.to_bytes(_COORDINATE_LEN, "big") for number in (point.x, point.y))
+    x, y = (number.to_bytes(COORDINATE_LEN, "big") for number in (point.x, point.y))
     return cbor2.dumps({L.KEY_KTY: L.KTY_EC2, L.KEY_CRV: L.CRV_P256, L.KEY_X: x, L.KEY_Y: y})

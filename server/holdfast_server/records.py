@@ -12,23 +12,27 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.errors import LocalError, Malformed
+from holdfast_core.kinds import (
+    CWT_ENCRYPTED,
+    CWT_MAC,
+    CWT_NESTED,
+    CWT_SIGNED,
+    FORMATS,
+    REFERENCE,
+    ROLE_ENCRYPT,
+    ROLE_MAC,
+    STRICT,
+    TOKEN_SHAPES,
+)
 from holdfast_core.names import GRANT_NAMES
-from holdfast_core.rules import STRICT, TOKEN_SHAPES
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_ENCRYPT, ROLE_MAC
 from holdfast_server.caller import Caller
 
-FORMAT_REFERENCE = "reference"
-FORMAT_ENCRYPTED = "cwt-encrypted"
-FORMAT_NESTED = "cwt-nested"
-FORMAT_SIGNED = "cwt-signed"
-FORMAT_MAC = "cwt-mac"
-FORMATS = (FORMAT_REFERENCE, FORMAT_ENCRYPTED, FORMAT_NESTED, FORMAT_SIGNED, FORMAT_MAC)
-READABLE_FORMATS = (FORMAT_SIGNED, FORMAT_MAC)
+READABLE_FORMATS = (CWT_SIGNED, CWT_MAC)
 """Anybody on the way can read what is in them, so they carry a client's public key and never a secret one."""
-SIGNED_FORMATS = (FORMAT_NESTED, FORMAT_SIGNED)
-SHARED_FORMATS = (FORMAT_NESTED, FORMAT_ENCRYPTED, FORMAT_MAC)
+SIGNED_FORMATS = (CWT_NESTED, CWT_SIGNED)
+SHARED_FORMATS = (CWT_NESTED, CWT_ENCRYPTED, CWT_MAC)
 """Those that need a key which the RS shares with the server."""
 
 _URI_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
@@ -78,13 +82,13 @@ class ResourceServer:
     rs_id: str
     audiences: tuple[str, ...]
     scope_map: dict[str, tuple[tuple[str, int], ...]]
-    token_format: str = FORMAT_REFERENCE
+    token_format: str = REFERENCE
     profiles: tuple[int, ...] = (L.PROFILE_COAP_OSCORE,)
     token_lifetime_s: int = 3600
     exi_lifetime_s: int = 0
     connected: bool = True
     freshness: bool = False  # it takes only tokens with a cnonce of its own (RFC 9200 section 5.3.1)
-    token_shape: str = STRICT  # of rules.TOKEN_SHAPES: what else than this server's tokens it takes
+    token_shape: str = STRICT  # of kinds.TOKEN_SHAPES: what else than this server's tokens it takes
     clock: bool = False
     title: str = ""
     scope_titles: dict[str, str] = field(default_factory=dict)
@@ -135,7 +139,7 @@ class RegistryError(LocalError):
 
 def shared_role(rs: ResourceServer) -> str:
     """Return the role of the keys that this RS shares with the server."""
-    return ROLE_MAC if rs.token_format == FORMAT_MAC else ROLE_ENCRYPT
+    return ROLE_MAC if rs.token_format == CWT_MAC else ROLE_ENCRYPT
 
 
 def check_client(client: Client) -> None:
@@ -174,9 +178,9 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError(f"--lifetime must be 1 to {MAX_LIFETIME_S} seconds, which is ten years")
     if not 0 <= rs.exi_lifetime_s <= MAX_LIFETIME_S:
         raise RegistryError(f"--exi must be 0 (none) to {MAX_LIFETIME_S} seconds, which is ten years")
-    if rs.token_format == FORMAT_REFERENCE and not rs.connected:
+    if rs.token_format == REFERENCE and not rs.connected:
         raise RegistryError("a resource server takes reference tokens only when it is connected: say --connected too")
-    if rs.exi_lifetime_s and rs.token_format == FORMAT_REFERENCE:
+    if rs.exi_lifetime_s and rs.token_format == REFERENCE:
         raise RegistryError("reference tokens have no exi (RFC 9200 section 5.10.3): say --exi 0 too")
     if rs.token_format in READABLE_FORMATS and L.PROFILE_COAP_OSCORE in rs.profiles:
         raise RegistryError(

@@ -12,16 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from holdfast_core.kinds import ROLE_SIGN
 from holdfast_core.secret import Secret
-from holdfast_core.trust import ROLE_SIGN
 from holdfast_server.records import (
     AS_SENDER_ID,
-    FORMAT_ENCRYPTED,
-    FORMAT_MAC,
-    FORMAT_NESTED,
-    FORMAT_REFERENCE,
-    FORMAT_SIGNED,
-    FORMATS,
     LOOPBACK,
     READABLE_FORMATS,
     SHARED_FORMATS,
@@ -44,12 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AS_SENDER_ID",
-    "FORMATS",
-    "FORMAT_ENCRYPTED",
-    "FORMAT_MAC",
-    "FORMAT_NESTED",
-    "FORMAT_REFERENCE",
-    "FORMAT_SIGNED",
     "LOOPBACK",
     "READABLE_FORMATS",
     "SHARED_FORMATS",

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from holdfast_core.rules import TOKEN_SHAPES
+from holdfast_core.kinds import CWT_SIGNED, FORMATS, TOKEN_SHAPES
 from holdfast_server.admin_shell import Admin, Problem, check_address, json_option, opened, state_option, unknown
 from holdfast_server.administrator import ADMIN_AUDIENCE
 from holdfast_server.change_shell import change_of, finish_before, show_change
 from holdfast_server.public_key_shell import PROFILE_WORDS, profile_set_option, read_public_key, rs_key_option
 from holdfast_server.records_shell import METHODS, rs_words
-from holdfast_server.registry import FORMAT_SIGNED, FORMATS, ResourceServer
+from holdfast_server.registry import ResourceServer
 
 ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 
@@ -140,7 +140,7 @@ def check_audiences(admin: Admin, record: ResourceServer) -> None:
     for audience in record.audiences:
         for other in admin.store.members_of(audience):
             # What one member of a group can make, the others would take for the server's (RFC 9200 section 6.1).
-            are_signed = record.token_format == other.token_format == FORMAT_SIGNED
+            are_signed = record.token_format == other.token_format == CWT_SIGNED
             if other.rs_id != record.rs_id and not are_signed:
                 raise Problem(
                     f"{other.rs_id} has the audience {audience} already: choose another name, or let both take "

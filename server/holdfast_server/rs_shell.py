@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import CWT_NESTED, FORMATS, REFERENCE, ROLE_SIGN, STRICT, TOKEN_SHAPES
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.provisioning import encode_provisioning
-from holdfast_core.rules import STRICT, TOKEN_SHAPES
 from holdfast_server.admin_shell import (
     Admin,
     Problem,
@@ -26,11 +26,7 @@ from holdfast_server.admin_shell import (
 from holdfast_server.exports import TableOf, no_table
 from holdfast_server.public_key_shell import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
 from holdfast_server.records_shell import rs_words, when
-from holdfast_server.registry import (
-    FORMAT_REFERENCE,
-    FORMATS,
-    ResourceServer,
-)
+from holdfast_server.registry import ResourceServer
 from holdfast_server.rs_set_shell import (
     check_audiences,
     check_client_is_free,
@@ -67,7 +63,7 @@ def rs() -> None:
     "--format",
     "token_format",
     type=click.Choice(FORMATS),
-    default="cwt-nested",
+    default=CWT_NESTED,
     show_default=True,
     help="reference: it asks this server what a token means. The others it checks offline: encrypted to it, or signed "
     "by this server and then encrypted. cwt-signed and cwt-mac can be read by anybody on their way, so they carry "
@@ -119,7 +115,7 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     as_json: bool,
 ) -> None:
     """Register a resource server. `holdfast device provision` then brings its keys to the device."""
-    by_value = token_format != FORMAT_REFERENCE
+    by_value = token_format != REFERENCE
     online = connected if connected is not None else not by_value or client_id is not None
     record = ResourceServer(
         rs_id,
@@ -247,7 +243,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, yes: bool, state: 
         show(words, as_json=True)
         return
     click.echo(f"Wrote {out}: it holds the keys of {rs_id}, so move it to the device and delete it here.")
-    if table != "none" and any(key.role == "sign" and key.table is None for key in told.keys):
+    if table != "none" and any(key.role == ROLE_SIGN and key.table is None for key in told.keys):
         click.echo(
             "It has no tables, since this installation has no C core: the device verifies more slowly.", err=True
         )

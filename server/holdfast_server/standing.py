@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import REFERENCE
 from holdfast_core.scope import decode_aif, encode_aif
-from holdfast_server.registry import FORMAT_REFERENCE, Client, ResourceServer, User
+from holdfast_server.registry import Client, ResourceServer, User
 from holdfast_server.store_tokens import TokenRecord
 
 
@@ -47,7 +48,7 @@ def end_of(token: TokenRecord, records: Records) -> int:
     says.
     """
     ends = [token.expires_at]
-    if token.token_format == FORMAT_REFERENCE:
+    if token.token_format == REFERENCE:
         ends += [token.issued_at + rs.token_lifetime_s for rs in records.members_of(token.audience)]
     original = None if token.parent_id is None else records.token_by_id(token.parent_id)
     if original is not None:

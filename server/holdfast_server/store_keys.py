@@ -15,8 +15,6 @@ from holdfast_server.store_port import Rows
 STATE_NEXT = "next"
 STATE_CURRENT = "current"
 STATE_RETIRED = "retired"
-ROLE_SIGN = "sign"
-ROLE_ENCRYPT = "encrypt"
 
 
 @dataclass(frozen=True, slots=True)

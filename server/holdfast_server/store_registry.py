@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from holdfast_core.rules import STRICT
+from holdfast_core.kinds import STRICT
 from holdfast_server.errors import DatabaseDamaged
 from holdfast_server.registry import Client, ResourceServer, User
 from holdfast_server.store_port import Rows

@@ -13,10 +13,11 @@ import cbor2
 import click
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import REFERENCE
 from holdfast_server.admin_shell import Admin, Failed, Problem, opened, show, unknown
 from holdfast_server.pages import words_of_duration
 from holdfast_server.records_shell import when
-from holdfast_server.registry import FORMAT_REFERENCE, RegistryError
+from holdfast_server.registry import RegistryError
 from holdfast_server.store_tokens import TokenRecord
 
 PAUSE_S = 0.03
@@ -112,7 +113,7 @@ def still_taken(tokens: Iterable[TokenRecord]) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     ends: dict[str, int] = {}
     for token in tokens:
-        if token.token_format == FORMAT_REFERENCE:
+        if token.token_format == REFERENCE:
             continue
         row = rows.setdefault(token.audience, {"audience": token.audience, "tokens": [], "until": "", "exi_s": 0})
         row["tokens"].append(token.token_id)

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
+from holdfast_core.kinds import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, REFERENCE
 from holdfast_server.keyring import Keyring, SigningKey
-from holdfast_server.registry import FORMAT_ENCRYPTED, FORMAT_MAC, FORMAT_NESTED, FORMAT_REFERENCE, FORMAT_SIGNED
 from holdfast_server.store_keys import KeyRecord
 
 HANDLE_LEN = 16  # 128 random bits (RFC 6749 section 10.10 asks for a guess below 2^-128)
@@ -43,16 +43,16 @@ def make_token(
     token_format: str, claims: dict[int, Any], keyring: Keyring, rs_id: str, rng: Callable[[int], bytes]
 ) -> bytes:
     """Make a token of a format.  claims: by label; ignored for a reference.  rs_id: whose encryption key."""
-    if token_format == FORMAT_REFERENCE:
+    if token_format == REFERENCE:
         return rng(HANDLE_LEN)
     payload = encode_map(claims)
-    if token_format == FORMAT_SIGNED:
+    if token_format == CWT_SIGNED:
         return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, sign1(payload, keyring.signing_key())))
-    if token_format == FORMAT_MAC:
+    if token_format == CWT_MAC:
         return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, mac0(payload, keyring.mac_key(rs_id))))
-    if token_format == FORMAT_NESTED:
+    if token_format == CWT_NESTED:
         payload = cbor2.dumps(sign1(payload, keyring.signing_key()))
-    elif token_format != FORMAT_ENCRYPTED:
+    elif token_format != CWT_ENCRYPTED:
         raise LocalError("token-format")
     encrypted = encrypt0(payload, keyring.encryption_key(rs_id), rng(IV_LEN))
     return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, encrypted))

@@ -11,6 +11,7 @@ from holdfast_core import labels as L
 from holdfast_core.cnf import decode_cnf
 from holdfast_core.confirmation import Cnf
 from holdfast_core.errors import Malformed
+from holdfast_core.kinds import MAX_ACCESS_TOKEN_LEN
 from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_server.errors import InvalidTarget, OAuthError
 
@@ -18,7 +19,6 @@ from holdfast_server.errors import InvalidTarget, OAuthError
 MAX_CNONCE_LEN = 64
 MAX_SCOPE_LEN = 512
 MAX_TEXT_LEN = 2048
-MAX_BYTES_LEN = 1024  # the longest token this server issues
 GRANT_TYPES = (L.GRANT_CLIENT_CREDENTIALS, L.GRANT_AUTHORIZATION_CODE, L.PRIV_GRANT_TOKEN_EXCHANGE)
 """Those that are served here (grants.py); the first is what a request without grant_type asks for (RFC 9200 5.8.1)."""
 UNKNOWN_GRANT = -1  # registered grant types are unsigned, private ones below -65536 (RFC 9200 section 8.5)
@@ -101,7 +101,7 @@ def _audience(params: dict[str, Any]) -> str | None:
     return _text({"audience": named[0]}, "audience") if named else None
 
 
-def _octets(params: dict[str, Any], name: str, max_len: int = MAX_BYTES_LEN) -> bytes | None:
+def _octets(params: dict[str, Any], name: str, max_len: int = MAX_ACCESS_TOKEN_LEN) -> bytes | None:
     value = params.get(name)
     if name in params and (not isinstance(value, bytes) or not 0 < len(value) <= max_len):
         raise OAuthError(L.ERR_INVALID_REQUEST, "a binary parameter is not a byte string")

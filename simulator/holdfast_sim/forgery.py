@@ -7,6 +7,7 @@ That is what whoever opens a stolen tube can make: he reads the tube's tokens wi
 import cbor2
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import ROLE_ENCRYPT, ROLE_SIGN
 from holdfast_core.provisioning import Provisioning
 from holdfast_core.secret import Secret
 from holdfast_server.keyring import SigningKey
@@ -38,8 +39,8 @@ def forged_token(victim: Provisioning, scope: str, now_s: int, random: bytes) ->
         L.CLAIM_SCOPE: scope,
         L.CLAIM_ACE_PROFILE: L.PROFILE_COAP_OSCORE,
     }
-    signer = SigningKey(keys["sign"].kid, Secret(b"\x01" + scalar))
-    stolen = keys["encrypt"]
-    record = KeyRecord(stolen.kid, "encrypt", None, stolen.alg, stolen.material, STATE_CURRENT, now_s)
+    signer = SigningKey(keys[ROLE_SIGN].kid, Secret(b"\x01" + scalar))
+    stolen = keys[ROLE_ENCRYPT]
+    record = KeyRecord(stolen.kid, ROLE_ENCRYPT, None, stolen.alg, stolen.material, STATE_CURRENT, now_s)
     signed = cbor2.dumps(sign1(encode_map(claims), signer))
     return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, encrypt0(signed, record, iv)))

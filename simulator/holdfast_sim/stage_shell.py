@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast_core.errors import HoldfastError
+from holdfast_core.kinds import ROLE_SIGN
 from holdfast_core.provisioning import Provisioning, decode_provisioning
 from holdfast_deploy.files_shell import examples
 from holdfast_sim.app_shell import App, reason_of
@@ -222,7 +223,7 @@ class Stage:
         if record.as_context is not None:
             self.secrets[f"Master Secret of {who} with the AS"] = record.as_context.master_secret.reveal()
         for key in record.keys:
-            if key.role != "sign":
+            if key.role != ROLE_SIGN:
                 self.secrets[f"{key.role} key of {who}"] = key.material.reveal()
         return record
 

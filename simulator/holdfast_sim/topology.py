@@ -6,6 +6,8 @@ have tokens that live for seconds, so that the end of a token can be watched.
 
 from dataclasses import dataclass
 
+from holdfast_core.kinds import CWT_NESTED, REFERENCE
+
 EKG = "ekg_device_ABC"
 SPARE_EKG = "ekg_device_DEF"
 TUBE = "connected_tube_123"
@@ -61,11 +63,11 @@ def init_command(http: str, coap: str, certificate: str, key: str) -> list[str]:
 def rs_commands(*, tubes: bool) -> list[list[str]]:
     """Register the devices; those that are clients too come after client_commands."""
     reads = ["--scope", "read_ekg=GET:/ekg", "--scope", "read_result=GET:/results"]
-    spare_ekg = ["server", "rs", "add", SPARE_EKG, *reads, "--format", "reference", "--lifetime", str(SHORT_LIFE_S)]
-    ekg = ["server", "rs", "add", EKG, *reads, "--format", "reference", "--client", EKG]
+    spare_ekg = ["server", "rs", "add", SPARE_EKG, *reads, "--format", REFERENCE, "--lifetime", str(SHORT_LIFE_S)]
+    ekg = ["server", "rs", "add", EKG, *reads, "--format", REFERENCE, "--client", EKG]
     results = ["--scope", "read_result=GET:/result", "--scope", "calibrate=PUT:/calibration"]
-    tube = ["server", "rs", "add", TUBE, *results, "--format", "cwt-nested"]
-    spare_tube = ["server", "rs", "add", SPARE_TUBE, *results, "--format", "cwt-nested"]
+    tube = ["server", "rs", "add", TUBE, *results, "--format", CWT_NESTED]
+    spare_tube = ["server", "rs", "add", SPARE_TUBE, *results, "--format", CWT_NESTED]
     short = ["--lifetime", str(SHORT_LIFE_S)]
     return [tube, [*spare_tube, *short], ekg] if tubes else [ekg, spare_ekg]
 

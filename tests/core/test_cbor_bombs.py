@@ -5,8 +5,9 @@ import tracemalloc
 
 import pytest
 
-from holdfast_core.cbor import MAX_DEPTH, MAX_MAP_ITEMS, decode, encode, encode_head
+from holdfast_core.cbor import decode, encode, encode_head
 from holdfast_core.errors import LocalError, MalformedCbor
+from holdfast_core.kinds import MAX_CBOR_DEPTH, MAX_CBOR_MAP_ITEMS
 
 ALL_TAGS = tuple(range(300))
 
@@ -29,7 +30,7 @@ BOMBS = {
     "map-2^64-1": (b"\xbb" + b"\xff" * 8, "truncated"),
     "map-65k-declared": (b"\xb9\xff\xff", "truncated"),
     "map-65k-keys": (encode_head(5, 65_535) + pairs(65_535), "too-long"),
-    "map-one-over": (encode_head(5, MAX_MAP_ITEMS + 1) + pairs(MAX_MAP_ITEMS + 1), "too-long"),
+    "map-one-over": (encode_head(5, MAX_CBOR_MAP_ITEMS + 1) + pairs(MAX_CBOR_MAP_ITEMS + 1), "too-long"),
     "nested-declared": (b"\x9a\x7f\xff\xff\xff" * 8, "truncated"),
     "bignum": (b"\xc2\x5a\x00\x10\x00\x00" + b"\xff" * (1 << 20), "tag"),
     "break-storm": (b"\xff" * 100_000, "indefinite"),
@@ -69,14 +70,14 @@ def fastest_decode_s(encoded: bytes) -> float:
 
 def test_keys_that_collide_in_the_hash_table_stay_cheap() -> None:
     # CPython hashes an integer to itself, so multiples of a power of two share the low bits that pick the slot.
-    colliding = encode({label << 40: 0 for label in range(1, MAX_MAP_ITEMS + 1)})
-    spread = encode({(label << 40) + label * 7919: 0 for label in range(1, MAX_MAP_ITEMS + 1)})
+    colliding = encode({label << 40: 0 for label in range(1, MAX_CBOR_MAP_ITEMS + 1)})
+    spread = encode({(label << 40) + label * 7919: 0 for label in range(1, MAX_CBOR_MAP_ITEMS + 1)})
     assert len(colliding) == len(spread)
     assert fastest_decode_s(colliding) < 10 * fastest_decode_s(spread)
 
 
 def test_all_tags_allowed_still_counts_their_depth() -> None:
-    deepest = b"\xd2" * MAX_DEPTH + b"\x00"
+    deepest = b"\xd2" * MAX_CBOR_DEPTH + b"\x00"
     assert encode(decode(deepest, (18,))) == deepest
     with pytest.raises(MalformedCbor, match="depth"):
         decode(b"\xd2" + deepest, (18,))

@@ -16,8 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from holdfast_core import cbor
-from holdfast_core.cbor import MAX_DEPTH, Tag, decode, encode, is_utf8
+from holdfast_core.cbor import Tag, decode, encode, is_utf8
 from holdfast_core.errors import LocalError, MalformedCbor
+from holdfast_core.kinds import MAX_CBOR_DEPTH
 
 INTS = st.integers(-(2**64), 2**64 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -92,19 +93,19 @@ def oracle(encoded: bytes) -> Any:
     return value
 
 
-@given(VALUES.filter(lambda value: depth_of(value) <= MAX_DEPTH))
+@given(VALUES.filter(lambda value: depth_of(value) <= MAX_CBOR_DEPTH))
 def test_round_trip_keeps_value_and_types(value: Any) -> None:
     encoded = encode(value)
     assert exactly(decode(encoded, TAGS)) == exactly(value)
     assert encode(decode(encoded, TAGS)) == encoded
 
 
-@given(VALUES.filter(lambda value: depth_of(value) <= MAX_DEPTH))
+@given(VALUES.filter(lambda value: depth_of(value) <= MAX_CBOR_DEPTH))
 def test_the_oracle_reads_what_we_write(value: Any) -> None:
     assert exactly(from_oracle(oracle(encode(value)))) == exactly(value)
 
 
-@given(VALUES.filter(lambda value: depth_of(value) <= MAX_DEPTH))
+@given(VALUES.filter(lambda value: depth_of(value) <= MAX_CBOR_DEPTH))
 def test_we_read_what_the_oracle_writes_in_canonical_form(value: Any) -> None:
     written = cbor2.dumps(to_oracle(value), canonical=True)
     assert exactly(decode(written, TAGS)) == exactly(value)
@@ -213,7 +214,7 @@ def test_any_bytes_give_a_value_or_malformed(encoded: bytes) -> None:
 
 
 @settings(max_examples=600)
-@given(VALUES.filter(lambda value: depth_of(value) <= MAX_DEPTH), st.data())
+@given(VALUES.filter(lambda value: depth_of(value) <= MAX_CBOR_DEPTH), st.data())
 def test_any_mutation_of_a_good_item_gives_a_value_or_malformed(value: Any, data: st.DataObject) -> None:
     encoded = bytearray(encode(value))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -231,7 +232,7 @@ def test_any_mutation_of_a_good_item_gives_a_value_or_malformed(value: Any, data
     check_any(bytes(encoded))
 
 
-@given(VALUES.filter(lambda value: depth_of(value) <= MAX_DEPTH), st.data())
+@given(VALUES.filter(lambda value: depth_of(value) <= MAX_CBOR_DEPTH), st.data())
 def test_every_proper_prefix_is_truncated(value: Any, data: st.DataObject) -> None:
     encoded = encode(value)
     cut = data.draw(st.integers(0, len(encoded) - 1))

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minitest import vectors
 
-from holdfast_core.claims import MAX_ACTORS, MAX_AUDIENCES, MAX_TIME_S, claims_from_introspection, decode_claims
+from holdfast_core.claims import claims_from_introspection, decode_claims
 from holdfast_core.errors import Malformed, MalformedClaims
+from holdfast_core.kinds import MAX_ACTORS, MAX_AUDIENCES, MAX_TIME_S
 
 RFC8392 = {row["id"]: bytes.fromhex(row["hex"]) for row in vectors("rfc8392")}
 NOW = 1_800_000_000

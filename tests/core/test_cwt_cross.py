@@ -10,7 +10,7 @@ import pytest
 
 from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import Malformed, TokenRejected
-from holdfast_core.rules import FORMATS
+from holdfast_core.kinds import FORMATS
 from holdfast_core.trust import Trust
 from testkit.token_rules import trusted_key
 from vectors.gen import story as s

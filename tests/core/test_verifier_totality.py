@@ -14,7 +14,7 @@ from holdfast_core.cose_key import decode_cose_key
 from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import Malformed, TokenRejected
 from holdfast_core.grant import Grant
-from holdfast_core.rules import FORMATS
+from holdfast_core.kinds import FORMATS
 from holdfast_core.scope import decode_aif, understand
 from holdfast_core.verifier import grant_from_introspection, verify_token
 from testkit.token_rules import load_rules

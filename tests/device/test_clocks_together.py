@@ -16,13 +16,14 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.coap_message import response
 from holdfast_core.errors import PeerError
+from holdfast_core.kinds import CWT_ENCRYPTED
 from holdfast_device.token_response import token_response_from
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.caller import Caller
 from holdfast_server.clock_guard import SETTLE_S
 from holdfast_server.clock_watch_shell import WatchedClock
 from holdfast_server.errors import ServiceUnavailable
-from holdfast_server.registry import FORMAT_ENCRYPTED, Client, ResourceServer
+from holdfast_server.registry import Client, ResourceServer
 from holdfast_server.serve_shell import sweep_by
 from testkit.authz import CountingRng, build_story_as
 from testkit.story import World, get
@@ -211,7 +212,7 @@ def hospital_of(tmp_path):
     grants = (L.GRANT_CLIENT_CREDENTIALS,)
     for name in DEVICES:
         scopes = {"read": (("/r", L.METHOD_GET),)}
-        record = ResourceServer(name, (name,), scopes, FORMAT_ENCRYPTED, connected=False)
+        record = ResourceServer(name, (name,), scopes, CWT_ENCRYPTED, connected=False)
         story.registry.add_resource_server(record, START_S)
     story.registry.add_client(Client("courier", grants, dict.fromkeys(DEVICES, ("read",))), START_S)
     return lambda seed: Hospital(story, seed)

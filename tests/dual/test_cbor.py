@@ -2,8 +2,9 @@
 
 from minitest import NARROW_FLOATS, TestCase, unhex, vectors
 
-from holdfast_core.cbor import MAX_MAP_ITEMS, Tag, decode, encode, encode_bytes, encode_head, is_utf8
+from holdfast_core.cbor import Tag, decode, encode, encode_bytes, encode_head, is_utf8
 from holdfast_core.errors import LocalError, MalformedCbor
+from holdfast_core.kinds import MAX_CBOR_MAP_ITEMS
 
 FILES = ("cbor_good", "cbor_bad", "cbor_appendix_a", "cbor_profile")
 
@@ -74,10 +75,10 @@ class TestDecode(TestCase):
             self.assertEqual(caught.exception.detail, "depth")
 
     def test_a_map_at_the_limit_and_one_over(self):
-        members = dict.fromkeys(range(MAX_MAP_ITEMS))
+        members = dict.fromkeys(range(MAX_CBOR_MAP_ITEMS))
         encoded = encode(members)
         self.assertEqual(decode(encoded), members)
-        over = encode_head(5, MAX_MAP_ITEMS + 1) + encoded[3:] + unhex("190100f6")
+        over = encode_head(5, MAX_CBOR_MAP_ITEMS + 1) + encoded[3:] + unhex("190100f6")
         with self.assertRaises(MalformedCbor) as caught:
             decode(over)
         self.assertEqual(caught.exception.detail, "too-long")
@@ -164,7 +165,7 @@ class TestEncode(TestCase):
             ({(1,): 1}, "key-type"),
             (nested, "depth"),
             (Tag(-1, 0), "int-range"),
-            (dict.fromkeys(range(MAX_MAP_ITEMS + 1)), "too-long"),
+            (dict.fromkeys(range(MAX_CBOR_MAP_ITEMS + 1)), "too-long"),
             ({1, 2}, "type"),
             ([object()], "type"),
             (1j, "type"),

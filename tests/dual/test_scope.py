@@ -12,15 +12,8 @@ from holdfast_core.errors import (
     ResourceForbidden,
     ScopeUnknown,
 )
-from holdfast_core.scope import (
-    MAX_PERMISSIONS,
-    Permissions,
-    ScopeMap,
-    decode_aif,
-    encode_aif,
-    split_scope,
-    understand,
-)
+from holdfast_core.kinds import MAX_PERMISSIONS
+from holdfast_core.scope import Permissions, ScopeMap, decode_aif, encode_aif, split_scope, understand
 
 METHODS = (
     (L.CODE_GET, L.METHOD_GET),

@@ -9,7 +9,8 @@ from test_token_check import described
 from holdfast_core import cbor, crypto, token_check, verifier
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
-from holdfast_core.rules import CWT_ENCRYPTED, CWT_NESTED, Rules
+from holdfast_core.kinds import CWT_ENCRYPTED, CWT_NESTED
+from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
 from holdfast_core.trust import Trust, TrustedKey

@@ -20,7 +20,8 @@ from holdfast_core.errors import (
     WrongAudience,
     WrongIssuer,
 )
-from holdfast_core.rules import REFERENCE, Rules
+from holdfast_core.kinds import REFERENCE
+from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.trust import Trust
 from holdfast_core.verifier import grant_from_introspection, verify_token

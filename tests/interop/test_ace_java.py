@@ -18,13 +18,14 @@ from holdfast_core.coap_events import FailureEvent, ResponseEvent
 from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.coap_stack import CoapStack, RequestEvent
 from holdfast_core.errors import MalformedRequest, PeerError
+from holdfast_core.kinds import ROLE_ENCRYPT
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_option import decode_option, encode_option
 from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SenderSequence
-from holdfast_core.trust import ROLE_ENCRYPT, Trust, TrustedKey
+from holdfast_core.trust import Trust, TrustedKey
 from holdfast_core.verifier import verify_token
 from holdfast_device.hints import decode_hints
 from holdfast_device.token_response import TokenRefused, read_token_response

@@ -8,6 +8,7 @@ from minitest import vectors
 
 from holdfast_core import cbor
 from holdfast_core.errors import MalformedCbor
+from holdfast_core.kinds import MAX_CBOR_DEPTH
 from testkit import native_token as kit
 from testkit.token_mutants import changed_bytes, odd_value
 
@@ -17,11 +18,11 @@ every_build = pytest.mark.parametrize("build", kit.BUILDS.values(), ids=kit.BUIL
 FILES = ("cbor_appendix_a", "cbor_bad", "cbor_good", "cbor_profile")
 
 
-def record(encoded, tags=(), depth=cbor.MAX_DEPTH):
+def record(encoded, tags=(), depth=MAX_CBOR_DEPTH):
     return kit.record("C", bytes((sum(TAGS[tag] for tag in tags), depth)), encoded)
 
 
-def python_text(encoded, tags=(), depth=cbor.MAX_DEPTH):
+def python_text(encoded, tags=(), depth=MAX_CBOR_DEPTH):
     try:
         cbor.decode(encoded, tags, depth)
     except MalformedCbor as error:

@@ -6,11 +6,12 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
+from holdfast_core.kinds import CWT_NESTED
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_server.caller import Caller
 from holdfast_server.keyring import Keyring, SigningKey
 from holdfast_server.records import MAX_LIFETIME_S
-from holdfast_server.registry import FORMAT_NESTED, Client, RegistryError, ResourceServer, secret_matches
+from holdfast_server.registry import Client, RegistryError, ResourceServer, secret_matches
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as, change_rs
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}
@@ -199,7 +200,7 @@ def test_a_device_is_told_which_exi_tokens_were_made_before_its_export(story):
 def test_each_export_is_a_later_edition_whatever_the_clock_says(story):
     first = story.exports.for_rs(TUBE, NOW_S).edition
     story.registry.remove_resource_server(TUBE, NOW_S)
-    add = ResourceServer(TUBE, (TUBE,), {"read_result": (("/result", L.METHOD_GET),)}, FORMAT_NESTED, connected=False)
+    add = ResourceServer(TUBE, (TUBE,), {"read_result": (("/result", L.METHOD_GET),)}, CWT_NESTED, connected=False)
     story.registry.add_resource_server(add, NOW_S)
     again = story.exports.for_rs(TUBE, NOW_S - 10**8)
     assert first < again.edition < story.exports.for_client(DOCTOR_APP, NOW_S).edition

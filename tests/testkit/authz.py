@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import CWT_NESTED, REFERENCE
 from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_core.secret import Secret
 from holdfast_server.authorization_server import AuthorizationServer
@@ -21,7 +22,7 @@ from holdfast_server.errors import OAuthError
 from holdfast_server.exports import Exports
 from holdfast_server.grants import code_challenge_of
 from holdfast_server.keyring import Keyring
-from holdfast_server.registry import FORMAT_NESTED, FORMAT_REFERENCE, Client, Registry, ResourceServer, User
+from holdfast_server.registry import Client, Registry, ResourceServer, User
 from holdfast_server.settings import Settings
 from holdfast_server.store_sqlite import Store
 
@@ -118,9 +119,9 @@ def plain(story, party):
 def add_story_servers(registry: Registry, now_s: int) -> None:
     """Register the EKG and the tube."""
     ekg_scopes = {"read_ekg": (("/ekg", L.METHOD_GET),), "read_result": (("/results", L.METHOD_GET),)}
-    registry.add_resource_server(ResourceServer(EKG, (EKG,), ekg_scopes, FORMAT_REFERENCE), now_s)
+    registry.add_resource_server(ResourceServer(EKG, (EKG,), ekg_scopes, REFERENCE), now_s)
     tube_scopes = {"read_result": (("/result", L.METHOD_GET),), "calibrate": (("/calibration", L.METHOD_PUT),)}
-    registry.add_resource_server(ResourceServer(TUBE, (TUBE,), tube_scopes, FORMAT_NESTED, connected=False), now_s)
+    registry.add_resource_server(ResourceServer(TUBE, (TUBE,), tube_scopes, CWT_NESTED, connected=False), now_s)
 
 
 def add_story_clients(registry: Registry, now_s: int) -> Secret:
