@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
 
 
-# The installed command may have another name or no place in PATH; its entry point is always there.
-_HOLDFAST = "from holdfast_core.cli import main; main()"
+# The installed command may have another name or no place in PATH; its module is always there.
+_HOLDFAST = (sys.executable, "-m", "holdfast_core.cli")
 
 
 class Problem(click.ClickException):
@@ -213,20 +213,21 @@ def run(
     Without --app it serves each path of its scopes with its own name. Prints {"ready": PORT} when it can be asked;
     Ctrl-C ends it.
     """
-    for peer in peers:
-        _check_peer(peer)
-    from holdfast_deploy.run_shell import main
+    from holdfast_deploy import run_shell
 
-    argv = [str(file), "--host", host, "--port", str(port)]
-    if state is not None:
-        argv += ["--state", str(state)]
-    for peer in peers:
-        argv += ["--peer", peer]
-    if recheck_s is not None:
-        argv += ["--recheck", str(recheck_s)]
-    argv += ["--no-clock"] * no_clock + ["--trace"] * trace
+    try:
+        found = dict(map(run_shell.peer_of, peers))
+    except run_shell.BadArgument as refused:
+        raise Problem(f"{refused.detail}.") from None
+    options = run_shell.Options(
+        *(str(file), host, port, "" if state is None else str(state)),
+        recheck_ms=None if recheck_s is None else recheck_s * 1000,
+        trace=trace,
+        clock=not no_clock,
+        peers=found,
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be stopped is how it ends, so that is 0
-    main(None if app is None else _setup_of(app), argv)
+    run_shell.run(options, None if app is None else _setup_of(app))
 
 
 def _setup_of(app: Path) -> Any:
@@ -247,20 +248,10 @@ def _setup_of(app: Path) -> Any:
     return module.setup
 
 
-def _check_peer(text: str) -> None:
-    audience, equals, address = text.partition("=")
-    host, colon, port = address.rpartition(":")
-    bare = host.startswith("[") == (":" in host)  # an address of IPv6 stands in brackets
-    if not (
-        audience and equals and host and bare and colon and port.isascii() and port.isdigit() and int(port) <= 65535
-    ):
-        raise Problem(f'--peer must look like "tube=192.0.2.1:5683" or "tube=[2001:db8::1]:5683", not "{text}".')
-
-
 def _call_holdfast(arguments: list[str]) -> None:
     """Run another role's command as the program that it is; its refusal is ours."""
     done = subprocess.run(  # noqa: S603 - our own program, arguments as a list
-        [sys.executable, "-c", _HOLDFAST, *arguments],
+        [*_HOLDFAST, *arguments],
         stdin=subprocess.DEVNULL,  # whoever is asked here has answered by calling this
         capture_output=True,
         text=True,

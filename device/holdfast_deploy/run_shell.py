@@ -58,26 +58,33 @@ class BadArgument(LocalError):
 
 
 class Options:
-    """The command line: file, host, port, state, recheck_ms, trace, clock; peers: audience -> (host, port)."""
+    """How a device runs as a program.
+
+    file: its provisioning; state: the directory where it remembers, by default the file's name with .state behind it;
+    host and port: where it listens; peers: audience -> (host, port); recheck_ms: None leaves it as it is.
+    """
 
     __slots__ = ("clock", "file", "host", "peers", "port", "recheck_ms", "state", "trace")
 
-    def __init__(self, argv: "list[str]") -> None:
-        """Parse.  Raises BadArgument with what is wrong."""
-        self.file = ""
-        self.host = "127.0.0.1"
-        self.port = DEFAULT_PORT
-        self.state = ""
-        self.recheck_ms: int | None = None
-        self.trace = False
-        self.clock = True
-        self.peers: dict[str, Any] = {}
-        rest = list(argv)
-        while rest:
-            self._take(rest.pop(0), rest)
-        if not self.file:
-            raise BadArgument(USAGE)
-        self.state = self.state or self.file + ".state"
+    def __init__(
+        self,
+        file: str,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        state: str = "",
+        recheck_ms: int | None = None,
+        trace: bool = False,
+        clock: bool = True,
+        peers: "dict[str, Any] | None" = None,
+    ) -> None:
+        self.file = file
+        self.host = host
+        self.port = port
+        self.state = state or file + ".state"
+        self.recheck_ms = recheck_ms
+        self.trace = trace
+        self.clock = clock
+        self.peers: dict[str, Any] = {} if peers is None else peers
 
     def peer(self, audience: str) -> "Any":
         """Return where an RS is.  Raises BadArgument when the command line does not say."""
@@ -85,33 +92,49 @@ class Options:
             raise BadArgument(f"--peer {audience}=HOST:PORT is needed")
         return self.peers[audience]
 
-    def _take(self, argument: str, rest: "list[str]") -> None:
-        if argument == "--trace":
-            self.trace = True
-        elif argument == "--no-clock":
-            self.clock = False
-        elif argument in ("--host", "--port", "--state", "--peer", "--recheck") and rest:
-            value = rest.pop(0)
-            if argument == "--host":
-                self.host = value
-            elif argument == "--port":
-                self.port = _port(value)
-            elif argument == "--state":
-                self.state = value
-            elif argument == "--recheck":
-                self.recheck_ms = _number(value, "not a number of seconds: ", 1, 86400) * 1000
-            else:
-                audience, _, address = value.partition("=")
-                host, _, port = address.rpartition(":")
-                self.peers[audience] = (host.strip("[]"), _port(port))
-        elif argument.startswith("-") or self.file:
-            raise BadArgument("unknown or incomplete: " + argument)
+
+def parse(argv: "list[str]") -> Options:
+    """Read a command line.  Raises BadArgument with what is wrong."""
+    told: dict[str, Any] = {"peers": {}}
+    rest = list(argv)
+    while rest:
+        _take(told, rest.pop(0), rest)
+    if "file" not in told:
+        raise BadArgument(USAGE)
+    return Options(**told)
+
+
+def _take(told: "dict[str, Any]", argument: str, rest: "list[str]") -> None:
+    if argument == "--trace":
+        told["trace"] = True
+    elif argument == "--no-clock":
+        told["clock"] = False
+    elif argument in ("--host", "--port", "--state", "--peer", "--recheck") and rest:
+        value = rest.pop(0)
+        if argument == "--peer":
+            audience, address = peer_of(value)
+            told["peers"][audience] = address
+        elif argument == "--port":
+            told["port"] = _number(value, "not a port: ", 0, 65535)
+        elif argument == "--recheck":
+            told["recheck_ms"] = _number(value, "not a number of seconds: ", 1, 86400) * 1000
         else:
-            self.file = argument
+            told[argument[2:]] = value
+    elif argument.startswith("-") or "file" in told:
+        raise BadArgument("unknown or incomplete: " + argument)
+    else:
+        told["file"] = argument
 
 
-def _port(text: str) -> int:
-    return _number(text, "not a port: ", 0, 65535)
+def peer_of(text: str) -> "tuple[str, tuple[str, int]]":
+    """Read AUDIENCE=HOST:PORT, IPv6 in brackets; returns (audience, (host, port)).  Raises BadArgument."""
+    audience, _, address = text.partition("=")
+    host, _, port = address.rpartition(":")
+    bare = host.startswith("[") == (":" in host)
+    digits = all("0" <= digit <= "9" for digit in port)  # int() takes more
+    if not (audience and host and bare and port and digits and int(port) <= 65535):
+        raise BadArgument(f'--peer must look like "tube=192.0.2.1:5683" or "tube=[2001:db8::1]:5683", not "{text}"')
+    return audience, (host.strip("[]"), int(port))
 
 
 def _number(text: str, wrong: str, low: int, high: int) -> int:
@@ -124,19 +147,32 @@ def _number(text: str, wrong: str, low: int, high: int) -> int:
     return number
 
 
-def main(setup: "Setup | None" = None, argv: "list[str] | None" = None) -> None:
-    """Run until the process ends.  setup(device, options) adds resources and tasks; errors end it with one line."""
+def main(setup: "Setup | None" = None) -> None:
+    """Run what the command line says.  A mistake in it is one line, and exit code 2."""
     try:
-        options = Options(sys.argv[1:] if argv is None else argv)
+        options = parse(sys.argv[1:])
+    except BadArgument as error:
+        _end(error)
+    else:
         run(options, setup)
-    except KeyboardInterrupt:
-        return
-    except (HoldfastError, OSError) as error:
-        sys.stderr.write("Error: " + _told(error) + ".\n")
-        sys.exit(2)
 
 
 def run(options: Options, setup: "Setup | None" = None) -> None:
+    """Run until the process ends.  setup(device, options) adds resources and tasks; an error is one line and code 2."""
+    try:
+        _serve(options, setup)
+    except KeyboardInterrupt:
+        return
+    except (HoldfastError, OSError) as error:
+        _end(error)
+
+
+def _end(error: Exception) -> None:
+    sys.stderr.write("Error: " + _told(error) + ".\n")
+    sys.exit(2)
+
+
+def _serve(options: Options, setup: "Setup | None") -> None:
     """Read, bind, say that it is ready, serve."""
     provisioning = read_provisioning(options.file)
     _make_directory(options.state)

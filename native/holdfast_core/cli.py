@@ -152,3 +152,7 @@ def _open_standard_streams() -> None:
                 os.dup2(opened, descriptor)
                 os.close(opened)
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

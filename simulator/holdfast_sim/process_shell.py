@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-HOLDFAST = (sys.executable, "-c", "from holdfast_core.cli import main; main()")
+HOLDFAST = (sys.executable, "-m", "holdfast_core.cli")
 TAIL_LINES = 12
 STOP_S = 3
 

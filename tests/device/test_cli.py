@@ -136,6 +136,37 @@ def test_a_setup_that_fails_is_the_programs_own_error(tmp_path, source, says):
     assert done.stderr.count("\n") == 1
 
 
+SHOWS_OPTIONS = """
+import json, sys
+NAMES = "host", "port", "state", "recheck_ms", "trace", "clock", "peers"
+def setup(device, options):
+    print(json.dumps({name: getattr(options, name) for name in NAMES}))
+    sys.exit(device.rs.recheck_ms // 1000)
+"""
+AS_IT_IS = {"host": "127.0.0.1", "port": 5683, "recheck_ms": None, "trace": False, "clock": True, "peers": {}}
+
+
+@pytest.mark.parametrize(
+    ("said", "became", "recheck_s"),
+    [
+        ("", {"state": "device.prov.state"}, 60),
+        ("--host ::1 --port 7 --state s", {"host": "::1", "port": 7, "state": "s"}, 60),
+        ("--recheck 2 --trace", {"recheck_ms": 2000, "trace": True, "state": "device.prov.state"}, 2),
+        (
+            "--no-clock --peer tube=[::1]:5683 --peer lock=h:1 --state s",
+            {"clock": False, "peers": {"tube": ["::1", 5683], "lock": ["h", 1]}, "state": "s"},
+            60,
+        ),
+    ],
+)
+def test_run_hands_on_each_option(tmp_path, said, became, recheck_s):
+    (tmp_path / "device.prov").write_bytes(encode_provisioning(tube_provisioning()))
+    (tmp_path / "app.py").write_text(SHOWS_OPTIONS)
+    command = [sys.executable, "-m", "holdfast_core.cli", "device", "run", "device.prov", "--app", "app.py"]
+    done = subprocess.run([*command, *said.split()], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (json.loads(done.stdout), done.returncode) == ({**AS_IT_IS, **became}, recheck_s), done.stderr
+
+
 @pytest.mark.parametrize(
     "peer", ["x", "tube=", "tube=192.0.2.1", "=192.0.2.1:5683", "tube=:1", "tube=h:65536", "tube=::1:5683"]
 )

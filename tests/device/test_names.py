@@ -89,7 +89,6 @@ def start(tmp_path, repo, micropython):
         else:
             command = [sys.executable, "-m", "holdfast_core.cli", "device", "run", tmp_path / "provisioning"]
             command += ["--app", tmp_path / "app.py", "--host", host, "--port", str(port)]
-            command[1:3] = ["-c", "from holdfast_core.cli import main; main()"]
         process = subprocess.Popen(
             command,
             env=dict(os.environ, MICROPYPATH=f"{repo}/native:{repo}/device"),

@@ -9,7 +9,7 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, request
 from holdfast_core.errors import LocalError
 from holdfast_core.trace import tracer
-from holdfast_deploy.run_shell import Options
+from holdfast_deploy.run_shell import parse, peer_of
 from holdfast_device import ticks_shell
 from holdfast_device.state import JUMP, State
 from holdfast_device.store_flash import FileFlash
@@ -132,13 +132,37 @@ class Addresses(TestCase):
         client.close()
 
     def test_options(self):
-        options = Options(["x.prov", "--port", "1", "--peer", "tube=127.0.0.1:2", "--trace", "--no-clock"])
+        options = parse(["x.prov", "--port", "1", "--peer", "tube=127.0.0.1:2", "--trace", "--no-clock"])
         self.assertEqual((options.file, options.port, options.state), ("x.prov", 1, "x.prov.state"))
         self.assertEqual((options.trace, options.clock), (True, False))
         self.assertEqual(peer_text(options.peers["tube"]), "127.0.0.1:2")
         for wrong in ([], ["a", "b"], ["a", "--port"], ["a", "--port", "-1"], ["a", "--port", "65536"], ["a", "--x"]):
             with self.assertRaises(LocalError):
-                Options(wrong)
+                parse(wrong)
+
+    def test_what_is_not_said_is_as_it_was(self):
+        options = parse(["x.prov"])
+        self.assertEqual((options.host, options.port, options.recheck_ms), ("127.0.0.1", 5683, None))
+        self.assertEqual((options.trace, options.clock, options.peers), (False, True, {}))
+        self.assertEqual(parse(["x.prov", "--recheck", "5", "--state", "there"]).recheck_ms, 5000)
+        self.assertEqual(parse(["x.prov", "--recheck", "5", "--state", "there"]).state, "there")
+
+    def test_a_peer_is_an_audience_and_an_address(self):
+        self.assertEqual(peer_of("tube=192.0.2.1:5683"), ("tube", ("192.0.2.1", 5683)))
+        self.assertEqual(peer_of("tube=[2001:db8::1]:0"), ("tube", ("2001:db8::1", 0)))
+        for wrong in (
+            "x",
+            "tube=",
+            "=h:1",
+            "tube=:1",
+            "tube=h:65536",
+            "tube=::1:1",
+            "tube=h:+1",
+            "tube=h:\xb2",
+            "tube=h:",
+        ):
+            with self.assertRaises(LocalError):
+                peer_of(wrong)
 
 
 class Traces(TestCase):

@@ -48,7 +48,7 @@ class Connected(TestCase):
         self.world = World()
         self.fake = self.world.add_as()
         self.ekg = self.world.boot("ekg")
-        self.options = Options(["ekg.prov"])
+        self.options = Options("ekg.prov")
         self.options.peers[TUBE] = "tube"
         example("ekg").setup(self.ekg, self.options)
         self.doctor = self.world.client()
@@ -176,7 +176,7 @@ class Exchanged(Connected):
     def setUp(self):
         Connected.setUp(self)
         self.tube = self.world.boot("tube", clock=False)
-        example("tube").setup(self.tube, Options(["tube.prov"]))
+        example("tube").setup(self.tube, Options("tube.prov"))
         self.fake.answer_token = self.exchange
         self.number = 0
         self.make = mint.nested
@@ -219,7 +219,7 @@ class Exchanged(Connected):
     def test_a_tube_that_restarted_gets_the_session_anew(self):
         session = self.open()
         self.read(session, "/results")
-        example("tube").setup(self.world.boot("tube", clock=False), Options(["tube.prov"]))
+        example("tube").setup(self.world.boot("tube", clock=False), Options("tube.prov"))
         self.assertEqual(self.read(session, "/results").code, L.CODE_CONTENT)
 
     def test_scope_of_the_original_counts_at_the_ekg(self):
