@@ -23,9 +23,9 @@ MAX_SHOWN_LEN = 500  # characters of a line of foreign text
 _ASK = """
 import json
 _n = 0
-def answer(told):
+def answer(found):
  global _n
- said = json.dumps(told)
+ said = json.dumps(found)
  print()
  print("{nonce}", _n, len(said), said, "{nonce}")
  _n += 1

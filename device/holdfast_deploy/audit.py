@@ -16,33 +16,33 @@ Blocks that the flash chip retired are out of reach of a wipe: revoke the device
 UNPROTECTED = _UNPROTECTED.strip().splitlines()
 
 
-def findings(told: dict[str, Any]) -> list[tuple[str, str]]:
+def findings(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Judge what a board said to questions.AUDIT: (OK or PROBLEM, sentence)."""
-    if "no module named 'holdfast_core'" in told.get("problem", ""):
+    if "no module named 'holdfast_core'" in report.get("problem", ""):
         return [(PROBLEM, "the package is not on the board: holdfast device push puts it there")]
     checks = [
-        (told["frozen"] or not told["sources"], "no .py hides a .mpy", f".py files hide .mpy: {told['sources']}"),
+        (report["frozen"] or not report["sources"], "no .py hides a .mpy", f".py files hide .mpy: {report['sources']}"),
         (
-            told["entropy"] == OK,
+            report["entropy"] == OK,
             "the random generator passes its start-up tests",
-            f"the random generator fails its start-up tests: {told['entropy']}; the device will not start",
+            f"the random generator fails its start-up tests: {report['entropy']}; the device will not start",
         ),
         (
-            not told["copies"],
+            not report["copies"],
             "no second copy of a provisioning file",
-            f"copies of provisioning lie about: {', '.join(told['copies'])}; remove them",
+            f"copies of provisioning lie about: {', '.join(report['copies'])}; remove them",
         ),
-        (not told["webrepl"], "WebREPL is not set up", "WebREPL is set up: the flash is readable over the network"),
+        (not report["webrepl"], "WebREPL is not set up", "WebREPL is set up: the flash is readable over the network"),
         (
-            told["state"] == OK,
+            report["state"] == OK,
             "what the device remembers is whole or not yet there",
-            f"what the device remembers is lost ({told['state']}): it will not start; wipe and provision it",
+            f"what the device remembers is lost ({report['state']}): it will not start; wipe and provision it",
         ),
         (
-            told["crypto"] is not None,
-            f"cryptography by {told['crypto']}",
-            f"the package does not start: {told.get('problem')}",
+            report["crypto"] is not None,
+            f"cryptography by {report['crypto']}",
+            f"the package does not start: {report.get('problem')}",
         ),
-        (told["aes"], "the firmware or the C core has AES", "neither the firmware (cryptolib) nor a C core has AES"),
+        (report["aes"], "the firmware or the C core has AES", "neither the firmware (cryptolib) nor a C core has AES"),
     ]
     return [(OK, good) if holds else (PROBLEM, bad) for holds, good, bad in checks]

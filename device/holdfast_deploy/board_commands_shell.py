@@ -218,13 +218,15 @@ def audit(
 
     Says also how long its flash lasts with so many saves a day. Exit code 1: something can be mended.
     """
-    told = None
+    report = None
     if port is not None:
         with stopped(port):
-            told = deploy.audit(port)
-    found = [] if told is None else judge.findings(told)
+            report = deploy.audit(port)
+    found = [] if report is None else judge.findings(report)
     if blocks is None:
-        blocks = 64 if told is None or told["flash_free"] is None else max(1, told["flash_free"] // wear.BLOCK_LEN)
+        blocks = (
+            64 if report is None or report["flash_free"] is None else max(1, report["flash_free"] // wear.BLOCK_LEN)
+        )
     saves = wear.saves_per_day(boots, tokens, exi_share, messages, sleep_s)
     if as_json:
         checks = [{"level": level, "says": sentence} for level, sentence in found]

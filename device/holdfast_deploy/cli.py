@@ -25,7 +25,7 @@ from holdfast_deploy.board_commands_shell import COMMANDS, board_status, line, p
 from holdfast_deploy.deploy_shell import check_free
 from holdfast_deploy.deploy_shell import shred as shred_file
 from holdfast_deploy.mpremote_shell import USAGE
-from holdfast_device.bugs_shell import told
+from holdfast_device.bugs_shell import described
 
 if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning
@@ -106,13 +106,13 @@ def provision(
         _export(str(name), str(server), Path(str(out)), force, table, as_json=as_json)
         return
     if source is not None:
-        told = _read(source)
+        provisioning = _read(source)
         with stopped(port):
             provision_board(port, source, force, quiet=as_json)
         if shred:
             shred_file(source)
         if as_json:
-            click.echo(json.dumps({"identity": _identity(told), "port": port, "shredded": shred}, indent=2))
+            click.echo(json.dumps({"identity": _identity(provisioning), "port": port, "shredded": shred}, indent=2))
         elif shred:
             click.echo(f"{source} is written over and removed.")
         else:
@@ -125,12 +125,12 @@ def provision(
             ["server", "rs", "export", str(name), "--state", str(server), "--out", str(file), "--table", table]
         )
         try:
-            told = _read(file)
+            provisioning = _read(file)
             provision_board(port, file, force, quiet=as_json)
         finally:
             shred_file(file)
     if as_json:
-        click.echo(json.dumps({"identity": _identity(told), "port": port}, indent=2))
+        click.echo(json.dumps({"identity": _identity(provisioning), "port": port}, indent=2))
 
 
 def _export(name: str, server: str, out: Path, force: bool, table: str, *, as_json: bool) -> None:
@@ -138,12 +138,12 @@ def _export(name: str, server: str, out: Path, force: bool, table: str, *, as_js
         raise Problem(f"{out} exists: remove it first, or say --force to replace it.")
     command = ["server", "rs", "export", name, "--state", server, "--out", str(out), "--table", table]
     _call_holdfast([*command, "--force"] if force else command)
-    told = _read(out)
+    provisioning = _read(out)
     out.chmod(0o600)
     if as_json:
-        click.echo(json.dumps({"identity": _identity(told), "file": str(out)}, indent=2))
+        click.echo(json.dumps({"identity": _identity(provisioning), "file": str(out)}, indent=2))
         return
-    click.echo(f"Wrote {out} for {_identity(told)}. It holds keys: move it to the device and delete it here.")
+    click.echo(f"Wrote {out} for {_identity(provisioning)}. It holds keys: move it to the device and delete it here.")
     click.echo(f"Next: holdfast device run {out}")
 
 
@@ -242,7 +242,7 @@ def _setup_of(app: Path) -> Any:
     except ImportError as error:
         raise Problem(f"{app} cannot be loaded: {error.msg}.") from None
     except Exception as error:  # noqa: BLE001 - a program may fail in any way
-        raise Problem(f"{app} cannot be loaded: {told(error)}") from None
+        raise Problem(f"{app} cannot be loaded: {described(error)}") from None
     if not hasattr(module, "setup"):
         raise Problem(f"{app} has no setup(device, options).")
     return module.setup
@@ -274,27 +274,31 @@ def _read(file: Path) -> "Provisioning":
         raise Problem(f"{file} is no provisioning file ({refused}).") from None
 
 
-def _identity(told: "Provisioning") -> str:
-    if told.rs is not None:
-        return told.rs.audiences[0]
-    return told.client_id or "a device without a name"
+def _identity(provisioning: "Provisioning") -> str:
+    if provisioning.rs is not None:
+        return provisioning.rs.audiences[0]
+    return provisioning.client_id or "a device without a name"
 
 
-def _words(told: "Provisioning") -> dict[str, Any]:
-    words: dict[str, Any] = {"identity": _identity(told), "issuer": told.issuer, "as_uri": told.as_uri}
-    if told.client_id is not None:
-        words["client_id"] = told.client_id
-    if told.rs is not None:
-        words["audiences"] = list(told.rs.audiences)
-        words["scopes"] = sorted(told.rs.scopes)
-        words["formats"] = list(told.rs.formats)
-        words["connected"] = told.rs.connected
-        words["freshness"] = told.rs.freshness
-        words["token_shape"] = told.rs.token_shape
-    words["keys"] = [f"{key.role}:{key.kid.hex()}" for key in told.keys]
-    words["table_bytes"] = sum(len(key.table) for key in told.keys if key.table is not None)
-    words["as_context"] = None if told.as_context is None else told.as_context.sender_id.hex()
-    words["time_floor_s"] = told.time_floor_s
-    words["edition"] = told.edition
-    words["max_sessions"] = told.max_sessions
+def _words(provisioning: "Provisioning") -> dict[str, Any]:
+    words: dict[str, Any] = {
+        "identity": _identity(provisioning),
+        "issuer": provisioning.issuer,
+        "as_uri": provisioning.as_uri,
+    }
+    if provisioning.client_id is not None:
+        words["client_id"] = provisioning.client_id
+    if provisioning.rs is not None:
+        words["audiences"] = list(provisioning.rs.audiences)
+        words["scopes"] = sorted(provisioning.rs.scopes)
+        words["formats"] = list(provisioning.rs.formats)
+        words["connected"] = provisioning.rs.connected
+        words["freshness"] = provisioning.rs.freshness
+        words["token_shape"] = provisioning.rs.token_shape
+    words["keys"] = [f"{key.role}:{key.kid.hex()}" for key in provisioning.keys]
+    words["table_bytes"] = sum(len(key.table) for key in provisioning.keys if key.table is not None)
+    words["as_context"] = None if provisioning.as_context is None else provisioning.as_context.sender_id.hex()
+    words["time_floor_s"] = provisioning.time_floor_s
+    words["edition"] = provisioning.edition
+    words["max_sessions"] = provisioning.max_sessions
     return words

@@ -67,8 +67,8 @@ def package_for(tree: Path, mpy: list[int]) -> Path:
 
 def wanted(package: Path) -> tuple[str, dict[str, Path]]:
     """The version of a package, and its files by their names under /lib."""
-    told = json.loads((package / "package.json").read_text())
-    return told["version"], {name: package / file for name, file in told["urls"]}
+    listed = json.loads((package / "package.json").read_text())
+    return listed["version"], {name: package / file for name, file in listed["urls"]}
 
 
 def sha256(file: Path) -> str:
@@ -174,26 +174,26 @@ def shred(file: Path) -> None:
 def verify(port: str, tree: Path) -> dict[str, Any]:
     """Compare the board with the package that fits it; `problems` is empty when all is well."""
     board = Board(port)
-    told = board.ask(ask.STATUS)
-    package = package_for(tree, told["mpy"])
+    status = board.ask(ask.STATUS)
+    package = package_for(tree, status["mpy"])
     version, files = wanted(package)
     there = board.ask(ask.HASHES)
     problems = [f"{name} is {what}" for name, what in sorted(differences(there, files).items())]
-    absent = not there and not told["frozen"]
+    absent = not there and not status["frozen"]
     if absent:
         problems = [NO_PACKAGE]
-    if told["frozen"]:
+    if status["frozen"]:
         problems = ["holdfast_core is frozen into the firmware, and /lib is not looked at"]
-    problem = told.pop("problem", None)
-    if not absent and (problem is not None or told["crypto"] is None):
+    problem = status.pop("problem", None)
+    if not absent and (problem is not None or status["crypto"] is None):
         problems.append(f"the package does not start on the board: {problem}")
-    elif not told["aes"]:
+    elif not status["aes"]:
         problems.append("the board has no AES: neither cryptolib in its firmware nor a C core")
-    if told["provisioned"] is None:
+    if status["provisioned"] is None:
         problems.append(NOT_PROVISIONED)
-    elif not told["provisioned"]:
+    elif not status["provisioned"]:
         problems.append("the board cannot read its provisioning")
-    return {"version": version, "package": package.name, **told, "problems": problems}
+    return {"version": version, "package": package.name, **status, "problems": problems}
 
 
 def status(port: str) -> dict[str, Any]:

@@ -182,15 +182,15 @@ class Board:
         """Return the objects that the board answers with as one; tell gets what its program says beside. Problem."""
         nonce = secrets.token_hex(8)
         output = bytearray()
-        told = 0
+        shown = 0
 
         def take(chunk: bytes) -> None:
-            nonlocal told
+            nonlocal shown
             output.extend(chunk)
             end = output.rfind(b"\n") + 1
-            for line in answers.other_lines(bytes(output[told:end]), nonce):
+            for line in answers.other_lines(bytes(output[shown:end]), nonce):
                 tell(line)
-            told = max(told, end)
+            shown = max(shown, end)
 
         command = [*self._mpremote, "exec", answers.program_of(question.program, nonce)]
         for last in (False, True):
@@ -202,7 +202,7 @@ class Board:
                 if last or _STARTING not in output:
                     _fail(self._mpremote[0], answers.other_lines(bytes(output), nonce))
                 output.clear()  # nothing of the question has run
-                told = 0
+                shown = 0
         answer: dict[str, Any] = {}
         try:
             for part in answers.answers_in(bytes(output), nonce):

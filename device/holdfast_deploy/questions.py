@@ -76,67 +76,67 @@ import sys, os, gc
 gc.collect()
 heap_free = gc.mem_free()
 v = sys.implementation
-told = {"micropython": ".".join([str(n) for n in v[1][:3]]), "machine": getattr(v, "_machine", sys.platform)}
+found = {"micropython": ".".join([str(n) for n in v[1][:3]]), "machine": getattr(v, "_machine", sys.platform)}
 mpy = getattr(v, "_mpy", 0)
-told["mpy"] = [mpy & 255, mpy >> 8 & 3, mpy >> 10 & 15]
-told["heap_free"] = heap_free
+found["mpy"] = [mpy & 255, mpy >> 8 & 3, mpy >> 10 & 15]
+found["heap_free"] = heap_free
 try:
     s = os.statvfs("/")
-    told["flash_free"] = s[0] * s[3]
-    told["flash"] = s[1] * s[2]
-    told["block"] = s[0]
+    found["flash_free"] = s[0] * s[3]
+    found["flash"] = s[1] * s[2]
+    found["block"] = s[0]
 except OSError:
-    told["flash_free"] = told["flash"] = told["block"] = None
+    found["flash_free"] = found["flash"] = found["block"] = None
 """
 
 _HOLDFAST = f"""
-told["crypto"] = told["tokens"] = told["frozen"] = None
+found["crypto"] = found["tokens"] = found["frozen"] = None
 try:
     import cryptolib
-    told["aes"] = True
+    found["aes"] = True
 except ImportError:
-    told["aes"] = False
+    found["aes"] = False
 try:
     import holdfast_core
-    told["frozen"] = not getattr(holdfast_core, "__file__", "").startswith("{LIB}")
+    found["frozen"] = not getattr(holdfast_core, "__file__", "").startswith("{LIB}")
     from holdfast_core.crypto import PROVIDER
-    told["crypto"] = PROVIDER
-    told["aes"] = told["aes"] or PROVIDER == "hf_native"
+    found["crypto"] = PROVIDER
+    found["aes"] = found["aes"] or PROVIDER == "hf_native"
     from holdfast_core.token_check import PATH
-    told["tokens"] = PATH
+    found["tokens"] = PATH
 except (ImportError, MemoryError, ValueError) as e:
-    told["problem"] = str(e)
+    found["problem"] = str(e)
 """
 
 FILES = tuple(path[len(DIRECTORY) + 1 :] for path in (PROVISIONING, OLD))  # of which the board reads what is there
 _PROVISIONED = f"""
-told["provisioned"] = told["boots"] = None
+found["provisioned"] = found["boots"] = None
 try:
     if not [name for name in os.listdir("{DIRECTORY}") if name in {FILES!r}]:
         raise OSError
-    told["provisioned"] = {{}}
+    found["provisioned"] = {{}}
     from holdfast_device.board_shell import name_of, read_provisioning
     p = read_provisioning("{PROVISIONING}")
     keys = [k.role + ":" + "".join(["%02x" % b for b in k.kid]) for k in p.keys]
-    told["provisioned"] = {{"name": name_of(p), "issuer": p.issuer, "keys": keys}}
+    found["provisioned"] = {{"name": name_of(p), "issuer": p.issuer, "keys": keys}}
     del p
 except OSError:
     pass
 except Exception as e:
-    told["problem"] = str(e)
+    found["problem"] = str(e)
 try:
     from holdfast_core import cbor
     from holdfast_device.slots import TwoSlots
     from holdfast_device.store_flash import FileFlash
     record = TwoSlots(FileFlash("{DIRECTORY}")).load()
     if record:
-        told["boots"] = cbor.decode(record)[1]
+        found["boots"] = cbor.decode(record)[1]
 except Exception as e:
-    told["problem"] = str(e)
+    found["problem"] = str(e)
 """
 
 _ANSWER = """
-answer(told)
+answer(found)
 """
 
 _IDENTITY_FIELDS = {
@@ -158,20 +158,20 @@ STATUS = Question(
 # A line for each file: all in one would be more than a small heap has in one piece.
 HASHES = Question(
     f"""{_HASH}
-told = {{}}
+found = {{}}
 for package in {PACKAGES!r}:
     for name in names("{LIB}/" + package):
         answer({{package + "/" + name: sha256("{LIB}/" + package + "/" + name)}})
 for name in names("{LIB}"):
     if name.startswith("hf_native."):
-        told[name] = sha256("{LIB}/" + name)
+        found[name] = sha256("{LIB}/" + name)
 {_ANSWER}""",
     others=_TEXT,
 )
 
 PROVISIONING_HASH = Question(
     f"""{_HASH}
-told = {{"old": sha256("{PROVISIONING}") or sha256("{OLD}"), "new": sha256("{NEW}")}}
+found = {{"old": sha256("{PROVISIONING}") or sha256("{OLD}"), "new": sha256("{NEW}")}}
 {_ANSWER}""",
     {"old": _TEXT, "new": _TEXT},
 )
@@ -193,7 +193,7 @@ os.rename("{NEW}", "{PROVISIONING}")
 remove("{OLD}")
 if hasattr(os, "sync"):
     os.sync()
-told = {{"old": sha256("{PROVISIONING}"), "new": sha256("{NEW}")}}
+found = {{"old": sha256("{PROVISIONING}"), "new": sha256("{NEW}")}}
 {_ANSWER}""",
     {"old": _TEXT, "new": _TEXT},
 )
@@ -203,7 +203,7 @@ WIPE = Question(
 from holdfast_device.wipe_shell import wipe
 if names("{DIRECTORY}"):
     wipe("{DIRECTORY}", print)
-told = {{"left": names("{DIRECTORY}")}}
+found = {{"left": names("{DIRECTORY}")}}
 {_ANSWER}""",
     {"left": _LIST},
 )
@@ -218,7 +218,7 @@ for path in {paths!r}:
         os.mkdir(path)
     except OSError:
         os.stat(path)
-told = {{}}
+found = {{}}
 {_ANSWER}""")
 
 
@@ -228,7 +228,7 @@ def remove(paths: list[str]) -> Question:
 import os
 for path in {paths!r}:
     os.remove(path)
-told = {{}}
+found = {{}}
 {_ANSWER}""")
 
 
@@ -236,7 +236,7 @@ def file_hash(path: str) -> Question:
     """The hash of one file, None when it is not there."""
     return Question(
         f"""{_HASH}
-told = {{"sha256": sha256({path!r})}}
+found = {{"sha256": sha256({path!r})}}
 {_ANSWER}""",
         {"sha256": _TEXT},
     )
@@ -244,24 +244,24 @@ told = {{"sha256": sha256({path!r})}}
 
 AUDIT = Question(
     f"""{_HASH}{_IDENTITY}{_HOLDFAST}
-told["sources"] = [n for p in {PACKAGES!r} for n in names("{LIB}/" + p) if n.endswith(".py")]
-told["copies"] = [n for n in names("/") + names("{DIRECTORY}") if n[-5:] == ".prov" or n[-4:] in (".new", ".old")]
-told["webrepl"] = "webrepl_cfg.py" in names("/")
-told["entropy"] = "absent"
-told["state"] = "unreadable"
+found["sources"] = [n for p in {PACKAGES!r} for n in names("{LIB}/" + p) if n.endswith(".py")]
+found["copies"] = [n for n in names("/") + names("{DIRECTORY}") if n[-5:] == ".prov" or n[-4:] in (".new", ".old")]
+found["webrepl"] = "webrepl_cfg.py" in names("/")
+found["entropy"] = "absent"
+found["state"] = "unreadable"
 try:
     from holdfast_device.entropy import gather
     gather(getattr(os, "urandom", None))
-    told["entropy"] = "ok"
+    found["entropy"] = "ok"
 except Exception as e:
-    told["entropy"] = str(e)
+    found["entropy"] = str(e)
 try:
     from holdfast_device import slots
     from holdfast_device.store_flash import FileFlash
     slots.TwoSlots(FileFlash("{DIRECTORY}")).load()
-    told["state"] = "ok"
+    found["state"] = "ok"
 except Exception as e:
-    told["state"] = str(e)
+    found["state"] = str(e)
 {_ANSWER}""",
     {
         **_IDENTITY_FIELDS,

@@ -168,7 +168,7 @@ def run(options: Options, setup: "Setup | None" = None) -> None:
 
 
 def _end(error: Exception) -> None:
-    sys.stderr.write("Error: " + _told(error) + ".\n")
+    sys.stderr.write("Error: " + _described(error) + ".\n")
     sys.exit(2)
 
 
@@ -194,14 +194,14 @@ def _serve(options: Options, setup: "Setup | None") -> None:
     try:
         link = listen(options.host, options.port)
     except OSError as error:
-        raise CannotRun(options.host + " port " + str(options.port) + ": " + _told(error))
+        raise CannotRun(options.host + " port " + str(options.port) + ": " + _described(error))
     names = list(options.peers.values()) + ([] if provisioning.as_peer is None else [provisioning.as_peer])
     announce(_port_of(link.sock, options.port))
     Loop(device, named(link, names, ticks.now_ms), ticks, options.clock).run()
     del place
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     """What went wrong, as a person reads it; MicroPython knows a number only."""
     reason = getattr(error, "strerror", None)
     if not reason:

@@ -71,11 +71,11 @@ def wear(by_cause: dict[str, float], store: str, blocks: int, record_len: int = 
 
 def lines(by_cause: dict[str, float], blocks: dict[str, int]) -> list[str]:
     """Return the figures as text: causes, then one line for each store.  blocks: by store."""
-    told = [f"{cause}: {count * YEAR_DAYS:.0f} saves a year" for cause, count in by_cause.items()]
+    sentences = [f"{cause}: {count * YEAR_DAYS:.0f} saves a year" for cause, count in by_cause.items()]
     for store, count in blocks.items():
         figure = wear(by_cause, store, count)
-        told.append(
+        sentences.append(
             f"{store}, {count} blocks: {figure['erases_per_year']:.0f} erases a year of the block worn most, "
             f"{figure['years']:.0f} years"
         )
-    return told
+    return sentences

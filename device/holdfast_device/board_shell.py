@@ -117,9 +117,9 @@ def set_up(setup: "Callable[[Device, Any], object]", device: Device, options: ob
     except (HoldfastError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - a program may fail in any way
-        from holdfast_device.bugs_shell import told
+        from holdfast_device.bugs_shell import described
 
-        raise CannotRun(told(error)) from None
+        raise CannotRun(described(error)) from None
 
 
 def show_bug(error: Exception) -> None:

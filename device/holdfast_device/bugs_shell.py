@@ -20,7 +20,7 @@ _sys: "Any" = sys
 _said: "list[tuple[str, str, int]]" = []
 
 
-def told(error: Exception) -> str:
+def described(error: Exception) -> str:
     """Return "FILE line N: TYPE: message"."""
     file, line = _place(error)
     return file + " line " + str(line) + ": " + type(error).__name__ + ": " + str(error)

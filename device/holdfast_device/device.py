@@ -145,13 +145,13 @@ class Device:
     def _resource_server(
         self,
         provisioning: "Provisioning",
-        told: "RsProvisioning",
+        own: "RsProvisioning",
         contexts: ContextTable,
         introspector: "Introspector | None",
     ) -> ResourceServer:
         times = self.times
         cnonces = Cnonces(self.freshness_key)
-        as_uri, audience, freshness = provisioning.as_uri, told.audiences[0], told.freshness  # nothing keeps the record
+        as_uri, audience, freshness = provisioning.as_uri, own.audiences[0], own.freshness  # nothing keeps the record
 
         def hints() -> bytes:
             cnonce = cnonces.issue(times.now_ms) if freshness or times.doubtful else None
@@ -159,7 +159,7 @@ class Device:
 
         echo_key = hmac_sha256(self.freshness_key, b"echo of the resource server")
         rs = ResourceServer(self.endpoint, contexts, times, self.rng, hints, provisioning.max_sessions, echo_key)
-        rules = _rules(provisioning, told, introspector is not None)
+        rules = _rules(provisioning, own, introspector is not None)
         posts = TokenBucket(POST_RATE, POST_BURST, ALL_POSTS_RATE, ALL_POSTS_BURST, MAX_ADDRESSES)
         rs.authz_info = AuthzInfo(rs, rules, times, cnonces, posts, provisioning.issuer, introspector)
         return rs
@@ -242,23 +242,23 @@ def _generator(
     return HmacDrbg(entropy, nonce, b"holdfast device").generate
 
 
-def _rules(provisioning: "Provisioning", told: "RsProvisioning", introspects: bool) -> Rules:
+def _rules(provisioning: "Provisioning", own: "RsProvisioning", introspects: bool) -> Rules:
     return Rules(
-        told.audiences,
+        own.audiences,
         trust_of(provisioning),
-        ScopeMap(told.scopes),  # type: ignore[arg-type]  # dict is invariant; lists are iterables
-        [name for name in told.formats if introspects or name != REFERENCE],
-        rs_id=told.rs_id,
-        require_cnonce=told.freshness,
-        token_shape=told.token_shape,
+        ScopeMap(own.scopes),  # type: ignore[arg-type]  # dict is invariant; lists are iterables
+        [name for name in own.formats if introspects or name != REFERENCE],
+        rs_id=own.rs_id,
+        require_cnonce=own.freshness,
+        token_shape=own.token_shape,
     )
 
 
 def trust_of(provisioning: "Provisioning") -> Trust:
     """Return the AS keys of a provisioning.  Raises MalformedKey when one is not on its curve or does not fit."""
     keys = []
-    for told in provisioning.keys:
-        material = told.material.reveal()
-        key = Es256Key(material[:32], material[32:], told.table) if told.role == ROLE_SIGN else told.material
-        keys.append(TrustedKey(told.role, told.kid, told.alg, told.issuer, key))
+    for held in provisioning.keys:
+        material = held.material.reveal()
+        key = Es256Key(material[:32], material[32:], held.table) if held.role == ROLE_SIGN else held.material
+        keys.append(TrustedKey(held.role, held.kid, held.alg, held.issuer, key))
     return Trust(keys)

@@ -200,13 +200,13 @@ def _order(record: "list[Any]") -> int:
 
 def _revive(device: Device, record: "list[Any]") -> None:
     """Check a session's token again and derive its context anew.  Raises HoldfastError."""
-    token, names, (highest, seen, next_value), (bound, used_ms, checked_ms), told = record
+    token, names, (highest, seen, next_value), (bound, used_ms, checked_ms), osc_record = record
     if device.rs is None or device.rs.authz_info is None:
         return
     grant, ends_ms = device.rs.authz_info.verify_again(token)
     osc = grant.cnf.osc
     if osc is None:
-        osc = _osc(told)
+        osc = _osc(osc_record)
         if grant.cnf.method != L.CNF_KID or grant.cnf.kid != osc.id:
             raise errors.KeyUnsuitable("kid")
     n1, n2, sender_id, recipient_id = names
@@ -218,10 +218,10 @@ def _revive(device: Device, record: "list[Any]") -> None:
     device.rs.sessions.add(session)
 
 
-def _osc(told: "list[Any] | None") -> OscInput:
-    if told is None:
+def _osc(record: "list[Any] | None") -> OscInput:
+    if record is None:
         raise errors.KeyUnsuitable("osc")
-    id_, ms, salt, alg, hkdf, context_id, version = told
+    id_, ms, salt, alg, hkdf, context_id, version = record
     return OscInput(id_, Secret(ms), salt, alg, hkdf, context_id, version)
 
 

@@ -62,8 +62,8 @@ def _overwrite(path: str) -> None:
 
 def _free(directory: str) -> int:
     """Free bytes of the file system."""
-    told = os.statvfs(directory)
-    return int(told[0] * told[3])
+    stat = os.statvfs(directory)
+    return int(stat[0] * stat[3])
 
 
 def _fill(path: str, tell: "Callable[[str], object]") -> None:

@@ -139,7 +139,12 @@ class RederivedContext:
         self._current = self._derive(id_context, numbers)
 
     def _derive(self, id_context: bytes, sequence: SenderSequence) -> SecurityContext:
-        told = self._inputs
+        inputs = self._inputs
         return SecurityContext(
-            told.master_secret, told.master_salt, told.sender_id, told.recipient_id, id_context, sequence=sequence
+            inputs.master_secret,
+            inputs.master_salt,
+            inputs.sender_id,
+            inputs.recipient_id,
+            id_context,
+            sequence=sequence,
         )

@@ -107,8 +107,8 @@ class Acceptor:
 
     async def _begin(self, connection: Connection) -> None:
         def made() -> asyncio.Protocol:
-            told = (self._connections.leave, self._connections.spoke, self._connections.answered)
-            connection.protocol = self._factory(*(partial(what, connection) for what in told))
+            callbacks = (self._connections.leave, self._connections.spoke, self._connections.answered)
+            connection.protocol = self._factory(*(partial(what, connection) for what in callbacks))
             return connection.protocol
 
         try:

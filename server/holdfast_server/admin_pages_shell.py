@@ -16,7 +16,7 @@ from holdfast_server.administrator import is_admin
 from holdfast_server.authorization_server import AuthorizationServer
 from holdfast_server.browser_session import BrowserSession
 from holdfast_server.login_shell import BadPost, Door, NotNow, Post
-from holdfast_server.records_shell import audit_words, client_words, rs_words, token_words, told, user_words
+from holdfast_server.records_shell import as_text, audit_words, client_words, rs_words, token_words, user_words
 from holdfast_server.store_tokens import TokenRecord
 
 PATH = "/admin"
@@ -109,7 +109,7 @@ class AdminPages:
         store = self._authz.store
         now_s = self._clock()
         tokens = [
-            (_told(token_words(record, now_s)), self._button(session, record, now_s))
+            (_as_texts(token_words(record, now_s)), self._button(session, record, now_s))
             for record in store.tokens(limit=LATEST)
         ]
         return self._door.pages.admin(
@@ -117,12 +117,12 @@ class AdminPages:
             request=PATH,
             logout_token=self._door.form_token(session, "logout", PATH),
             tables={
-                "Clients": [_told(client_words(record)) for record in store.clients(MAX_ROWS)],
-                "Resource servers": [_told(rs_words(record)) for record in store.resource_servers(MAX_ROWS)],
-                "Users": [_told(user_words(record)) for record in store.users(MAX_ROWS)],
+                "Clients": [_as_texts(client_words(record)) for record in store.clients(MAX_ROWS)],
+                "Resource servers": [_as_texts(rs_words(record)) for record in store.resource_servers(MAX_ROWS)],
+                "Users": [_as_texts(user_words(record)) for record in store.users(MAX_ROWS)],
             },
             tokens=tokens,
-            audit=[_told(audit_words(row)) for row in store.audit_rows(LATEST)],
+            audit=[_as_texts(audit_words(row)) for row in store.audit_rows(LATEST)],
         )
 
     def _button(self, session: BrowserSession, record: TokenRecord, now_s: int) -> str:
@@ -130,5 +130,5 @@ class AdminPages:
         return self._door.form_token(session, "revoke", str(record.token_id)) if live else ""
 
 
-def _told(words: dict[str, Any]) -> dict[str, str]:
-    return {name: told(value) for name, value in words.items()}
+def _as_texts(words: dict[str, Any]) -> dict[str, str]:
+    return {name: as_text(value) for name, value in words.items()}

@@ -27,7 +27,7 @@ from holdfast_server.clock_watch_shell import counting_ms, guard_of, wall_s
 from holdfast_server.config import Config, ConfigError, load
 from holdfast_server.exports import Exports
 from holdfast_server.keyring import Keyring
-from holdfast_server.records_shell import told
+from holdfast_server.records_shell import as_text
 from holdfast_server.registry import Registry, RegistryError
 from holdfast_server.store_sqlite import DATABASE_NAME, Store
 
@@ -191,7 +191,7 @@ def show(record: dict[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, record), default=0)
     for name, value in record.items():
-        click.echo(f"{name:<{width}}  {told(value)}")
+        click.echo(f"{name:<{width}}  {as_text(value)}")
 
 
 def show_all(records: list[dict[str, Any]], *, as_json: bool, nothing: str) -> None:
@@ -211,7 +211,7 @@ def show_all(records: list[dict[str, Any]], *, as_json: bool, nothing: str) -> N
 
 def table(records: list[dict[str, Any]], width: int | None) -> Iterator[str]:
     """The lines of a table, or of a block for each record when it is wider than width."""
-    rows = [list(records[0]), *([told(value) for value in record.values()] for record in records)]
+    rows = [list(records[0]), *([as_text(value) for value in record.values()] for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(f"{cell:<{cut}}" for cell, cut in zip(row, widths, strict=True)).rstrip() for row in rows]
     if width is None or max(map(len, lines)) <= width:

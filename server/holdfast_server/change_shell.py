@@ -15,7 +15,7 @@ from holdfast_server.admin_shell import Admin, Problem, json_option, opened, sho
 from holdfast_server.allow_shell import allowances, warn_of_strangers
 from holdfast_server.changes import Outcome, Scopes, Settling, with_more, without
 from holdfast_server.exports import NEXT_KEY
-from holdfast_server.records_shell import client_words, scope_words, told, user_words, when
+from holdfast_server.records_shell import as_text, client_words, scope_words, user_words, when
 from holdfast_server.taking_shell import go_through, say_still_taken, still_taken
 
 
@@ -52,8 +52,8 @@ def show_change(change: Change, *, as_json: bool) -> None:
     say_still_taken(taken)
     for row in outdated:
         click.echo(
-            f"{row['rs_id']} needs `holdfast device provision` again ({told(row['because'])}); until then it goes by "
-            f"what it was told at {row['exported']}."
+            f"{row['rs_id']} needs `holdfast device provision` again ({as_text(row['because'])}); until then it "
+            f"goes by what it was told at {row['exported']}."
         )
     if not outdated:
         click.echo("No device needs to be provisioned again.")

@@ -30,8 +30,8 @@ def clock_show(state: Path, as_json: bool) -> None:
         last = None if seen_s is None else when(seen_s)
         show({"now": when_or_number(now_s), "last_seen": last, "doubt": admin.clock_doubt or None}, as_json=True)
         return
-    told = {"now": when(now_s), "last seen": "never" if seen_s is None else when(seen_s)}
-    show({**told, "says": admin.clock_doubt or "agrees"}, as_json=False)
+    times = {"now": when(now_s), "last seen": "never" if seen_s is None else when(seen_s)}
+    show({**times, "says": admin.clock_doubt or "agrees"}, as_json=False)
 
 
 @clock.command("accept")

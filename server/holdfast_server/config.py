@@ -144,7 +144,7 @@ def check_tls(config: Config) -> None:
 
 def render(issuer: str, http: str, coap: str, certificate: str = "", key: str = "", advertise: str = "") -> str:
     """The text of a new configuration file, with every key explained."""
-    told = f"advertise = {_quoted(advertise)}" if advertise else '# advertise = "192.0.2.1:5683"'
+    advertise_line = f"advertise = {_quoted(advertise)}" if advertise else '# advertise = "192.0.2.1:5683"'
     tls = f"certificate = {_quoted(certificate)}\nkey = {_quoted(key)}" if certificate or key else _NO_TLS
     return f"""# Holdfast authorization server. `holdfast server check` tells what is wrong with this file.
 
@@ -172,7 +172,7 @@ bind = {_quoted(http)}
 # Devices. OSCORE protects what matters; the port itself may be public.
 bind = {_quoted(coap)}
 # The address that devices are told, when it is not the one above.
-{told}
+{advertise_line}
 
 [quota]
 # What one client, or one resource server, may use; it gets 429 or 4.29 beyond. Ten seconds' worth at once.

@@ -30,9 +30,9 @@ MAX_FILE_LEN = 1 << 16
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def hex_option(name: str, told: str) -> Callable[[F], F]:
+def hex_option(name: str, help_text: str) -> Callable[[F], F]:
     """An option for octets, written as hexadecimal digits."""
-    return click.option(name, callback=_octets, metavar="HEX", help=told)
+    return click.option(name, callback=_octets, metavar="HEX", help=help_text)
 
 
 def _octets(_ctx: click.Context, _param: click.Parameter, value: str | None) -> bytes | None:

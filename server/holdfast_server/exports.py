@@ -86,9 +86,9 @@ class Exports:
             raise RegistryError("this client has no OSCORE context")
         return self._provisioning(None, party, now_s, self._store.next_edition())
 
-    def remember(self, rs_id: str, told: Provisioning, now_s: int) -> None:
+    def remember(self, rs_id: str, provisioning: Provisioning, now_s: int) -> None:
         """Keep what a device is told now, without its secrets, for outdated()."""
-        self._store.put_export(rs_id, parts_of(told), now_s)
+        self._store.put_export(rs_id, parts_of(provisioning), now_s)
 
     def outdated(self, rs_id: str, now_s: int) -> list[str] | None:
         """Name the parts of a device's last export that are otherwise by now; None when it was never exported.
@@ -99,8 +99,8 @@ class Exports:
         if last is None:
             return None
         today = parts_of(self._for_rs(rs_id, now_s, edition=0))
-        changed = [name for name in dict.fromkeys((*today, *last.told)) if today.get(name) != last.told.get(name)]
-        missing = {kid for kid in today[KEYS] if kid not in last.told[KEYS]}
+        changed = [name for name in dict.fromkeys((*today, *last.parts)) if today.get(name) != last.parts.get(name)]
+        missing = {kid for kid in today[KEYS] if kid not in last.parts[KEYS]}
         states = {key.state for key in map(self._store.key, map(bytes.fromhex, missing)) if key is not None}
         names = [name for name in changed if name != KEYS]
         if STATE_CURRENT in states:
@@ -149,18 +149,18 @@ class Exports:
         return tuple(keys)
 
 
-def parts_of(told: Provisioning) -> dict[str, Any]:
+def parts_of(provisioning: Provisioning) -> dict[str, Any]:
     """Return what a device is told, as far as it is no secret: a digest by the name of each part, and its key ids."""
-    record: Any = cbor.decode(encode_provisioning(told))
-    parts: dict[str, Any] = {KEYS: [key.kid.hex() for key in told.keys]}
+    record: Any = cbor.decode(encode_provisioning(provisioning))
+    parts: dict[str, Any] = {KEYS: [key.kid.hex() for key in provisioning.keys]}
     members = [(PARTS.get(label, "setting"), value) for label, value in record.items() if label not in _NOT_PARTS]
     members += [
         (RS_PARTS.get(label, "setting"), value)
         for label, value in record.get(L.PROV_RS, {}).items()
         if label != L.PROV_RS_EXI_FLOOR
     ]
-    if told.as_context is not None:
-        members.append(("context", told.as_context.sender_id))
+    if provisioning.as_context is not None:
+        members.append(("context", provisioning.as_context.sender_id))
     for name, value in members:
         parts[name] = parts.get(name, "") + hashlib.sha256(cbor.encode(value)).hexdigest()[:_DIGEST_LEN]
     return parts

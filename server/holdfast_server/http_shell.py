@@ -152,13 +152,15 @@ def _refusal(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
     return refuse
 
 
-def _unavailable(door: Door, told: Callable[[Exception], None]) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _unavailable(
+    door: Door, report: Callable[[Exception], None]
+) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Answer 503 when the database cannot be used: nothing has happened, since nothing is sent before a commit."""
 
     async def try_again(request: Request, exc: Exception) -> Response:
         if not is_unavailable(exc):
             raise exc
-        told(exc)
+        report(exc)
         if _is_browser(request):
             return door.problem("This server is busy", "Wait a minute, then try again.", 503)
         return Response(status_code=503)

@@ -141,14 +141,14 @@ def when(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def told(value: object) -> str:
+def as_text(value: object) -> str:
     """A member's value in one line of text."""
     if isinstance(value, dict) and value.keys() == {"path", "methods"}:
         return f"{'/'.join(value['methods'])} {value['path']}"
     if isinstance(value, dict):
-        return "; ".join(f"{name}: {told(member)}" for name, member in value.items()) or "-"
+        return "; ".join(f"{name}: {as_text(member)}" for name, member in value.items()) or "-"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(told, value)) or "-"
+        return ", ".join(map(as_text, value)) or "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None or value == "" else str(value)

@@ -59,8 +59,8 @@ class Refusals:
             return
         for kind, count in self._counts.items():
             if count > 1:
-                told = _among(kind, self._unwritten)
-                self._unwritten[told] = self._unwritten.get(told, 0) + count - 1
+                counted = _among(kind, self._unwritten)
+                self._unwritten[counted] = self._unwritten.get(counted, 0) + count - 1
         self._counts, self._period = {}, period or 0
 
 

@@ -224,26 +224,26 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, yes: bool, state: 
     with opened(state) as admin, admin.store.transaction():
         admin.check_clock()
         _renew_context(admin, rs_id)
-        told = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
-        admin.store.put_device_keys(rs_id, [key.kid for key in told.keys])
-        admin.exports.remember(rs_id, told, admin.now_s)
+        provisioning = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
+        admin.store.put_device_keys(rs_id, [key.kid for key in provisioning.keys])
+        admin.exports.remember(rs_id, provisioning, admin.now_s)
         admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
         # Inside: a device whose new file cannot be written keeps the context that it has.
-        write_private(out, encode_provisioning(told), force=force)
+        write_private(out, encode_provisioning(provisioning), force=force)
     if as_json:
-        tables = sum(key.table is not None for key in told.keys)
-        kids = [key.kid.hex() for key in told.keys]
+        tables = sum(key.table is not None for key in provisioning.keys)
+        kids = [key.kid.hex() for key in provisioning.keys]
         words = {
             "rs_id": rs_id,
             "file": str(out),
             "kids": kids,
             "tables": tables,
-            "context": told.as_context is not None,
+            "context": provisioning.as_context is not None,
         }
         show(words, as_json=True)
         return
     click.echo(f"Wrote {out}: it holds the keys of {rs_id}, so move it to the device and delete it here.")
-    if table != "none" and any(key.role == ROLE_SIGN and key.table is None for key in told.keys):
+    if table != "none" and any(key.role == ROLE_SIGN and key.table is None for key in provisioning.keys):
         click.echo(
             "It has no tables, since this installation has no C core: the device verifies more slowly.", err=True
         )

@@ -12,18 +12,18 @@ from holdfast_server.store_port import Rows
 
 @dataclass(frozen=True, slots=True)
 class ExportRecord:
-    """The last export of a device.  told: see exports.parts_of."""
+    """The last export of a device.  parts: see exports.parts_of."""
 
     exported_at: int
-    told: dict[str, Any]
+    parts: dict[str, Any]
 
 
 class ExportRows(Rows):
     """Statements on exports."""
 
-    def put_export(self, rs_id: str, told: dict[str, Any], now_s: int) -> None:
+    def put_export(self, rs_id: str, parts: dict[str, Any], now_s: int) -> None:
         """Remember what a device is told now, instead of what it was told before."""
-        self._execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?)", (rs_id, now_s, json.dumps(told)))
+        self._execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?)", (rs_id, now_s, json.dumps(parts)))
 
     def export(self, rs_id: str) -> ExportRecord | None:
         """Return what a device was told last, or None when it never was."""

@@ -58,8 +58,8 @@ class App:
         tap.name(self.address, who)
         self.endpoint = Endpoint(secrets.token_bytes, None, QUICK, tracer(who, self.trace.append))
         self.endpoint.now_ms = _now_ms()
-        told = None if provisioning is None else provisioning.as_context
-        context = None if told is None else RederivedContext(told, secrets.token_bytes)
+        as_context = None if provisioning is None else provisioning.as_context
+        context = None if as_context is None else RederivedContext(as_context, secrets.token_bytes)
         self.client = AceClient(self.endpoint, secrets.token_bytes, as_uri, as_address, context)
 
     def close(self) -> None:

@@ -57,9 +57,9 @@ def _quiet(stage: Stage, who: str, datagrams: list[Datagram]) -> None:
     """A tube answers who asked and speaks to nobody else: what it says it sent is what the tap saw it send."""
     findings = unasked(datagrams, who)
     seen = sum(datagram.src == who for datagram in datagrams)
-    told = sum(line["dir"] == "out" for line in stage.parts[who].trace)
-    if not findings and told != seen:
-        findings = [f"{who} sent {told} datagrams, of which the tap saw {seen}"]
+    sent = sum(line["dir"] == "out" for line in stage.parts[who].trace)
+    if not findings and sent != seen:
+        findings = [f"{who} sent {sent} datagrams, of which the tap saw {seen}"]
     stage.checks.hold(
         f"{who}: speaks only when asked",
         "the disconnected flow",

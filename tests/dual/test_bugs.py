@@ -9,7 +9,7 @@ from holdfast_core.coap_message import response
 from holdfast_core.errors import LocalError
 from holdfast_device import bugs_shell
 from holdfast_device.board_shell import CannotRun, set_up
-from holdfast_device.bugs_shell import MAX_PLACES, line_of, told
+from holdfast_device.bugs_shell import MAX_PLACES, described, line_of
 from testkit import mint
 from testkit.story import NOW_S, TUBE, World, get, held
 
@@ -136,6 +136,6 @@ class Told(TestCase):
         self.assertNotIn("test_bugs.py", str(raised.exception))
 
     def test_an_error_without_a_place(self):
-        self.assertIn("line 0: ValueError: x", told(ValueError("x")))
+        self.assertIn("line 0: ValueError: x", described(ValueError("x")))
         self.assertEqual(json.loads(line_of(ValueError("x")))["bug"], "ValueError")
         self.assertEqual(line_of(ValueError("y")), "")

@@ -16,5 +16,5 @@ def _setup(device):
     device.rs.resource("/result", get=lambda asked: response(L.CODE_CONTENT, b"troponin negative", L.CF_TEXT_PLAIN))
 
 
-told = read_provisioning("/holdfast/provisioning")
-cycle(Sleeper(RTC(), deepsleep), _setup, wifi.link(), told, FileFlash("/holdfast"), urandom)
+provisioning = read_provisioning("/holdfast/provisioning")
+cycle(Sleeper(RTC(), deepsleep), _setup, wifi.link(), provisioning, FileFlash("/holdfast"), urandom)
