@@ -26,7 +26,7 @@ ANSWER_S = 5
 
 
 @dataclass(frozen=True)
-class Target:
+class Victim:
     """The device under attack, one of its protected resources, and the honest client's session with it."""
 
     who: str
@@ -72,12 +72,12 @@ def unprotected(stage: Stage, app: App, who: str, path: str, audience: str) -> N
     checks.same(f"{who}: unprotected request, unknown path", "RFC 9200 5.10.2", "4.01", hidden)
 
 
-def stolen_token(stage: Stage, target: Target) -> None:
+def stolen_token(stage: Stage, victim: Victim) -> None:
     """A thief posts the victim's token and has not its key."""
-    peer, thief = stage.fronts[target.who].address, stage.app("thief")
-    get = request(L.CODE_GET, target.path)
-    answer = post_token(thief, peer, target.token.access_token.reveal())
-    name = f"{target.who}: stolen token"
+    peer, thief = stage.fronts[victim.who].address, stage.app("thief")
+    get = request(L.CODE_GET, victim.path)
+    answer = post_token(thief, peer, victim.token.access_token.reveal())
+    name = f"{victim.who}: stolen token"
     stage.checks.one_of(f"{name}, posted", "RFC 9200 5.10.1", ["2.01", "4.01"], code_of(answer))
     stage.checks.same(f"{name}, then no key", "RFC 9200 5.10.2", "4.01", call_code(thief, peer, get))
     if answer.code == L.CODE_CREATED:
@@ -88,27 +88,27 @@ def stolen_token(stage: Stage, target: Target) -> None:
     unknown = SecurityContext(secrets.token_bytes(16), b"", b"nobody", b"thief")
     code = call_code(thief, peer, get, unknown)
     stage.checks.same(f"{name}, then an unknown context", "RFC 8613 8.2 (security context not found)", "4.01", code)
-    still_lives(stage, target, f"{name}: the owner's session lives on")
+    still_lives(stage, victim, f"{name}: the owner's session lives on")
 
 
-def still_lives(stage: Stage, target: Target, name: str) -> None:
+def still_lives(stage: Stage, victim: Victim, name: str) -> None:
     """The honest client's session answers as before."""
-    code = target.app.outcome(target.session.request(request(L.CODE_GET, target.path)), "The owner's request")
+    code = victim.app.outcome(victim.session.request(request(L.CODE_GET, victim.path)), "The owner's request")
     stage.checks.same(name, "RFC 9203 4.2, 6", "2.05", code)
 
 
-def replayed_request(stage: Stage, target: Target) -> None:
+def replayed_request(stage: Stage, victim: Victim) -> None:
     """Send a captured OSCORE request again: as it was, and under another message ID."""
-    asked = last_request(stage, target)
+    asked = last_request(stage, victim)
     message = decoded(asked.octets)
     assert message is not None  # noqa: S101 - _last took it because it is one
-    stage.note(f"The attacker on the path sends the last request of {target.app.who} again, as it was.")
-    again = send_again(stage, target, asked.octets)
+    stage.note(f"The attacker on the path sends the last request of {victim.app.who} again, as it was.")
+    again = send_again(stage, victim, asked.octets)
     same = again is not None and any(
-        again.octets == earlier.octets for earlier in stage.recorder.datagrams(target.who, target.app.who)[:-1]
+        again.octets == earlier.octets for earlier in stage.recorder.datagrams(victim.who, victim.app.who)[:-1]
     )
     stage.checks.hold(
-        f"{target.who}: replayed datagram",
+        f"{victim.who}: replayed datagram",
         "RFC 7252 4.5",
         "the remembered answer, byte for byte",
         "the remembered answer" if same else "silence" if again is None else "a new answer",
@@ -116,61 +116,61 @@ def replayed_request(stage: Stage, target: Target) -> None:
     )
     stage.note("... and under a message ID of his own, so that only OSCORE can tell.")
     changed = asked.octets[:2] + ((message.mid or 0) ^ 0x5555).to_bytes(2, "big") + asked.octets[4:]
-    again = send_again(stage, target, changed)
+    again = send_again(stage, victim, changed)
     happened = "silence" if again is None else _outer_code(again)
-    stage.checks.same(f"{target.who}: replayed OSCORE request", "RFC 8613 8.2 (replay)", "4.01", happened)
+    stage.checks.same(f"{victim.who}: replayed OSCORE request", "RFC 8613 8.2 (replay)", "4.01", happened)
 
 
-def replayed_after_cut(stage: Stage, target: Target, asked: Datagram) -> None:
+def replayed_after_cut(stage: Stage, victim: Victim, asked: Datagram) -> None:
     """Send a request from before a power cut again: nothing of it may be answered as if it were new."""
     stage.note("The attacker on the path sends a request from before the power cut again.")
-    again = send_again(stage, target, asked.octets)
+    again = send_again(stage, victim, asked.octets)
     happened = "silence" if again is None else _outer_code(again)
-    name = f"{target.who}: request replayed over a power cut"
+    name = f"{victim.who}: request replayed over a power cut"
     stage.checks.same(name, "RFC 8613 7.5, RFC 9203 6", "4.01", happened)
 
 
-def replayed_post(stage: Stage, target: Target, words: str = "") -> None:
+def replayed_post(stage: Stage, victim: Victim, words: str = "") -> None:
     """Send a captured authz-info post again, under another message ID: fresh nonces, and the live session stays.
 
     words: added to the names of the checks.
     """
-    posted = _last(stage, target, protected=False)
-    old = [_nonces(datagram) for datagram in stage.recorder.datagrams(target.who)]
+    posted = _last(stage, victim, protected=False)
+    old = [_nonces(datagram) for datagram in stage.recorder.datagrams(victim.who)]
     message = decoded(posted.octets)
     assert message is not None  # noqa: S101 - as above
-    stage.note(f"The attacker on the path sends the post of {target.app.who} to authz-info again.")
+    stage.note(f"The attacker on the path sends the post of {victim.app.who} to authz-info again.")
     changed = posted.octets[:2] + ((message.mid or 0) ^ 0x3333).to_bytes(2, "big") + posted.octets[4:]
-    again = send_again(stage, target, changed)
+    again = send_again(stage, victim, changed)
     answer = None if again is None else decoded(again.octets)
     nonces = None if again is None else _nonces(again)
     fresh = nonces is not None and all(known is None or known[0] != nonces[0] for known in old)
     happened = "silence" if again is None else f"{_outer_code(again)}, nonce2 {'fresh' if fresh else 'repeated'}"
     refused = answer is not None and answer.code >> 5 == 4
     stage.checks.hold(
-        f"{target.who}: replayed authz-info post{words}",
+        f"{victim.who}: replayed authz-info post{words}",
         "RFC 9203 4.2, 7",
         "a fresh nonce2, or a refusal",
         happened,
         ok=fresh or refused,
     )
-    still_lives(stage, target, f"{target.who}: replayed authz-info post{words}, the session lives on")
+    still_lives(stage, victim, f"{victim.who}: replayed authz-info post{words}, the session lives on")
 
 
-def lost_answer(stage: Stage, target: Target) -> None:
+def lost_answer(stage: Stage, victim: Victim) -> None:
     """The network loses an answer: the client asks again, and the device answers from memory."""
     mark = stage.recorder.mark()
-    stage.tap.lose_next(target.who, target.app.who)
+    stage.tap.lose_next(victim.who, victim.app.who)
     stage.note("The network loses the next answer.")
-    code = target.app.outcome(
-        target.session.request(request(L.CODE_GET, target.path)), "The request whose answer is lost"
+    code = victim.app.outcome(
+        victim.session.request(request(L.CODE_GET, victim.path)), "The request whose answer is lost"
     )
-    asked = stage.recorder.datagrams(target.app.who, target.who, mark)
-    answered = stage.recorder.datagrams(target.who, target.app.who, mark)
+    asked = stage.recorder.datagrams(victim.app.who, victim.who, mark)
+    answered = stage.recorder.datagrams(victim.who, victim.app.who, mark)
     same = len(answered) == 2 and answered[0].octets == answered[1].octets
     happened = f"{code}, asked {len(asked)} times, {'the same' if same else 'another'} answer"
     stage.checks.hold(
-        f"{target.who}: lost answer",
+        f"{victim.who}: lost answer",
         "RFC 7252 4.2, 4.5",
         "2.05, asked 2 times, the same answer",
         happened,
@@ -186,28 +186,28 @@ def flipped_bit(stage: Stage, app: App, who: str, token: bytes, expected: str, s
     stage.checks.same(f"{who}: token with one bit changed", section, expected, code)
 
 
-def last_request(stage: Stage, target: Target) -> Datagram:
-    """The app's latest OSCORE request to the target that the tap saw. Raises PartFailed."""
-    return _last(stage, target, protected=True)
+def last_request(stage: Stage, victim: Victim) -> Datagram:
+    """The app's latest OSCORE request to the victim that the tap saw. Raises PartFailed."""
+    return _last(stage, victim, protected=True)
 
 
-def _last(stage: Stage, target: Target, *, protected: bool) -> Datagram:
-    for datagram in reversed(stage.recorder.datagrams(target.app.who, target.who)):
+def _last(stage: Stage, victim: Victim, *, protected: bool) -> Datagram:
+    for datagram in reversed(stage.recorder.datagrams(victim.app.who, victim.who)):
         message = decoded(datagram.octets)
         if message is None or datagram.note or message.code == L.CODE_EMPTY:
             continue
         if (oscore_option(message) is not None) == protected and (protected or message.path() == AUTHZ_INFO_PATH):
             return datagram
-    raise PartFailed(f"The tap saw no request of {target.app.who} to {target.who} that could be sent again.")
+    raise PartFailed(f"The tap saw no request of {victim.app.who} to {victim.who} that could be sent again.")
 
 
-def send_again(stage: Stage, target: Target, octets: bytes) -> Datagram | None:
+def send_again(stage: Stage, victim: Victim, octets: bytes) -> Datagram | None:
     """Send octets as the app; returns the device's answer, None when it stays silent."""
     mark = stage.recorder.mark()
-    stage.tap.send(stage.fronts[target.who], target.app.address, octets)
+    stage.tap.send(stage.fronts[victim.who], victim.app.address, octets)
 
     def answers() -> list[Datagram]:
-        heard = stage.recorder.datagrams(target.who, target.app.who, mark)
+        heard = stage.recorder.datagrams(victim.who, victim.app.who, mark)
         return [datagram for datagram in heard if not _is_empty(datagram)]
 
     found = stage.wait_for(answers, ANSWER_S)

@@ -13,7 +13,7 @@ from holdfast_device.endpoint import Watch
 from holdfast_device.token_response import TokenResponse
 from holdfast_sim.app_shell import App, reason_of
 from holdfast_sim.attacks_shell import (
-    Target,
+    Victim,
     call_code,
     code_of,
     flipped_bit,
@@ -51,17 +51,17 @@ def run_ekg(show: Show, provisioned: Provisioned = nothing, *, keep: bool = Fals
 
 
 def _play(stage: Stage) -> None:
-    target, given = _doctor_reads(stage)
-    _beyond_its_rights(stage, target)
-    _network(stage, target)
-    _strangers(stage, target)
+    victim, given = _doctor_reads(stage)
+    _beyond_its_rights(stage, victim)
+    _network(stage, victim)
+    _strangers(stage, victim)
     _at_the_server(stage)
     _revoked(stage)
     _over_coap(stage)
-    _code_twice(stage, target, given)
+    _code_twice(stage, victim, given)
 
 
-def _doctor_reads(stage: Stage) -> tuple[Target, Consent]:
+def _doctor_reads(stage: Stage) -> tuple[Victim, Consent]:
     app, peer, checks = stage.app("app"), stage.fronts["EKG"].address, stage.checks
     stage.chapter("The app asks the EKG, which says where to get a token")
     unprotected(stage, app, "EKG", "/ekg", EKG)
@@ -87,7 +87,7 @@ def _doctor_reads(stage: Stage) -> tuple[Target, Consent]:
     beat = app.run(session.request(request(L.CODE_GET, "/ekg")), "Reading the EKG")
     checks.same("EKG: the doctor's request", "RFC 9200 5.10.2", "2.05", f"{code_of(beat)} {len(beat.payload)} B")
     _observe(stage, app, session)
-    return Target("EKG", "/ekg", token, session, app), given
+    return Victim("EKG", "/ekg", token, session, app), given
 
 
 def _observe(stage: Stage, app: App, session: ClientSession) -> None:
@@ -105,36 +105,36 @@ def _observe(stage: Stage, app: App, session: ClientSession) -> None:
     )
 
 
-def _beyond_its_rights(stage: Stage, target: Target) -> None:
+def _beyond_its_rights(stage: Stage, victim: Victim) -> None:
     stage.chapter("The doctor's token does not reach further than its scope (RFC 9200 5.10.2)")
-    app, session = target.app, target.session
+    app, session = victim.app, victim.session
     code = app.outcome(session.request(request(L.CODE_GET, "/results")), "Reading results")
     stage.checks.same("EKG: resource outside the scope", "RFC 9200 5.10.2", "4.03", code)
     code = app.outcome(session.request(request(L.CODE_PUT, "/ekg", b"\x00")), "Writing the EKG")
     stage.checks.same("EKG: method outside the scope", "RFC 9200 5.10.2", "4.05", code)
 
 
-def _network(stage: Stage, target: Target) -> None:
+def _network(stage: Stage, victim: Victim) -> None:
     stage.chapter("The network loses and repeats")
-    lost_answer(stage, target)
-    replayed_request(stage, target)
-    replayed_post(stage, target)
+    lost_answer(stage, victim)
+    replayed_request(stage, victim)
+    replayed_post(stage, victim)
 
 
-def _strangers(stage: Stage, target: Target) -> None:
+def _strangers(stage: Stage, victim: Victim) -> None:
     stage.chapter("A thief has the token and not the key (RFC 9200 6.2)")
-    stolen_token(stage, target)
+    stolen_token(stage, victim)
     stage.chapter("Tokens that are not what they seem")
     nurse = stage.app("nurse")
     flipped_bit(
         stage,
         nurse,
         "EKG",
-        target.token.access_token.reveal(),
+        victim.token.access_token.reveal(),
         "4.00",
         "RFC 9200 5.10.1.1 (the AS does not know it: no claims can be obtained)",
     )
-    answer = post_token(nurse, stage.fronts["spare EKG"].address, target.token.access_token.reveal())
+    answer = post_token(nurse, stage.fronts["spare EKG"].address, victim.token.access_token.reveal())
     section = "RFC 9200 5.10.1.1, 6.5 (the AS tells no RS about another's token: no claims can be obtained)"
     stage.checks.same("EKG's token at the spare EKG", section, "4.00", code_of(answer))
 
@@ -241,10 +241,10 @@ def _until_the_end(monitor: App, watch: Watch) -> list[str]:
     return codes
 
 
-def _code_twice(stage: Stage, target: Target, given: Consent) -> None:
+def _code_twice(stage: Stage, victim: Victim, given: Consent) -> None:
     stage.chapter("The code is used a second time: it has leaked, so what it gave is taken back (RFC 6749 4.1.2)")
     _, answer = stage.web.post("/token", token_form(stage, given), "thief")
     stage.checks.same("AS: code used twice", "RFC 6749 4.1.2", "invalid_grant", answer.get("error", "a token"))
     nurse = stage.app("nurse")
-    code = code_of(post_token(nurse, stage.fronts["EKG"].address, target.token.access_token.reveal()))
+    code = code_of(post_token(nurse, stage.fronts["EKG"].address, victim.token.access_token.reveal()))
     stage.checks.same("EKG: token of a code used twice", "RFC 6749 4.1.2, RFC 9200 5.9.2", "4.00", code)

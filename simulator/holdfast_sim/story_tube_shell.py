@@ -21,7 +21,7 @@ from holdfast_device.client import AUTHZ_INFO_PATH
 from holdfast_device.device import trust_of
 from holdfast_device.token_response import TokenResponse
 from holdfast_sim.attacks_shell import (
-    Target,
+    Victim,
     call_code,
     code_of,
     flipped_bit,
@@ -97,16 +97,16 @@ def _play(stage: Stage) -> None:
     original, answer, _ = doctors_token(stage, SCOPE)
     _results(stage, original)
     subject = answer["access_token"]
-    target = _stand_in(stage, subject)
-    _beyond(stage, target, subject, answer)
+    victim = _stand_in(stage, subject)
+    _beyond(stage, victim, subject, answer)
     stage.chapter("The network loses and repeats")
-    lost_answer(stage, target)
-    replayed_request(stage, target)
-    replayed_post(stage, target)
+    lost_answer(stage, victim)
+    replayed_request(stage, victim)
+    replayed_post(stage, victim)
     stage.chapter("A thief has the tube's token and not its key (RFC 9200 6.2)")
-    stolen_token(stage, target)
-    _false_tokens(stage, target, original)
-    _power_cut(stage, target)
+    stolen_token(stage, victim)
+    _false_tokens(stage, victim, original)
+    _power_cut(stage, victim)
     _expired(stage, subject)
     _revoked(stage, subject)
 
@@ -205,7 +205,7 @@ def exchange_form(stage: Stage, subject: str, scope: str, audience: str = TUBE, 
     }
 
 
-def _stand_in(stage: Stage, subject: str) -> Target:
+def _stand_in(stage: Stage, subject: str) -> Victim:
     stage.chapter("An EKG of our own, with the EKG's credentials, gets its token over HTTPS and reads the tube")
     app, peer = stage.app("stand-in"), stage.fronts["tube"].address
     token, _ = ask_token(stage, exchange_form(stage, subject, "read_result"), "stand-in")
@@ -216,12 +216,12 @@ def _stand_in(stage: Stage, subject: str) -> Target:
     )
     code = app.outcome(session.request(request(L.CODE_GET, "/result")), "Reading the tube")
     stage.checks.same("tube: the EKG's request", "RFC 9200 5.10.2", "2.05", code)
-    return Target("tube", "/result", token, session, app)
+    return Victim("tube", "/result", token, session, app)
 
 
-def _beyond(stage: Stage, target: Target, subject: str, answer: dict[str, str]) -> None:
+def _beyond(stage: Stage, victim: Victim, subject: str, answer: dict[str, str]) -> None:
     stage.chapter("Neither the tube nor the AS gives more than the doctor had")
-    app, session, checks = target.app, target.session, stage.checks
+    app, session, checks = victim.app, victim.session, stage.checks
     put = request(L.CODE_PUT, "/calibration", b"9.9")
     checks.same("tube: resource outside the scope", "RFC 9200 5.10.2", "4.03", app.outcome(session.request(put), "PUT"))
     put = request(L.CODE_PUT, "/result", b"positive")
@@ -239,10 +239,10 @@ def _beyond(stage: Stage, target: Target, subject: str, answer: dict[str, str]) 
         checks.same(f"AS: exchange, {words}", "RFC 8693 2.2.2, RFC 6749 5.2", expected, refused.get("error", "a token"))
 
 
-def _false_tokens(stage: Stage, target: Target, original: TokenResponse) -> None:
+def _false_tokens(stage: Stage, victim: Victim, original: TokenResponse) -> None:
     stage.chapter("Tokens that are not what they seem")
     nurse, rogue, checks = stage.app("nurse"), stage.app("rogue"), stage.checks
-    token = target.token.access_token.reveal()
+    token = victim.token.access_token.reveal()
     tube, spare, ekg = (stage.fronts[who].address for who in ("tube", "spare tube", "EKG"))
     flipped_bit(stage, nurse, "tube", token, "4.01", "RFC 9200 5.10.1.1 (protection does not verify)")
     section = "RFC 9200 5.10.1.1 (it cannot be decrypted: each tube has its own key)"
@@ -257,23 +257,23 @@ def _false_tokens(stage: Stage, target: Target, original: TokenResponse) -> None
     checks.same("tube: token of a rogue AS", section, "4.01", code_of(post_token(rogue, tube, forged)))
 
 
-def _power_cut(stage: Stage, target: Target) -> None:
+def _power_cut(stage: Stage, victim: Victim) -> None:
     stage.chapter("The tube loses power and comes back with what its flash has kept")
-    app, peer = target.app, stage.fronts["tube"].address
-    asked = last_request(stage, target)
+    app, peer = victim.app, stage.fronts["tube"].address
+    asked = last_request(stage, victim)
     stage.parts["tube"].kill()
     stage.note("The tube is killed, and started again.")
     stage.start_device(TUBE_PART)
-    code = call_code(app, peer, request(L.CODE_GET, "/result"), target.session.context)
+    code = call_code(app, peer, request(L.CODE_GET, "/result"), victim.session.context)
     section = "RFC 8613 8.2 (security context not found)"
     stage.checks.same("tube: old session after a power cut", section, "4.01", code)
-    replayed_after_cut(stage, target, asked)
+    replayed_after_cut(stage, victim, asked)
     session = stage.need(
         "tube: token posted again after a power cut",
         "RFC 9203 4.1, 6",
-        lambda: app.run(app.client.open_session(peer, target.token), "The session after the cut"),
+        lambda: app.run(app.client.open_session(peer, victim.token), "The session after the cut"),
     )
-    again = Target(target.who, target.path, target.token, session, app)
+    again = Victim(victim.who, victim.path, victim.token, session, app)
     still_lives(stage, again, "tube: new session after a power cut")
     replayed_post(stage, again, " after a power cut")
 
