@@ -109,7 +109,7 @@ class Server:
         outer = incoming.message
         try:
             context = self._context_of(outer, incoming.peer, now_ms)
-            opened = context.unprotect_request(outer)
+            authentic = context.unprotect_request(outer)
         except PeerError as error:
             self._messages.arrived(incoming.peer, outer, None, now_ms)
             if self._contexts is not None and self._contexts.refused is not None:
@@ -118,11 +118,11 @@ class Server:
             if self._admits(incoming.peer, now_ms):
                 self._refuse(incoming, error.coap_code, now_ms, 0)
             return False
-        self._messages.arrived(incoming.peer, outer, opened.message, now_ms)
-        incoming.message = opened.message
-        incoming.context = context = opened.state.context  # another one when it is derived anew (rederive_server.py)
-        incoming.state = opened.state
-        return opened.fresh or self._is_echoed(incoming, context, now_ms)
+        self._messages.arrived(incoming.peer, outer, authentic.message, now_ms)
+        incoming.message = authentic.message
+        incoming.context = context = authentic.state.context  # another one when it is derived anew (rederive_server.py)
+        incoming.state = authentic.state
+        return authentic.fresh or self._is_echoed(incoming, context, now_ms)
 
     def _context_of(self, outer: Message, peer: "Hashable", now_ms: int) -> "SecurityContext":
         """Find the context a request names. Raises MalformedOscore, UnknownContext, MalformedCoap (outer blocks)."""

@@ -84,7 +84,7 @@ class RequestState:
         self.last: int | None = None  # client: Notification Number; -1 after one without Partial IV
 
 
-class Opened:
+class AuthenticRequest:
     """An authentic request. fresh=False: the replay window is lost, and only Echo can show that it is no replay."""
 
     __slots__ = ("fresh", "message", "state")
@@ -183,11 +183,11 @@ class SecurityContext:
         sealed = self._seal(message, inner, nonce, aad)
         return Message(code, sealed, outer, message.mtype, message.mid, message.token), state
 
-    def unprotect_request(self, message: Message) -> Opened:
+    def unprotect_request(self, message: Message) -> AuthenticRequest:
         """Verify and open a request (RFC 8613 section 8.2 steps 1 to 7).
 
         With an initialised replay window the request is recorded there and can never be opened again; otherwise
-        Opened.fresh is False and accept() must follow an Echo check before the request is acted on.
+        AuthenticRequest.fresh is False and accept() must follow an Echo check before the request is acted on.
         Raises MalformedOscore, UnknownContext, ReplayDetected, DecryptionFailed.
         """
         option = _option_of(message)
@@ -205,7 +205,7 @@ class SecurityContext:
             inner = _join(message, plaintext)
             # An old request that comes again after a restart was answered under its nonce before: not a second time.
             state = RequestState(self, number, nonce, aad, _registers(inner.get(L.OPT_OBSERVE)), fresh)
-            opened = Opened(inner, state, fresh)
+            authentic = AuthenticRequest(inner, state, fresh)
         except errors.MalformedOscore:
             if fresh:
                 self.replay.record(number)
@@ -214,7 +214,7 @@ class SecurityContext:
             self.replay.record(number)
         if not is_request(inner.code):
             raise errors.MalformedOscore("code")
-        return opened
+        return authentic
 
     def accept(self, state: RequestState) -> None:
         """Take a request that Echo proved fresh into the replay window (RFC 8613 appendix B.1.2).

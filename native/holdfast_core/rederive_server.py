@@ -16,7 +16,7 @@ from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message
 from holdfast_core.crypto import equal, hmac_sha256
-from holdfast_core.oscore import Opened, RequestState, SecurityContext
+from holdfast_core.oscore import AuthenticRequest, RequestState, SecurityContext
 from holdfast_core.oscore_option import OscoreOption, decode_option, encode_option
 from holdfast_core.rederive import id_context_of, kid_context_of
 from holdfast_core.replay_window import ReplayWindow
@@ -112,15 +112,15 @@ class _FirstRequest(DerivedContext):
         self._inputs = inputs
         self._r2 = r2
 
-    def unprotect_request(self, message: Message) -> Opened:
+    def unprotect_request(self, message: Message) -> AuthenticRequest:
         """Verify and open; never fresh, since anybody may have kept it."""
-        opened = super().unprotect_request(message)
+        authentic = super().unprotect_request(message)
         answering = _FirstResponse(self._inputs, self._r2 + (self.id_context or b""), SenderSequence())
         answering.owner = self.owner
-        was = opened.state
-        opened.state = RequestState(answering, was.number, was.nonce, was.aad, False, False)
-        opened.fresh = False
-        return opened
+        was = authentic.state
+        authentic.state = RequestState(answering, was.number, was.nonce, was.aad, False, False)
+        authentic.fresh = False
+        return authentic
 
 
 class _FirstResponse(DerivedContext):
@@ -150,10 +150,10 @@ class _SecondRequest(DerivedContext):
         super().__init__(inputs, id_context, sequence)
         self._taken: Callable[[DerivedContext], None] | None = taken
 
-    def unprotect_request(self, message: Message) -> Opened:
+    def unprotect_request(self, message: Message) -> AuthenticRequest:
         """Verify and open; the first time it succeeds the context is taken on."""
-        opened = super().unprotect_request(message)
+        authentic = super().unprotect_request(message)
         taken, self._taken = self._taken, None
         if taken is not None:
             taken(self)
-        return opened
+        return authentic

@@ -47,7 +47,7 @@ class Ends:
         return (outer, state, exchange) if said == "ok" else (None, None, None)
 
     def hear(self, datagram):
-        """Unprotect a request with both; returns (verdict, Opened or None, exchange)."""
+        """Unprotect a request with both; returns (verdict, AuthenticRequest or None, exchange)."""
 
         def opened():
             result = self.python_peer.unprotect_request(decode(datagram))
