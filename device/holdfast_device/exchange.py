@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_KEPT = 4  # originals with a session at the same time
 
 
-class Exchange:
+class TokenExchange:
     """client: with an AS; audience, scope: what is asked for there; peer: where that RS is."""
 
     __slots__ = ("_audience", "_client", "_kept", "_peer", "_scope")

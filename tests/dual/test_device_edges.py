@@ -9,7 +9,7 @@ from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.errors import LocalError, MalformedRequest, Overloaded
 from holdfast_device.client import MAX_SESSIONS, Refused, SessionLost
 from holdfast_device.endpoint import MAX_WAITING, RequestFailed
-from holdfast_device.exchange import MAX_KEPT, Exchange
+from holdfast_device.exchange import MAX_KEPT, TokenExchange
 from holdfast_device.introspection import MAX_REFUSED
 from holdfast_device.resource_server import MAX_OPEN, RECHECK_MS
 from holdfast_device.slots import StorageFailed
@@ -299,7 +299,7 @@ class Kept(TestCase):
 
         world = World()
         world.client()
-        exchange = Exchange(FakeClient(), TUBE, "read_result", "tube")
+        exchange = TokenExchange(FakeClient(), TUBE, "read_result", "tube")
         for number in range(MAX_KEPT + 2):
             original = held(b"original" + bytes([number])).access_token
             for _ in range(2):
