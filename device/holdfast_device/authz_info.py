@@ -76,7 +76,7 @@ class AuthzInfo:
         self._issuer = issuer
         self._introspector = introspector
 
-    def request(self, incoming: "Incoming", session: Session | None) -> None:
+    def serve(self, incoming: "Incoming", session: Session | None) -> None:
         """Answer a request at authz-info; session: the one whose context it came in."""
         message = incoming.message
         if message.code != L.CODE_POST:

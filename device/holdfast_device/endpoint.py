@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     class Site(Protocol):
         """What answers requests."""
 
-        def request(self, incoming: Incoming) -> None:
+        def serve(self, incoming: Incoming) -> None:
             """Answer, now or later."""
 
         def observation_ended(self, incoming: Incoming) -> None:
@@ -225,7 +225,7 @@ class Endpoint:
         for event in events:
             if isinstance(event, RequestEvent):
                 if self.site is not None:
-                    self.site.request(event.incoming)
+                    self.site.serve(event.incoming)
             elif isinstance(event, ResponseEvent):
                 self._respond(event)
             elif isinstance(event, FailureEvent):

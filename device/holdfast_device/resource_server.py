@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from holdfast_device.tasks import Steps, Task
     from holdfast_device.timekeeper import Timekeeper
 
-    Handler = Callable[["Request"], Any]
+    Handler = Callable[["ResourceRequest"], Any]
 
 # How long a reference token counts as active without asking the AS again; so late, at most, a revocation works.
 RECHECK_MS = 60 * 1000
@@ -43,7 +43,7 @@ ECHO_LIFE_MS = 60 * 1000
 MAX_OPEN = MAX_TASKS // 2  # requests of one session, or of all without one, that wait for their answers
 
 
-class Request:
+class ResourceRequest:
     """What a handler gets: message, and the grant and raw token of the session (None on a public resource)."""
 
     __slots__ = ("incoming", "message", "session", "task")
@@ -113,8 +113,8 @@ class ResourceServer:
         self._hints = hints
         self._echo = EchoMint(echo_key, ECHO_LIFE_MS)
         self._resources: dict[str, Resource] = {}
-        self._observers: list[tuple[Request, Resource]] = []
-        self._open: list[Request] = []
+        self._observers: list[tuple[ResourceRequest, Resource]] = []
+        self._open: list[ResourceRequest] = []
         self.authz_info: AuthzInfo | None = None
         self.contexts = contexts
         self.recheck_ms = RECHECK_MS
@@ -147,13 +147,13 @@ class ResourceServer:
 
     # --- requests ---
 
-    def request(self, incoming: "Incoming") -> None:
+    def serve(self, incoming: "Incoming") -> None:
         """Answer one request, now or later."""
         try:
             session = self._session(incoming)
             path = incoming.message.path()
             if path == AUTHZ_INFO_PATH and self.authz_info is not None:
-                self.authz_info.request(incoming, session)
+                self.authz_info.serve(incoming, session)
             else:
                 self._serve(incoming, session, path)
         except (PeerError, StorageFailed) as refused:
@@ -189,7 +189,7 @@ class ResourceServer:
         if resource is None or handler is None:
             self.answer(incoming, response(L.CODE_NOT_FOUND if resource is None else L.CODE_METHOD_NOT_ALLOWED))
             return
-        request = Request(incoming, session)
+        request = ResourceRequest(incoming, session)
         # Who may have lied about his address is challenged before anything is done for him, or twice, or later.
         known = session is not None or self.is_reachable(incoming)
         result: Any = self._call(handler, request) if known or incoming.message.code == L.CODE_GET else None
@@ -200,7 +200,7 @@ class ResourceServer:
         else:
             self._answer_observable(request, resource, result)
 
-    def _call(self, handler: "Handler", request: Request) -> "Any":
+    def _call(self, handler: "Handler", request: ResourceRequest) -> "Any":
         """Call the application; its refusal is an answer, its bug is a 5.00 and not the end of the device."""
         try:
             result = handler(request)
@@ -219,7 +219,7 @@ class ResourceServer:
         self._endpoint.bug(errors.LocalError("handler returned no response"))
         return _bug()
 
-    def _answer_observable(self, request: Request, resource: Resource, message: "Message") -> None:
+    def _answer_observable(self, request: ResourceRequest, resource: Resource, message: "Message") -> None:
         entry = (request, resource)
         if resource.observable and request.incoming.observe:
             self._observers.append(entry)
@@ -260,7 +260,7 @@ class ResourceServer:
         session = None if incoming.context is None else self.sessions.find(incoming.context)
         if len([request for request in self._open if request.session is session]) >= MAX_OPEN:
             raise errors.Overloaded("open")
-        request = Request(incoming, session)
+        request = ResourceRequest(incoming, session)
         self._open.append(request)
 
         def ended(message: "Any", error: HoldfastError | None) -> None:
@@ -329,11 +329,11 @@ class ResourceServer:
         while self._observers:
             self._end_observation(*self._observers[-1], L.CODE_SERVICE_UNAVAILABLE)
 
-    def _end_observation(self, request: Request, resource: Resource, code: int = L.CODE_UNAUTHORIZED) -> None:
+    def _end_observation(self, request: ResourceRequest, resource: Resource, code: int = L.CODE_UNAUTHORIZED) -> None:
         self._endpoint.whole(self._endpoint.stack.end_observation, request.incoming, response(code), self._times.now_ms)
         self._observers.remove((request, resource))
 
-    def _notify(self, request: Request, resource: Resource) -> None:
+    def _notify(self, request: ResourceRequest, resource: Resource) -> None:
         if request.session is not None:
             if self._is_unchecked(request.session):
                 return  # expire() has asked the AS; until it answers, nobody is told anything

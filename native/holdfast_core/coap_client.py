@@ -24,7 +24,7 @@ from holdfast_core.coap_limits import Limits
 from holdfast_core.coap_message import Message, screen_options
 from holdfast_core.coap_observe import is_newer
 from holdfast_core.coap_reliability import Outgoing, Reliability
-from holdfast_core.coap_request import Leg, Request
+from holdfast_core.coap_request import Leg, ClientRequest
 from holdfast_core.errors import LocalError, PeerError
 from holdfast_core.sender_sequence import SequenceExhausted
 
@@ -50,7 +50,7 @@ class Client:
         self._limits = limits
         self._rng = rng
         self._legs: dict[tuple[Hashable, bytes], Leg] = {}
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, ClientRequest] = {}
         self._next_id = 0
         self._next_tag = int.from_bytes(rng(4), "big")
 
@@ -78,7 +78,7 @@ class Client:
         if len(self._requests) >= self._limits.max_requests:
             raise errors.Overloaded("requests")
         self._next_id += 1
-        request = Request(self._next_id, peer, message.copy(), context)
+        request = ClientRequest(self._next_id, peer, message.copy(), context)
         request.confirmable = confirmable
         request.observe = observe
         request.szx = self._limits.szx
@@ -231,7 +231,7 @@ class Client:
         except LocalError:  # no number is left, or none can be reserved
             self._fail(request, OVERLOADED, now_ms)
 
-    def _next_state(self, request: Request, leg: Leg, number: "int | None", now_ms: int) -> None:
+    def _next_state(self, request: ClientRequest, leg: Leg, number: "int | None", now_ms: int) -> None:
         """A new state of what we observe, or with number None the last: of an older one we fetch no more blocks."""
         if request.leg is not leg:
             self._drop(request.leg, now_ms)
@@ -246,13 +246,13 @@ class Client:
             request.last_number = number
             request.last_ms = now_ms
 
-    def _is_in_order(self, request: Request, number: int, now_ms: int) -> bool:
+    def _is_in_order(self, request: ClientRequest, number: int, now_ms: int) -> bool:
         """Tell whether a notification is newer than the last one; OSCORE has seen to that by itself."""
         if request.context is not None or request.registration is None:
             return True
         return is_newer(number, now_ms, request.last_number, request.last_ms)
 
-    def _uploads_on(self, request: Request, response: Message, now_ms: int) -> bool:
+    def _uploads_on(self, request: ClientRequest, response: Message, now_ms: int) -> bool:
         """Send the next block of our body, or the first one again in a smaller size; False when nothing is left.
 
         A success for a block that others follow speaks for that block alone (RFC 7959 section 2.3), so they follow.
@@ -282,7 +282,7 @@ class Client:
         self._send_leg(request, request.next_message(), now_ms)
         return True
 
-    def _collect(self, request: Request, response: Message, now_ms: int) -> None:
+    def _collect(self, request: ClientRequest, response: Message, now_ms: int) -> None:
         """Hand a response over when its body is whole, else ask for the next block (RFC 7959 section 2.4)."""
         block = block_of(response, L.OPT_BLOCK2)
         head = request.head
@@ -312,7 +312,7 @@ class Client:
             whole.payload = request.body
             self._deliver(request, whole, now_ms)
 
-    def _restart(self, request: Request, now_ms: int) -> None:
+    def _restart(self, request: ClientRequest, now_ms: int) -> None:
         """Fetch from the first block again, when that is safe and has not been done before."""
         if request.restarts >= _MAX_RESTARTS or request.message.code not in (L.CODE_GET, L.CODE_FETCH):
             self._fail(request, INCOMPLETE, now_ms)
@@ -322,7 +322,7 @@ class Client:
         request.body = b""
         self._send_leg(request, request.followup(Block(0, False, self._limits.szx)), now_ms)
 
-    def _deliver(self, request: Request, response: Message, now_ms: int) -> None:
+    def _deliver(self, request: ClientRequest, response: Message, now_ms: int) -> None:
         observing = request.registration is not None
         response.remove(L.OPT_BLOCK1)
         request.head = None
@@ -332,12 +332,12 @@ class Client:
             self._finish(request, now_ms)
         self.events.append(ResponseEvent(request.id, response, request.context, observing))
 
-    def _fail(self, request: Request, reason: str, now_ms: int, message: "Message | None" = None) -> None:
+    def _fail(self, request: ClientRequest, reason: str, now_ms: int, message: "Message | None" = None) -> None:
         self._finish(request, now_ms)
         if not request.cancelled:
             self.events.append(FailureEvent(request.id, reason, message))
 
-    def _finish(self, request: Request, now_ms: int) -> None:
+    def _finish(self, request: ClientRequest, now_ms: int) -> None:
         """Forget everything about a request."""
         self._requests.pop(request.id, None)
         self._drop(request.leg, now_ms)
@@ -354,7 +354,7 @@ class Client:
 
     # --- sending ---
 
-    def _send_leg(self, request: Request, message: Message, now_ms: int, token: "bytes | None" = None) -> None:
+    def _send_leg(self, request: ClientRequest, message: Message, now_ms: int, token: "bytes | None" = None) -> None:
         if token is None:
             token = self._fresh_token(request)
         leg = Leg(request, token)
@@ -378,7 +378,7 @@ class Client:
         self._next_tag = (self._next_tag + 1) % _REQUEST_TAG_SPACE
         return self._next_tag.to_bytes(4, "big")
 
-    def _fresh_token(self, request: Request) -> bytes:
+    def _fresh_token(self, request: ClientRequest) -> bytes:
         """Random token that no other exchange with the peer has."""
         length = _PLAIN_TOKEN_LEN if request.context is None else _PROTECTED_TOKEN_LEN
         token = self._rng(length)

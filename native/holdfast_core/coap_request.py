@@ -20,7 +20,7 @@ class Leg(Timed):
 
     __slots__ = ("outgoing", "request", "state", "token")
 
-    def __init__(self, request: "Request", token: bytes) -> None:
+    def __init__(self, request: "ClientRequest", token: bytes) -> None:
         super().__init__()
         self.request = request
         self.token = token
@@ -28,7 +28,7 @@ class Leg(Timed):
         self.outgoing: Outgoing | None = None
 
 
-class Request:
+class ClientRequest:
     """One request of the application.
 
     leg: the exchange at work, or None.  registration: the exchange whose notifications we take, or None.
