@@ -24,7 +24,7 @@ from holdfast_core.coap_limits import Limits
 from holdfast_core.coap_message import Message, screen_options
 from holdfast_core.coap_observe import is_newer
 from holdfast_core.coap_reliability import Outgoing, Reliability
-from holdfast_core.coap_request import Leg, ClientRequest
+from holdfast_core.coap_request import ClientRequest, Leg
 from holdfast_core.errors import LocalError, PeerError
 from holdfast_core.sender_sequence import SequenceExhausted
 

@@ -25,7 +25,7 @@ from holdfast_server.errors import (
     ServiceUnavailable,
     TooManyRequests,
 )
-from holdfast_server.grants import GRANTS
+from holdfast_server.grants import GRANT_RULES
 from holdfast_server.introspection import introspect
 from holdfast_server.issue import Issuer
 from holdfast_server.keyring import Keyring
@@ -130,14 +130,14 @@ class AuthorizationServer:
     def _token(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         assert caller.client_id is not None  # noqa: S101 - token() has checked
         grant_type = grant_type_of(params)
-        client = policy.admit(self.store.client(caller.client_id), grant_type, GRANTS)
+        client = policy.admit(self.store.client(caller.client_id), grant_type, GRANT_RULES)
         if not caller.authenticated and grant_type != L.GRANT_AUTHORIZATION_CODE:
             raise OAuthError(L.ERR_UNAUTHORIZED_CLIENT, "a public client may only redeem codes")
         request = parse_token_request(params)
         if request.client_id not in (None, caller.client_id):
             raise InvalidClient("client_id is not the authenticated client's")
-        grant = GRANTS[grant_type]
-        authority = grant(request, client, caller, self.store, now_s)
+        rule = GRANT_RULES[grant_type]
+        authority = rule(request, client, caller, self.store, now_s)
         decision = policy.decide(request, client, authority, self.store, now_s)
         if self._quotas is not None:  # last, so that only a client that may have the token draws on it
             self._quotas.check_issuing(client.client_id, self.store.live_tokens_of(client.client_id))

@@ -74,7 +74,7 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
             if record is None:
                 raise unknown("client", client_id)
             changes: dict[str, Any] = {
-                "grant_types": tuple(GRANT_WORDS[grant] for grant in grants) or None,
+                "grant_types": tuple(GRANT_WORDS[name] for name in grants) or None,
                 "redirect_uris": redirect_uris or None,
                 "title": title,
                 "profiles": KEY_PROFILES if public_keys else None,

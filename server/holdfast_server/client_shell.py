@@ -98,7 +98,7 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     as_json: bool,
 ) -> None:
     """Register a client, and print its secret once."""
-    grant_types = tuple(GRANT_WORDS[grant] for grant in grants)
+    grant_types = tuple(GRANT_WORDS[name] for name in grants)
     public = not secret and is_public(grant_types, has_context=oscore is not None)
     record = Client(
         client_id,

@@ -1,7 +1,7 @@
-"""The grants: how a client shows that it may have a token.  Each turns a request into an Authority; policy.py decides.
+"""The grant types: how a client shows that it may have a token.  A rule turns a request into an Authority.
 
-GRANTS is the whole list.  Never decides what the token holds, never issues.  RFC 6749 sections 4.1, 4.4; RFC 7636 (S256
-only); RFC 8693 (the subject token is one of ours, the actor is the authenticated client).
+GRANT_RULES is the whole list.  policy.py decides what the token holds, issue.py issues.  RFC 6749 sections 4.1, 4.4;
+RFC 7636 (S256 only); RFC 8693 (the subject token is one of ours, the actor is the authenticated client).
 """
 
 import base64
@@ -25,7 +25,7 @@ from holdfast_server.store_sqlite import Store
 from holdfast_server.store_tokens import CodeRecord, TokenRecord
 from holdfast_server.token_request import TokenRequest
 
-Grant = Callable[[TokenRequest, Client, Caller, Store, int], Authority]
+GrantRule = Callable[[TokenRequest, Client, Caller, Store, int], Authority]
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 section 4.1
 
@@ -95,7 +95,7 @@ def token_exchange(request: TokenRequest, client: Client, caller: Caller, store:
     )
 
 
-GRANTS: dict[int, Grant] = {
+GRANT_RULES: dict[int, GrantRule] = {
     L.GRANT_AUTHORIZATION_CODE: authorization_code,
     L.GRANT_CLIENT_CREDENTIALS: client_credentials,
     L.PRIV_GRANT_TOKEN_EXCHANGE: token_exchange,

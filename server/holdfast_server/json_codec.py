@@ -15,7 +15,7 @@ from holdfast_core import labels as L
 from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES, TOKEN_TYPE_NAMES
 from holdfast_server.token_request import GRANT_TYPES
 
-GRANTS = {name: label for label, name in GRANT_NAMES.items()}
+GRANT_LABELS = {name: label for label, name in GRANT_NAMES.items()}
 PROFILES = {name: label for label, name in PROFILE_NAMES.items()}
 CURVES = {"P-256": L.CRV_P256}
 NO_CURVE = 0
@@ -62,8 +62,8 @@ def decode_token_request(form: Mapping[str, str]) -> dict[str, Any]:
     """
     params: dict[str, Any] = dict(form)
     asked = form.get("grant_type")
-    if asked is not None and GRANTS.get(asked) not in GRANT_TYPES:
-        return {"grant_type": GRANTS.get(asked, asked)}
+    if asked is not None and GRANT_LABELS.get(asked) not in GRANT_TYPES:
+        return {"grant_type": GRANT_LABELS.get(asked, asked)}
     for name, decode in _DECODERS.items():
         if name in params:
             params[name] = decode(params[name])
@@ -152,7 +152,7 @@ def _plain(value: object) -> object:
 
 
 _DECODERS: dict[str, Callable[[str], Any]] = {
-    "grant_type": GRANTS.__getitem__,
+    "grant_type": GRANT_LABELS.__getitem__,
     "ace_profile": lambda text: PROFILES.get(text, text) if text else None,
     "cnonce": unb64,
     "req_cnf": decode_cnf,

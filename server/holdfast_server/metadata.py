@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES
-from holdfast_server.grants import GRANTS
+from holdfast_server.grants import GRANT_RULES
 from holdfast_server.json_codec import b64
 from holdfast_server.keyring import Keyring
 from holdfast_server.settings import Settings
@@ -25,7 +25,7 @@ def authorization_server_metadata(settings: Settings) -> dict[str, Any]:
         "jwks_uri": root + "/jwks.json",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": sorted(GRANT_NAMES[grant] for grant in GRANTS),
+        "grant_types_supported": sorted(GRANT_NAMES[grant_type] for grant_type in GRANT_RULES),
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],

@@ -68,11 +68,11 @@ class Decision:
     kid: bytes | None = None
 
 
-def admit(client: Client | None, grant_type: int, grants: Container[int]) -> Client:
+def admit(client: Client | None, grant_type: int, served: Container[int]) -> Client:
     """Check that the client exists, is not locked and may use this grant type at all (RFC 6749 section 5.2)."""
     if client is None or client.disabled:
         raise InvalidClient("client is unknown or locked")
-    if grant_type not in grants:
+    if grant_type not in served:
         raise OAuthError(L.ERR_UNSUPPORTED_GRANT_TYPE, "grant type is not supported")
     if grant_type not in client.grant_types:
         raise OAuthError(L.ERR_UNAUTHORIZED_CLIENT, "client may not use this grant type")

@@ -46,7 +46,7 @@ def good_request(story, grant_type):
     raise AssertionError("a new grant needs its row here")
 
 
-@pytest.mark.parametrize("grant_type", grants.GRANTS)
+@pytest.mark.parametrize("grant_type", grants.GRANT_RULES)
 def test_every_grant_goes_through_the_one_decision(story, grant_type, monkeypatch):
     params, caller = good_request(story, grant_type)
     decided = []
@@ -62,7 +62,7 @@ def test_every_grant_goes_through_the_one_decision(story, grant_type, monkeypatc
     assert story.server.token(params, caller, NOW_S)["access_token"]
 
 
-@pytest.mark.parametrize("grant_type", grants.GRANTS)
+@pytest.mark.parametrize("grant_type", grants.GRANT_RULES)
 def test_no_grant_helps_a_locked_client(story, grant_type):
     params, caller = good_request(story, grant_type)
     change_client(story, caller.client_id, disabled=True)
@@ -90,21 +90,21 @@ def test_no_grant_helps_a_locked_user(story, grant_type, error):
     assert refused(story, params, caller) == error
 
 
-@pytest.mark.parametrize("grant_type", grants.GRANTS)
+@pytest.mark.parametrize("grant_type", grants.GRANT_RULES)
 def test_no_grant_reaches_a_locked_resource_server(story, grant_type):
     params, caller = good_request(story, grant_type)
     change_rs(story, TUBE if caller is story.ekg else EKG, disabled=True)
     assert refused(story, params, caller) == L.ERR_INVALID_REQUEST
 
 
-@pytest.mark.parametrize("grant_type", grants.GRANTS)
+@pytest.mark.parametrize("grant_type", grants.GRANT_RULES)
 def test_a_grant_not_in_the_clients_record_is_refused(story, grant_type):
     params, caller = good_request(story, grant_type)
     change_client(story, caller.client_id, grant_types=(99,))
     assert refused(story, params, caller) == L.ERR_UNAUTHORIZED_CLIENT
 
 
-@pytest.mark.parametrize("grant_type", grants.GRANTS)
+@pytest.mark.parametrize("grant_type", grants.GRANT_RULES)
 def test_nothing_is_issued_before_the_clock_is_set(story, grant_type):
     params, caller = good_request(story, grant_type)
     with pytest.raises(ServiceUnavailable):
