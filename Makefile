@@ -27,7 +27,7 @@ demo:
 # The C core goes along for each processor that scripts/natmod.sh ARCH... was run for; its compilers are for whoever has them.
 device:
 	@scripts/setup.sh
-	@.venv/bin/python scripts/device_packages.py
+	@.venv/bin/python scripts/bundle packages
 
 test:
 	@scripts/setup.sh
@@ -92,6 +92,7 @@ lint:
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@.venv/bin/python scripts/bundle check
 
 bench:
 	@scripts/setup.sh

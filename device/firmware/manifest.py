@@ -1,6 +1,6 @@
 """The device package as frozen modules: include this file in the FROZEN_MANIFEST of a board.
 
-    python3 scripts/device_tree.py build/device/src
+    python3 scripts/bundle tree build/device/src
     include("/path/to/holdfast/device/firmware/manifest.py")
 
 Run by MicroPython's makemanifest, which brings metadata(), options and package().

@@ -52,7 +52,7 @@ def port(repo, tmp_path, monkeypatch):
 
 def small_tree(repo, folder):
     """A package of every ninth file and the C core: a serial line at the speed of an emulator is slow."""
-    subprocess.run([sys.executable, repo / "scripts" / "device_packages.py", folder], check=True, capture_output=True)
+    subprocess.run([sys.executable, repo / "scripts" / "bundle", "packages", folder], check=True, capture_output=True)
     for listed in folder.glob("*/package.json"):
         package = json.loads(listed.read_text())
         package["urls"] = package["urls"][:-1:9] + package["urls"][-1:]

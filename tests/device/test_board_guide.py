@@ -45,7 +45,7 @@ def workplace(repo, tmp_path):
         (examples / example.name).write_text(example.read_text().replace("5683", str(port)))
     shutil.copy(repo / "device" / "examples" / "opener.py", examples.parent)
     (tmp_path / "Makefile").write_text(
-        f".PHONY: device\ndevice:\n\t@{sys.executable} {repo}/scripts/device_packages.py build/device\n"
+        f".PHONY: device\ndevice:\n\t@{sys.executable} {repo}/scripts/bundle packages build/device\n"
     )
     (tmp_path / "MICROPYTHON.bin").write_bytes(b"\xe9")
     fake_tool(tmp_path / "tools", "esptool", "esptool v5.0.0")

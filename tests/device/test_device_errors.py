@@ -1,4 +1,4 @@
-"""The tree of errors as boards get it (scripts/device_errors.py) against the one of the sources, class by class."""
+"""The tree of errors as boards get it (scripts/bundle/leaves.py) against the one of the sources, class by class."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def kinds():
 
 
 def test_a_board_has_the_same_tree_and_makes_leaves_when_they_are_asked_for(tmp_path):
-    subprocess.run([sys.executable, ROOT / "scripts" / "device_tree.py", tmp_path, "--inside"], check=True)
+    subprocess.run([sys.executable, ROOT / "scripts" / "bundle", "tree", tmp_path, "--inside"], check=True)
     walk = [sys.executable, "-S", "-c", WALK, tmp_path, json.dumps(list(kinds())), *SHOWN]
     made, seen = json.loads(subprocess.run(walk, check=True, capture_output=True, text=True).stdout)
     said = seen.pop("said")

@@ -54,7 +54,7 @@ FOLDERS = {"py": ("micropython", "python"), "x64_6.3": ("hf_native", "hf_native"
 def tree(repo, tmp_path_factory):
     """What make device builds."""
     out = tmp_path_factory.mktemp("build") / "device"
-    subprocess.run([sys.executable, repo / "scripts" / "device_packages.py", out], check=True, capture_output=True)
+    subprocess.run([sys.executable, repo / "scripts" / "bundle", "packages", out], check=True, capture_output=True)
     return out
 
 

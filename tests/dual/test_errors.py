@@ -61,7 +61,7 @@ PARENTS = {
 
 def peer_errors():
     for name in CODES:
-        getattr(errors, name)  # a board makes a leaf when it is asked for (scripts/device_errors.py)
+        getattr(errors, name)  # a board makes a leaf when it is asked for (scripts/bundle/leaves.py)
     for name in dir(errors):
         kind = getattr(errors, name)
         if isinstance(kind, type) and issubclass(kind, errors.PeerError):

@@ -63,9 +63,9 @@ def over(area, found):
 
 
 def compile_tree(out, *options):
-    """Write the package as boards get it, as .mpy alone; options: of scripts/device_tree.py; returns {file: bytes}."""
+    """Write the package as boards get it, as .mpy alone; options: of scripts/bundle tree; returns {file: bytes}."""
     subprocess.run(
-        [sys.executable, ROOT / "scripts" / "device_tree.py", out, *options], check=True, capture_output=True
+        [sys.executable, ROOT / "scripts" / "bundle", "tree", out, *options], check=True, capture_output=True
     )
     sizes = {}
     for source in sorted(out.glob("holdfast_*/*.py")):

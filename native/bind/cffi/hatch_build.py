@@ -13,8 +13,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2] / "scripts")]
 # isort: split
-import device_packages
 from build_native import CannotBuild, build
+from bundle import packages
 
 
 class NativeBuildHook(BuildHookInterface[Any]):
@@ -37,6 +37,6 @@ class NativeBuildHook(BuildHookInterface[Any]):
 
     def _add_boards(self, build_data: dict[str, Any]) -> None:
         boards = Path(self.directory) / "boards"
-        device_packages.build(boards)
+        packages.build(boards)
         build_data["force_include"][str(boards)] = "holdfast_deploy/boards"
         build_data["force_include"][str(Path(self.root) / "device" / "examples")] = "holdfast_deploy/examples"

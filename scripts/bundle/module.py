@@ -1,8 +1,7 @@
-"""A file of the device package as device_bundle.py reads it: without what does nothing on a board, its names known.
+"""Third pass: read the names of each file, and refuse what could make a name mean what the text does not show.
 
-MicroPython ignores __slots__, __all__, annotations and docstrings, and the first two cost memory all the same: they go.
-What could make a name mean something that cannot be read off the text is refused: here are no star imports, no
-`global`, no eval, no names out of nowhere. So whoever renames may trust `bound`, `inner` and `imports`.
+There are no star imports, no `global`, no eval, no names out of nowhere. So the passes that change names may trust
+`bound`, `inner` and `imports`.
 """
 
 import ast
@@ -10,75 +9,17 @@ import builtins
 import symtable
 from collections import Counter
 
+from bundle.strip import text_of
+
 PACKAGES = ("holdfast_core", "holdfast_device")
 BUNDLE = "holdfast_device.bundle"
 STATEMENTS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.If, ast.Try)
 REFUSED = (ast.Global, ast.Nonlocal, ast.Match, ast.AsyncFunctionDef)
 OPAQUE = {"globals", "locals", "vars", "dir", "eval", "exec", "__import__", "__name__", "__file__"}
-IGNORED = {"__slots__", "__all__", "TYPE_CHECKING"}
 
 
 class Refused(Exception):
-    """The text holds what this tool does not understand; it must not be guessed at."""
-
-
-class _Strip(ast.NodeTransformer):
-    """Take away what MicroPython ignores."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        """Drop annotations and the docstring."""
-        self.generic_visit(node)
-        node.returns = None
-        node.body = _without_text(node.body) or [ast.Pass()]
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        """Drop the annotation."""
-        node.annotation = None
-        return node
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
-        """Drop __slots__ and the docstring."""
-        self.generic_visit(node)
-        node.body = _without_text(node.body) or [ast.Pass()]
-        return node
-
-    def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Drop __all__, TYPE_CHECKING and the docstring."""
-        self.generic_visit(node)
-        node.body = _without_text(node.body)
-        return node
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
-        """Drop what is ignored."""
-        ignored = isinstance(node.targets[0], ast.Name) and node.targets[0].id in IGNORED
-        return None if ignored else self.generic_visit(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        """Make it an assignment, or nothing."""
-        if node.value is None:
-            return None
-        return self.generic_visit(ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node))
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        """Keep what is not for type checkers."""
-        self.generic_visit(node)
-        return node.orelse if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
-
-
-def _without_text(body: list[ast.stmt]) -> list[ast.stmt]:
-    return [node for node in body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
-
-
-def stripped(source: str) -> ast.Module:
-    """The tree of a source, without what does nothing on a board."""
-    tree: ast.Module = _Strip().visit(ast.parse(source))
-    return ast.fix_missing_locations(tree)
-
-
-def text_of(tree: ast.AST) -> str:
-    """Source again."""
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    """A source holds what boardc does not understand. Says where, and what to write instead."""
 
 
 def target_of(node: ast.ImportFrom, alias: ast.alias) -> tuple[str, str | None]:
@@ -94,7 +35,7 @@ def tables(table: symtable.SymbolTable) -> list[symtable.SymbolTable]:
 
 
 class Module:
-    """name: holdfast_core.cbor, say.  Raises Refused.
+    """name: holdfast_core.cbor, say; tree: what strip.py has left of it.  Raises Refused.
 
     bound: names that the module itself binds; imports: those of them that a plain import binds, and to what.
     inner: names that some function, lambda or comprehension binds; arguments: those of them that are arguments.
@@ -102,9 +43,9 @@ class Module:
     needs: files that must be there before this one: imported when it is, under a condition or not; plainly: the latter.
     """
 
-    def __init__(self, name: str, source: str) -> None:
+    def __init__(self, name: str, tree: ast.Module) -> None:
         self.name = name
-        self.tree = stripped(source)
+        self.tree = tree
         self.table = symtable.symtable(text_of(self.tree), name, "exec")
         self.bound = {symbol.get_name() for symbol in self.table.get_symbols() if _binds(symbol)}
         self.inner: set[str] = set()

@@ -1,15 +1,17 @@
-"""Put the constant in the place of each name of one in the bundle, as MicroPython does for const() (device_bundle.py).
+"""Sixth pass: put the constant in the place of each name of one, in the bundle and in files that import it.
 
-A number or a text stands in the flash; a name of it, in the heap. Only names that are given one once, at the top, and
-that no function and no class body binds. Tuples and bytes keep theirs: without them 222 names fill a table of 223, half
-a kB smaller, in which each lookup of a builtin goes past all of them, for a tenth of a request's instructions.
+MicroPython does the same for const(), within a file. A number or a text stands in the flash; a name of it, in the heap.
+It takes only names that get a constant once, at the top, and that no function and no class body binds. Tuples and bytes
+keep their names: without them 222 names would fill a table of 223. It would be half a kB smaller, and each lookup of a
+builtin would go past all names, for a tenth of a request's instructions.
 """
 
 import ast
 import symtable
 from collections import Counter
 
-from device_module import BUNDLE, tables, text_of
+from bundle.module import BUNDLE, tables
+from bundle.strip import text_of
 
 Constant = int | float | str
 TYPES = (int, float, str)

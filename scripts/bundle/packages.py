@@ -1,9 +1,7 @@
-"""Write the device package as boards install it: build/device/py, and build/device/ARCH_6.3 with the C core beside it.
-
-    device_packages.py [OUT]     make device calls it; OUT is build/device when it is not named
+"""Compile what boards load to packages: build/device/py, and build/device/ARCH_6.3 with the C core beside it.
 
 Each folder is whole: .mpy files, the same bytecode in all, and a package.json with relative addresses, which mip takes
-from a folder, from a web server, or from a repository. mip knows no processors, so the name of the folder says which;
+from a folder, from a web server, or from a repository. mip knows no processors, so a folder is named after one;
 `holdfast device push` asks the board. Native modules are those that scripts/natmod.sh has built.
 """
 
@@ -15,9 +13,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from device_tree import ROOT, write
+from bundle.tree import ROOT, write
 
 NATIVE = ROOT / ".cache" / "natmod"
 NATIVE_NAME = "hf_native.mpy"
@@ -36,7 +32,7 @@ def compile_tree(out: Path) -> list[str]:
                 continue
             compiled = (out / name).with_suffix(".mpy")
             compiled.parent.mkdir(parents=True, exist_ok=True)
-            command = [*MPY_CROSS, "-O3", "-s", name.as_posix(), "-o", compiled, source]
+            command = [*MPY_CROSS, "-O3", "-s", name.as_posix(), "-o", str(compiled), str(source)]
             subprocess.run(command, check=True)  # noqa: S603 - our own command line
             names.append(compiled.relative_to(out).as_posix())
     return sorted(names)
@@ -65,9 +61,3 @@ def build(out: Path, native: Path = NATIVE) -> dict[str, int]:
     shutil.rmtree(out, ignore_errors=True)
     new.rename(out)
     return {folder.name: sum(path.stat().st_size for path in folder.rglob("*.mpy")) for folder in sorted(out.iterdir())}
-
-
-if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "device"
-    for built, size in build(target).items():
-        print(f"{built:<16} {size} bytes of .mpy")

@@ -1,18 +1,18 @@
-"""Make one file of those that every device loads: holdfast_device/bundle, in the order in which they need each other.
+"""Fifth pass: make one file of those that every device loads, holdfast_device/bundle, each behind those that it needs.
 
-Eighty files name the same things eighty times, in .mpy bytes and in the heap's tables of names; one does it once. What
-is imported only when something is there, or only when it is used, stays a file of its own, and so do the links. Numbers
-that have names become the numbers. What was a file and is imported by programs stays one that fetches its names.
-`check` looks at the outcome with Python's own tables of symbols, and asks nothing of what made it (device_names.py).
+Eighty files name the same things eighty times, in .mpy bytes and in the heap's tables of names; one file names them
+once. A file that is imported only under a condition, or only when it is used, stays a file of its own, and so do the
+links. A file that programs import stays as an address: it fetches its names from the bundle.
 """
 
 import ast
 from collections.abc import Iterable
 
-from device_check import check
-from device_module import BUNDLE, PACKAGES, Module, target_of, text_of
-from device_names import Names, Thing, reached
-from device_numbers import Inside, Outside, numbers_of
+from bundle.check import check
+from bundle.module import BUNDLE, PACKAGES, Module, target_of
+from bundle.names import Names, Thing, reached
+from bundle.numbers import Inside, Outside, numbers_of
+from bundle.strip import text_of
 
 # What every device loads, and what both ways to check a token need.
 ROOTS = ("holdfast_device.board_shell", "holdfast_core.confirmation", "holdfast_core.grant")
@@ -167,12 +167,13 @@ def address(names: Names, name: str, inside: bool) -> ast.Module:
     return ast.Module(body=body, type_ignores=[])
 
 
-def tree(sources: dict[str, str], inside: bool = False) -> dict[str, str]:
-    """Return the sources as they are for boards, with the bundle, by name.  Raises Refused.
+def joined(stripped: dict[str, ast.Module], inside: bool = False) -> dict[str, str]:
+    """Run the third pass and all behind it; returns texts for boards by name, the bundle's with them.  Raises Refused.
 
+    stripped: what the first two passes have left of each file, by its name.
     inside: keep an address for every file, with every name, for tests of what is inside.
     """
-    modules = {name: Module(name, source) for name, source in sources.items()}
+    modules = {name: Module(name, tree) for name, tree in stripped.items()}
     order = reached(modules, ROOTS)
     names = Names(modules, order)
     whole = bundled(names)

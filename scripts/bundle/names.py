@@ -1,7 +1,7 @@
-"""What the files of the bundle call each other's things, and what they are called in the bundle (device_bundle.py).
+"""Fourth pass: which files are in the bundle, what they call each other's things, and what these are called there.
 
-A name is changed only where two files give it to different things, and then in the whole file, whatever it means there,
-to a spelling that occurs nowhere else: so no name can begin to mean something else.
+A name is changed only where two files give it to different things. Then it is changed in the whole file, whatever it
+means there, to a spelling that occurs nowhere else: no name can begin to mean something else.
 """
 
 import ast
@@ -9,7 +9,7 @@ import builtins
 from collections import Counter
 from collections.abc import Iterable
 
-from device_module import Module, Refused, tables
+from bundle.module import Module, Refused, tables
 
 Thing = tuple[str, str | None]  # a file and a name in it; or a foreign module, and a name in it or None
 

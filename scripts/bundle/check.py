@@ -1,15 +1,15 @@
-"""Compare the bundle with the files it was made of, scope by scope, by Python's own tables of symbols.
+"""Last pass: compare the bundle with the files it was made of, scope by scope, by Python's own tables of symbols.
 
 Each function, class, lambda and comprehension of the files must be in the bundle, in order, with the same arguments,
-the same names of its own and of those around it, and must reach the same things by its global names. Trusts what a name
-of a file stands for (device_names.py), and nothing about how the text was changed.
+the same names of its own and of those around it, and must reach the same things by its global names. The check trusts
+what a name of a file stands for (names.py), and nothing about how the text was changed.
 """
 
 import symtable
 
-from device_module import Module, Refused, tables
-from device_names import Names
-from device_numbers import Constant
+from bundle.module import Module, Refused, tables
+from bundle.names import Names
+from bundle.numbers import Constant
 
 
 def check(names: Names, bundle: str, numbers: dict[str, Constant]) -> None:
