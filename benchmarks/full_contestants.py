@@ -18,8 +18,8 @@ from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_message import encode, request
 from holdfast_core.coap_reliability import Reliability
 from holdfast_core.coap_stack import CoapStack, RequestEvent
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.coap.site import CoapSite
 from testkit.as_peer import context_of
 from testkit.authz import EKG, NOW_S, build_story_as, plain
 

@@ -27,7 +27,7 @@ from holdfast_core.kinds import (
 from holdfast_core.names import GRANT_NAMES
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
-from holdfast_server.caller import Caller
+from holdfast_server.authz.caller import Caller
 
 READABLE_FORMATS = (CWT_SIGNED, CWT_MAC)
 """Anybody on the way can read what is in them, so they carry a client's public key and never a secret one."""

@@ -18,13 +18,13 @@ from holdfast_core.coap_message import response
 from holdfast_core.errors import PeerError
 from holdfast_core.kinds import CWT_ENCRYPTED
 from holdfast_device.token_response import token_response_from
-from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.caller import Caller
-from holdfast_server.clock_guard import SETTLE_S
-from holdfast_server.clock_watch_shell import WatchedClock
-from holdfast_server.errors import ServiceUnavailable
-from holdfast_server.registry import Client, ResourceServer
-from holdfast_server.serve_shell import sweep_by
+from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.clock_guard import SETTLE_S
+from holdfast_server.authz.errors import ServiceUnavailable
+from holdfast_server.authz.registry import Client, ResourceServer
+from holdfast_server.cli.serve import sweep_by
+from holdfast_server.process.clock_watch import WatchedClock
 from testkit.authz import CountingRng, build_story_as
 from testkit.story import World, get
 

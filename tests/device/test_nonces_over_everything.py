@@ -25,11 +25,11 @@ from holdfast_core.secret import Secret
 from holdfast_device.device import Device
 from holdfast_device.endpoint import Endpoint, RequestFailed
 from holdfast_device.slots import StorageFailed
-from holdfast_server.context_exchange import JUMP, ContextExchange
-from holdfast_server.context_forms import ContextParameters
-from holdfast_server.party_contexts import PartyContexts
-from holdfast_server.store_home import CLEAN, CRASHED, RESTORED
-from holdfast_server.store_sqlite import DATABASE_NAME, Store
+from holdfast_server.coap.context_exchange import JUMP, ContextExchange
+from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.store.home import CLEAN, CRASHED, RESTORED
+from holdfast_server.store.sqlite import DATABASE_NAME, Store
+from holdfast_server.wire.context_forms import ContextParameters
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, build_story_as
 from testkit.flash import FlashFake
 from testkit.nonces import Nonces, RepeatedNonce

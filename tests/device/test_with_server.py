@@ -10,9 +10,9 @@ from holdfast_core.coap_stack import CoapStack
 from holdfast_device.client import Refused, SessionLost
 from holdfast_device.resource_server import RECHECK_MS
 from holdfast_device.token_response import token_response_from
-from holdfast_server.ace_cbor import encode_token_answer
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.coap.site import CoapSite
+from holdfast_server.wire.ace_cbor import encode_token_answer
 from testkit.authz import EKG, NOW_S, TUBE, build_story_as, change_rs
 from testkit.link import Random
 from testkit.story import World, get

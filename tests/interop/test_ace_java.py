@@ -29,8 +29,8 @@ from holdfast_core.trust import Trust, TrustedKey
 from holdfast_core.verifier import verify_token
 from holdfast_device.hints import decode_hints
 from holdfast_device.token_response import TokenRefused, read_token_response
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.coap.site import CoapSite
 from holdfast_server.records import Client, ResourceServer
 from testkit import mint
 from testkit.authz import NOW_S, CountingRng, build_story_as, change_client

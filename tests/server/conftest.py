@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_server.caller import Caller
-from holdfast_server.registry import Client, ResourceServer
-from holdfast_server.store_sqlite import Store
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.registry import Client, ResourceServer
+from holdfast_server.store.sqlite import Store
 from testkit.authz import NOW_S, build_story_as
 from testkit.serve import holdfast, init
 

@@ -8,7 +8,8 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.errors import Malformed
 from holdfast_core.names import ACE_NAMES
-from holdfast_server.ace_cbor import (
+from holdfast_server.authz.token_request import GRANT_TYPES
+from holdfast_server.wire.ace_cbor import (
     INTROSPECTION_NAMES,
     TOKEN_REQUEST_TYPES,
     decode_introspection_request,
@@ -17,7 +18,6 @@ from holdfast_server.ace_cbor import (
     encode_introspection_answer,
     encode_token_answer,
 )
-from holdfast_server.token_request import GRANT_TYPES
 
 EXAMPLES = {str: "text", bytes: b"octets", int: 7, dict: {1: 2}, type(None): None}
 

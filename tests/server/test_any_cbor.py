@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from holdfast_core import cbor
 from holdfast_core.errors import Malformed
-from holdfast_server.any_cbor import MAX_DEPTH, MAX_ITEMS, Other, decode_any
+from holdfast_server.wire.any_cbor import MAX_DEPTH, MAX_ITEMS, Other, decode_any
 
 
 @pytest.mark.parametrize(

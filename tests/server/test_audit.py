@@ -11,16 +11,17 @@ from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_message import encode, request
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.secret import Secret
-from holdfast_server import admin_shell, store_sqlite
-from holdfast_server.admin_shell import operator_name
-from holdfast_server.audit_shell import time_of
-from holdfast_server.coap_shell import address_of
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.party_contexts import PartyContexts
-from holdfast_server.refusals import MAX_KINDS, Refusal, RefusalRows, Refusals
-from holdfast_server.registry import Client, User
-from holdfast_server.store_home import EPOCH_JUMP
-from holdfast_server.store_sqlite import Store
+from holdfast_server.authz.refusals import MAX_KINDS, Refusal, RefusalRows, Refusals
+from holdfast_server.authz.registry import Client, User
+from holdfast_server.cli import command as admin_command
+from holdfast_server.cli.audit import time_of
+from holdfast_server.cli.command import operator_name
+from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.coap.site import CoapSite
+from holdfast_server.coap.socket import address_of
+from holdfast_server.store import sqlite as store_sqlite
+from holdfast_server.store.home import EPOCH_JUMP
+from holdfast_server.store.sqlite import Store
 from testkit.as_peer import context_of
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S
 from testkit.web import opened_web, redeem_fields
@@ -53,7 +54,7 @@ def test_behind_sudo_the_operator_is_who_called_it(monkeypatch):
     assert operator_name() == "root"
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     monkeypatch.setenv("SUDO_USER", "alice")  # nobody can be somebody else by saying so
-    monkeypatch.setattr(admin_shell.pwd, "getpwuid", lambda uid: {}[uid])
+    monkeypatch.setattr(admin_command.pwd, "getpwuid", lambda uid: {}[uid])
     assert operator_name() == "54321"
 
 

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from holdfast_server import config as configuration
-from holdfast_server.store_backup import MAGIC, back_up
-from holdfast_server.store_home import CLEAN, EPOCH_JUMP
-from holdfast_server.store_sqlite import DATABASE_NAME, Store
+from holdfast_server.process import config as configuration
+from holdfast_server.store.backup import MAGIC, back_up
+from holdfast_server.store.home import CLEAN, EPOCH_JUMP
+from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from testkit.authz import NOW_S
 from testkit.serve import holdfast, init, serving
 
@@ -155,7 +155,7 @@ def test_files_that_are_elsewhere_are_named(filled, run, tmp_path):
 KILLED = """
 import os, sys, shutil
 from pathlib import Path
-from holdfast_server import store_backup
+from holdfast_server.store import backup as store_backup
 count, step = 0, int(sys.argv[3])
 def step_of(owner, name):
     old = getattr(owner, name)

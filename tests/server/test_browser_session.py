@@ -3,8 +3,8 @@
 import base64
 import itertools
 
-from holdfast_server.browser_session import LOGIN_LIFETIME_S, BrowserSessions
-from holdfast_server.clock_guard import STEP_S
+from holdfast_server.authz.clock_guard import STEP_S
+from holdfast_server.web.sessions import LOGIN_LIFETIME_S, BrowserSessions
 from testkit.session_rows import SessionRows
 
 NOW_S = 1_800_000_000

@@ -7,7 +7,7 @@ import cbor2
 import pytest
 
 from holdfast_core.errors import MalformedCbor
-from holdfast_server.cbor_diagnostic import MAX_DEPTH, MAX_LEN, read_diagnostic, write_diagnostic
+from holdfast_server.wire.cbor_diagnostic import MAX_DEPTH, MAX_LEN, read_diagnostic, write_diagnostic
 
 READ = [
     ("{}", {}),

@@ -7,10 +7,10 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.scope import decode_aif, encode_aif
-from holdfast_server.caller import Caller
-from holdfast_server.changes import Changes, with_more, without
-from holdfast_server.errors import AuthorizeError, OAuthError
-from holdfast_server.registry import RegistryError
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.changes import Changes, with_more, without
+from holdfast_server.authz.errors import AuthorizeError, OAuthError
+from holdfast_server.authz.registry import RegistryError
 from testkit.authz import (
     DOCTOR,
     DOCTOR_APP,

@@ -6,9 +6,9 @@ import stat
 import pytest
 
 from holdfast_core.provisioning import decode_provisioning
-from holdfast_server.admin_shell import table
-from holdfast_server.config import load
-from holdfast_server.store_sqlite import Store
+from holdfast_server.cli.command import table
+from holdfast_server.process.config import load
+from holdfast_server.store.sqlite import Store
 from testkit.serve import holdfast, init
 
 RS = ["rs", "add", "ekg", "--scope", "read_ekg=GET,FETCH:/ekg", "--format", "reference"]

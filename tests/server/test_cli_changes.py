@@ -8,13 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from holdfast_core.provisioning import decode_provisioning
-from holdfast_server import change_shell, taking_shell, token_shell
-from holdfast_server.admin_shell import opened
-from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.caller import Caller
-from holdfast_server.cli import group
-from holdfast_server.records_shell import when
-from holdfast_server.revocation import STEP
+from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.revocation import STEP
+from holdfast_server.cli import change as change_command
+from holdfast_server.cli import taking as taking_command
+from holdfast_server.cli import token as token_command
+from holdfast_server.cli.command import opened
+from holdfast_server.cli.main import group
+from holdfast_server.wire.readable import when
 from testkit.as_peer import until
 from testkit.authz import CountingRng
 from testkit.serve import serving
@@ -176,9 +178,9 @@ def test_who_narrows_learns_what_a_device_may_still_take_and_until_when(ward, st
 def interrupt(monkeypatch, run, *argv):
     """Run a command that is interrupted after its first step."""
     with monkeypatch.context() as patch:
-        patch.setattr(taking_shell, "go_through", lambda steps: None)
-        patch.setattr(change_shell, "go_through", lambda steps: None)
-        patch.setattr(token_shell, "go_through", next)
+        patch.setattr(taking_command, "go_through", lambda steps: None)
+        patch.setattr(change_command, "go_through", lambda steps: None)
+        patch.setattr(token_command, "go_through", next)
         run(*argv)
 
 
@@ -280,7 +282,7 @@ def test_a_removal_of_what_is_not_there_asks_nothing(ward):
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 1), ("", 1)])
 def test_a_removal_asks_on_a_terminal(ward, state, monkeypatch, answer, left):
-    monkeypatch.setattr(taking_shell, "is_terminal", lambda: True)
+    monkeypatch.setattr(taking_command, "is_terminal", lambda: True)
     done = CliRunner().invoke(group, ["client", "remove", "meter", "--state", str(state)], input=answer)
     assert "Remove meter? Its secret" in done.stderr
     assert done.exit_code == (1 if left else 0)
@@ -351,7 +353,7 @@ def test_everything_that_add_takes_can_be_set(ward):
 def test_an_export_that_stops_a_device_asks_on_a_terminal(ward, state, tmp_path, monkeypatch, answer, code):
     ward("rs", "set", "tube", "--connected")
     ward("rs", "export", "tube", "--out", tmp_path / "first")
-    monkeypatch.setattr(taking_shell, "is_terminal", lambda: True)
+    monkeypatch.setattr(taking_command, "is_terminal", lambda: True)
     argv = ["rs", "export", "tube", "--out", str(tmp_path / "second"), "--state", str(state)]
     done = CliRunner().invoke(group, argv, input=answer)
     assert "stops working until it has the new file" in done.stderr

@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from holdfast_core import labels as L
 from holdfast_core.verifier import verify_token
-from holdfast_server.admin_shell import opened
-from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.caller import Caller
-from holdfast_server.errors import OAuthError
-from holdfast_server.lint import rules_for
-from holdfast_server.public_key_shell import read_public_key
+from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.errors import OAuthError
+from holdfast_server.authz.lint import rules_for
+from holdfast_server.cli.command import opened
+from holdfast_server.cli.public_key import read_public_key
 
 CODES = ("--grant", "authorization_code", "--redirect-uri", "http://127.0.0.1/cb", "--allow", "ekg=read_ekg")
 

@@ -7,7 +7,7 @@ import pytest
 
 from holdfast_core.crypto import Es256Key
 from holdfast_core.provisioning import decode_provisioning
-from holdfast_server.store_sqlite import Store
+from holdfast_server.store.sqlite import Store
 
 RS = ["rs", "add", "ekg", "--scope", "read_ekg=GET,FETCH:/ekg", "--format", "reference"]
 
@@ -99,7 +99,7 @@ def test_an_export_carries_a_table_for_each_signing_key_that_its_device_can_chec
 
 
 def test_an_export_without_the_c_core_says_that_it_has_no_tables(tmp_path, run, monkeypatch):
-    monkeypatch.setattr("holdfast_server.rs_shell.make_table", None)
+    monkeypatch.setattr("holdfast_server.cli.rs.make_table", None)
     run("rs", "add", "tube", "--scope", "read_result=GET:/result")
     done = run("rs", "export", "tube", "--out", tmp_path / "tube.prov")
     assert "no C core" in done.stderr

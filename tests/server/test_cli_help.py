@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast_server import cli
+from holdfast_server.cli import main as cli
 from testkit.serve import holdfast
 
 GROUPS = {

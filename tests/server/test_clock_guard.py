@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast_server.clock_guard import (
+from holdfast_server.authz.clock_guard import (
     AHEAD,
     BEHIND,
     BEYOND,
@@ -13,7 +13,7 @@ from holdfast_server.clock_guard import (
     STEP_S,
     ClockGuard,
 )
-from holdfast_server.settings import BUILD_FLOOR_S, CEILING_S
+from holdfast_server.authz.settings import BUILD_FLOOR_S, CEILING_S
 from testkit.authz import NOW_S
 
 DAY_S = 86400

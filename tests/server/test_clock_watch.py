@@ -8,13 +8,13 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request
 from holdfast_core.oscore import SecurityContext
-from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.clock_guard import AHEAD, BEHIND, CATCH_UP, SETTLE_S
-from holdfast_server.clock_watch_shell import WatchedClock
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.errors import CodeReplayed, ServiceUnavailable
-from holdfast_server.serve_shell import DAY_S, sweep_by
-from holdfast_server.store_sqlite import Store
+from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.clock_guard import AHEAD, BEHIND, CATCH_UP, SETTLE_S
+from holdfast_server.authz.errors import CodeReplayed, ServiceUnavailable
+from holdfast_server.cli.serve import DAY_S, sweep_by
+from holdfast_server.coap.site import CoapSite
+from holdfast_server.process.clock_watch import WatchedClock
+from holdfast_server.store.sqlite import Store
 from testkit.authz import NOW_S, CountingRng, code_params
 from testkit.serve import holdfast, serving
 from testkit.web import opened_web

@@ -16,9 +16,9 @@ from holdfast_core.coap_limits_cpython import SERVER_LIMITS
 from holdfast_core.coap_message import Message, decode, encode, request
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.names import ACCESS_TOKEN_URN
-from holdfast_server.coap_shell import BATCH, CoapShell
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.coap.site import CoapSite
+from holdfast_server.coap.socket import BATCH, CoapShell
 from testkit.as_peer import Peer, context_of, until
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE, plain
 

@@ -7,9 +7,9 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, request
 from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_core.oscore import SecurityContext
-from holdfast_server.caller import NOBODY, Caller
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.errors import IssuanceFailed, ServiceUnavailable
+from holdfast_server.authz.caller import NOBODY, Caller
+from holdfast_server.authz.errors import IssuanceFailed, ServiceUnavailable
+from holdfast_server.coap.site import CoapSite
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, VERIFIER, change_client
 
 KEY = {L.KEY_KTY: L.KTY_SYMMETRIC, L.KEY_K: b"k" * 16}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holdfast_server.config import CONFIG_NAME, Bind, ConfigError, load, parse, render
+from holdfast_server.process.config import CONFIG_NAME, Bind, ConfigError, load, parse, render
 
 STATE = Path("state")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request
-from holdfast_server.connection_limits import (
+from holdfast_server.web.connection_limits import (
     LEAST_CONNECTIONS,
     MAX_CONNECTIONS,
     RESERVED_FILES,

@@ -12,12 +12,12 @@ from holdfast_core.coap_message import decode
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_option import decode_option
 from holdfast_core.secret import Secret
-from holdfast_server.context_exchange import ContextExchange
-from holdfast_server.context_forms import ALGS, FORMS, ContextParameters, decode_context, encode_context
-from holdfast_server.party_contexts import PartyContexts
+from holdfast_server.coap.context_exchange import ContextExchange
+from holdfast_server.coap.party_contexts import PartyContexts
 from holdfast_server.records import RegistryError
-from holdfast_server.store_home import EPOCH_JUMP
-from holdfast_server.store_sqlite import Store
+from holdfast_server.store.home import EPOCH_JUMP
+from holdfast_server.store.sqlite import Store
+from holdfast_server.wire.context_forms import ALGS, FORMS, ContextParameters, decode_context, encode_context
 from testkit.as_peer import Peer, context_of
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, CountingRng
 from testkit.serve import holdfast, serving
@@ -172,7 +172,7 @@ def test_one_id_of_the_same_master_secret_is_the_same_key(story, exchange, ids, 
 
 
 def test_what_is_remembered_is_bounded_and_then_refused(story, exchange, monkeypatch):
-    monkeypatch.setattr("holdfast_server.context_exchange.MAX_REMEMBERED", 4)
+    monkeypatch.setattr("holdfast_server.coap.context_exchange.MAX_REMEMBERED", 4)
     for number in (1, 2):
         exchange.take_in(material(master_salt=bytes([number])), "jump", NOW_S, client_id=DOCTOR_APP, rs_id=None)
     with pytest.raises(RegistryError):

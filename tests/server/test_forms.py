@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from holdfast_server.forms import MAX_FIELDS, MAX_FORM_LEN, BadForm, read_basic, read_fields, read_form
+from holdfast_server.wire.forms import MAX_FIELDS, MAX_FORM_LEN, BadForm, read_basic, read_fields, read_form
 
 KNOWN = ("a", "b", "ace_profile")
 

@@ -6,12 +6,12 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.scope import encode_aif
-from holdfast_server import grants, policy
-from holdfast_server.caller import Caller
-from holdfast_server.errors import CodeReplayed, InvalidClient, OAuthError, ServiceUnavailable
-from holdfast_server.grants import code_challenge_of
-from holdfast_server.registry import Client, ResourceServer
-from holdfast_server.token_request import TokenRequest
+from holdfast_server.authz import grants, policy
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.errors import CodeReplayed, InvalidClient, OAuthError, ServiceUnavailable
+from holdfast_server.authz.grants import code_challenge_of
+from holdfast_server.authz.registry import Client, ResourceServer
+from holdfast_server.authz.token_request import TokenRequest
 from testkit.authz import (
     DOCTOR,
     DOCTOR_APP,

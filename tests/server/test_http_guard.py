@@ -8,9 +8,9 @@ import sqlite3
 import anyio
 import pytest
 
-from holdfast_server import http_shell
-from holdfast_server.registry import Client, ResourceServer, User
-from holdfast_server.store_sqlite import DATABASE_NAME
+from holdfast_server.authz.registry import Client, ResourceServer, User
+from holdfast_server.store.sqlite import DATABASE_NAME
+from holdfast_server.web import app as web_app
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S
 from testkit.web import HASH, PASSWORD, form_of, opened_web, redeem_fields
 
@@ -144,7 +144,7 @@ def test_a_body_in_endless_small_pieces_is_refused_too(web):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(web, monkeypatch):
-    monkeypatch.setattr(http_shell, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(web_app, "BODY_TIMEOUT_S", 0.05)
 
     async def never():
         yield b"a=1"

@@ -5,17 +5,17 @@ import threading
 
 import pytest
 
-from holdfast_server.authenticator import (
+from holdfast_server.authz.registry import User
+from holdfast_server.web.authenticator import (
     MAX_PASSWORD_LEN,
     MAX_USERNAME_LEN,
     Field,
     LoginRefused,
     PasswordAuthenticator,
 )
-from holdfast_server.browser_session import KNOWN_LIFETIME_S, LOGIN_LIFETIME_S
-from holdfast_server.login_limits import HASHES_AT_ONCE, MAX_WAITING
-from holdfast_server.login_shell import Post
-from holdfast_server.registry import User
+from holdfast_server.web.login import Post
+from holdfast_server.web.login_limits import HASHES_AT_ONCE, MAX_WAITING
+from holdfast_server.web.sessions import KNOWN_LIFETIME_S, LOGIN_LIFETIME_S
 from testkit.authz import DOCTOR, EKG, NOW_S
 from testkit.web import HASHER, PASSWORD, form_of, opened_web
 

@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from holdfast_server import browser_session
-from holdfast_server.browser_session import BrowserSessions
+from holdfast_server.web import sessions as browser_session
+from holdfast_server.web.sessions import BrowserSessions
 from testkit.authz import DOCTOR, DOCTOR_APP, NOW_S, CountingRng, authorize_params
 from testkit.session_rows import SessionRows
 from testkit.web import ADMIN, FORMS, opened_web

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_server.forms import read_form
-from holdfast_server.json_codec import BadJson, b64, decode_cnf, decode_token_request, encode_answer, unb64
-from holdfast_server.oauth_shell import TOKEN_PARAMETERS
+from holdfast_server.base64url import b64
+from holdfast_server.web.oauth import TOKEN_PARAMETERS
+from holdfast_server.wire.forms import read_form
+from holdfast_server.wire.json_codec import BadJson, decode_cnf, decode_token_request, encode_answer, unb64
 
 X, Y = b"\x01" * 32, b"\x02" * 32
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from holdfast_core import labels as L
-from holdfast_server.key_forms import decode_shared_key
 from holdfast_server.records import RegistryError
-from holdfast_server.store_sqlite import Store
+from holdfast_server.store.sqlite import Store
+from holdfast_server.wire.key_forms import decode_shared_key
 from testkit.authz import NOW_S, TUBE
 
 KEY, KID = bytes(range(16)), b"theirs"

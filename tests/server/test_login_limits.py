@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from holdfast_server.login_limits import (
+from holdfast_server.web.login_limits import (
     HASHES_AT_ONCE,
     KNOWN_BROWSER,
     KNOWN_NETWORK,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast_server.authenticator import PasswordAuthenticator
+from holdfast_server.web.authenticator import PasswordAuthenticator
 from testkit.authz import DOCTOR, NOW_S
 from testkit.web import HASH, HASHER, opened_web
 

@@ -5,13 +5,13 @@ import itertools
 
 import pytest
 
-from holdfast_server.changes import Changes
-from holdfast_server.errors import OAuthError
-from holdfast_server.revocation import REQUEST_STEP, STEP, Revocations
-from holdfast_server.serve_shell import SWEEP_ROWS
-from holdfast_server.standing import standing
-from holdfast_server.store_sqlite import Store
-from holdfast_server.store_tokens import TokenRecord
+from holdfast_server.authz.changes import Changes
+from holdfast_server.authz.errors import OAuthError
+from holdfast_server.authz.revocation import REQUEST_STEP, STEP, Revocations
+from holdfast_server.authz.standing import standing
+from holdfast_server.cli.serve import SWEEP_ROWS
+from holdfast_server.store.sqlite import Store
+from holdfast_server.store.tokens import TokenRecord
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE, code_params
 from testkit.sql import steps_of
 

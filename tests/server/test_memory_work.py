@@ -9,13 +9,16 @@ import os
 
 import pytest
 
-from holdfast_server import browser_session, log_shell, login_limits, party_contexts, quotas
-from holdfast_server.browser_session import BrowserSessions
-from holdfast_server.connection_limits import MAX_CONNECTIONS, Connections
-from holdfast_server.log_shell import Seldom
-from holdfast_server.login_limits import FairQueue, KnownBrowser, Lane, LoginLimits, Waiting
-from holdfast_server.party_contexts import PartyContexts
-from holdfast_server.settings import QuotaSettings
+from holdfast_server.authz import quotas
+from holdfast_server.authz.settings import QuotaSettings
+from holdfast_server.coap import party_contexts
+from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.process import log
+from holdfast_server.process.log import Seldom
+from holdfast_server.web import login_limits, sessions
+from holdfast_server.web.connection_limits import MAX_CONNECTIONS, Connections
+from holdfast_server.web.login_limits import FairQueue, KnownBrowser, Lane, LoginLimits, Waiting
+from holdfast_server.web.sessions import BrowserSessions
 from testkit.authz import EKG, NOW_S, plain
 from testkit.work import Counted, assert_no_more, least_work_of
 
@@ -41,7 +44,7 @@ class Parties:
 class EndedLogins:
     """Browser sessions that were ended: one more that is read, and one more that ends."""
 
-    bound = browser_session.MAX_ENDED - 10
+    bound = sessions.MAX_ENDED - 10
 
     def __init__(self, story, count):
         self.sessions = BrowserSessions(os.urandom, story.store)
@@ -57,7 +60,7 @@ class EndedLogins:
 class SeldomLines:
     """Lines of the log that were said a moment ago: one more, which takes the place of the oldest."""
 
-    bound = log_shell.MAX_LINES
+    bound = log.MAX_LINES
 
     def __init__(self, _story, count):
         self.seldom = Seldom(lambda: 1000)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from holdfast_server.config import ConfigError, parse
-from holdfast_server.network import network_of, told_by
+from holdfast_server.authz.network import network_of, told_by
+from holdfast_server.process.config import ConfigError, parse
 
 
 def test_a_customer_with_many_ipv6_addresses_counts_as_one():

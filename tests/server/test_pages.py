@@ -3,8 +3,8 @@
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_server.pages import Pages, choices_of, form_target, origin, words_of_duration
-from holdfast_server.registry import ResourceServer
+from holdfast_server.authz.registry import ResourceServer
+from holdfast_server.web.pages import Pages, choices_of, form_target, origin, words_of_duration
 
 EKG = ResourceServer(
     "ekg",

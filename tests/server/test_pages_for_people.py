@@ -6,12 +6,12 @@ from importlib import resources
 
 import pytest
 
-from holdfast_server.pages import choices_of, name_of_audience
-from holdfast_server.registry import ResourceServer
+from holdfast_server.authz.registry import ResourceServer
+from holdfast_server.web.pages import choices_of, name_of_audience
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, change_client, change_rs
 from testkit.web import opened_web
 
-STYLE = (resources.files("holdfast_server") / "static/style.css").read_text()
+STYLE = (resources.files("holdfast_server.web") / "static/style.css").read_text()
 THEMES = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{[^}]*\}", STYLE)]
 
 

@@ -15,11 +15,11 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import request
 from holdfast_core.names import ACCESS_TOKEN_URN, ERROR_NAMES, TOKEN_EXCHANGE
 from holdfast_core.oscore import SecurityContext
-from holdfast_server.ace_cbor import TOKEN_REQUEST_TYPES
-from holdfast_server.authorization import PARAMETERS
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.json_codec import b64
-from holdfast_server.oauth_shell import TOKEN_ABOUT, TOKEN_PARAMETERS
+from holdfast_server.authz.authorization import PARAMETERS
+from holdfast_server.base64url import b64
+from holdfast_server.coap.site import CoapSite
+from holdfast_server.web.oauth import TOKEN_ABOUT, TOKEN_PARAMETERS
+from holdfast_server.wire.ace_cbor import TOKEN_REQUEST_TYPES
 from testkit.authz import (
     DOCTOR_APP,
     EKG,

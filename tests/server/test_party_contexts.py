@@ -17,8 +17,8 @@ from holdfast_core.oscore_option import encode_option
 from holdfast_core.rederive_server import Rederivation
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import SequenceExhausted
-from holdfast_server.caller import Caller
-from holdfast_server.party_contexts import ALL_DERIVATIONS_BURST, RENEWALS_BURST, RESERVE, PartyContexts
+from holdfast_server.authz.caller import Caller
+from holdfast_server.coap.party_contexts import ALL_DERIVATIONS_BURST, RENEWALS_BURST, RESERVE, PartyContexts
 from testkit.as_peer import context_of
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, plain
 from testkit.nonces import Nonces

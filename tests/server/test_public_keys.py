@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
 from holdfast_core.verifier import verify_token
-from holdfast_server.caller import Caller
-from holdfast_server.lint import rules_for
-from holdfast_server.registry import Client, RegistryError, ResourceServer
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.lint import rules_for
+from holdfast_server.authz.registry import Client, RegistryError, ResourceServer
 from oracles import pycose_oracle
 from testkit.authz import EKG, ISSUER, NOW_S, change_client, change_rs, refused
 

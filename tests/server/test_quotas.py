@@ -7,13 +7,10 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request
-from holdfast_server.ace_cbor import decode_token_request
-from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.caller import Caller
-from holdfast_server.coap_site import CoapSite
-from holdfast_server.config import ConfigError, parse
-from holdfast_server.errors import OAuthError, TooManyRequests
-from holdfast_server.quotas import (
+from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.errors import OAuthError, TooManyRequests
+from holdfast_server.authz.quotas import (
     BURST_S,
     BY_REQUESTS,
     BY_ROWS,
@@ -21,8 +18,11 @@ from holdfast_server.quotas import (
     ROWS_BURST_S,
     Quotas,
 )
-from holdfast_server.serve_shell import keep_counts, write_usage
-from holdfast_server.settings import QuotaSettings
+from holdfast_server.authz.settings import QuotaSettings
+from holdfast_server.cli.serve import keep_counts, write_usage
+from holdfast_server.coap.site import CoapSite
+from holdfast_server.process.config import ConfigError, parse
+from holdfast_server.wire.ace_cbor import decode_token_request
 from testkit.authz import DOCTOR_APP, NOW_S, CountingRng, code_params, exchange_params
 from testkit.web import opened_web, redeem_fields
 

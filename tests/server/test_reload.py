@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast_server.config import load
-from holdfast_server.reload_shell import waits_for_restart
-from holdfast_server.store_sqlite import DATABASE_NAME
+from holdfast_server.process.config import load
+from holdfast_server.process.reload import waits_for_restart
+from holdfast_server.store.sqlite import DATABASE_NAME
 from testkit.serve import COMMAND, ended, environment, init, serving
 
 

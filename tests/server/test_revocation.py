@@ -4,8 +4,8 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
-from holdfast_server.caller import NOBODY, Caller
-from holdfast_server.errors import InvalidClient, OAuthError
+from holdfast_server.authz.caller import NOBODY, Caller
+from holdfast_server.authz.errors import InvalidClient, OAuthError
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, refused
 
 # --- revocation ---

@@ -20,8 +20,8 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.provisioning import decode_provisioning
-from holdfast_server.context_forms import decode_context
 from holdfast_server.records import AS_SENDER_ID
+from holdfast_server.wire.context_forms import decode_context
 from testkit.as_peer import Peer, context_of, partial_ivs
 from testkit.serve import ended, holdfast, init, serving
 from testkit.serve import process as process_of
@@ -336,7 +336,7 @@ def _trusting(certificate):
 def test_the_clock_that_was_never_set_is_no_reason_to_stop_but_not_ready(state):
     """A gateway boots in 1970: the server starts, refuses to issue, and says that it is not ready."""
     script = (
-        "import time, holdfast_server.serve_shell as s; s._wall_s = lambda: 5000\n"
+        "import time, holdfast_server.cli.serve as s; s._wall_s = lambda: 5000\n"
         "from holdfast_core.cli import main; main()"
     )
     process = subprocess.Popen(

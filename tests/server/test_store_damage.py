@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from holdfast_server.errors import StoreError
-from holdfast_server.store_sqlite import DATABASE_NAME, Store
+from holdfast_server.authz.errors import StoreError
+from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from testkit.authz import build_story_as
 from testkit.serve import COMMAND, environment, holdfast
 

@@ -11,11 +11,11 @@ import pytest
 
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import MAX_SEQUENCE
-from holdfast_server.errors import NotAtHome
-from holdfast_server.party_contexts import RESERVE, PartyContexts
-from holdfast_server.registry import OscoreParty
-from holdfast_server.store_home import CLEAN, CRASHED, EPOCH_JUMP, LIMIT_STEP, RESTORED
-from holdfast_server.store_sqlite import DATABASE_NAME, Store, is_unavailable
+from holdfast_server.authz.errors import NotAtHome
+from holdfast_server.authz.registry import OscoreParty
+from holdfast_server.coap.party_contexts import RESERVE, PartyContexts
+from holdfast_server.store.home import CLEAN, CRASHED, EPOCH_JUMP, LIMIT_STEP, RESTORED
+from holdfast_server.store.sqlite import DATABASE_NAME, Store, is_unavailable
 from testkit.authz import NOW_S, TUBE, build_story_as
 
 KID = b"k"
@@ -197,8 +197,8 @@ def test_a_database_of_another_server_or_without_its_file_is_refused(home, tmp_p
 KILLED = """
 import os, sys
 from pathlib import Path
-from holdfast_server import store_home
-from holdfast_server.store_sqlite import Store
+from holdfast_server.store import home as store_home
+from holdfast_server.store.sqlite import Store
 store = Store(Path(sys.argv[1]), 1, create=False)
 step = int(sys.argv[2])
 count = 0

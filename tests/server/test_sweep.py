@@ -1,6 +1,6 @@
 """What the server deletes beside serving: bounded at a time, until nothing that is over is left."""
 
-from holdfast_server.serve_shell import DAY_S, SWEEP_ROWS, sweep_some
+from holdfast_server.cli.serve import DAY_S, SWEEP_ROWS, sweep_some
 from testkit.authz import NOW_S
 
 

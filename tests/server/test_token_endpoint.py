@@ -4,9 +4,9 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.names import ACCESS_TOKEN_URN
-from holdfast_server.caller import NOBODY, Caller
-from holdfast_server.errors import InvalidClient, OAuthError
-from holdfast_server.token_request import TokenRequest
+from holdfast_server.authz.caller import NOBODY, Caller
+from holdfast_server.authz.errors import InvalidClient, OAuthError
+from holdfast_server.authz.token_request import TokenRequest
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE, change_client, change_rs, refused
 
 # --- who asks ---

@@ -10,12 +10,12 @@ from holdfast_core import labels as L
 from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import LocalError, Malformed, TokenRejected
 from holdfast_core.verifier import verify_token
-from holdfast_server import authorization_server, issue, token_formats
-from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.errors import IssuanceFailed
-from holdfast_server.lint import rules_for
-from holdfast_server.registry import Client, ResourceServer
-from holdfast_server.store_tokens import token_hash_of
+from holdfast_server.authz import authorization_server, issue, token_formats
+from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.errors import IssuanceFailed
+from holdfast_server.authz.lint import rules_for
+from holdfast_server.authz.registry import Client, ResourceServer
+from holdfast_server.store.tokens import token_hash_of
 from oracles import pycose_oracle, pycwt_oracle
 from testkit.authz import (
     EKG,

@@ -4,7 +4,7 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.errors import MalformedRequest
-from holdfast_server.config import render
+from holdfast_server.process.config import render
 from holdfast_sim.json_token import b64, members_of, unb64
 from holdfast_sim.ladder import Line
 from holdfast_sim.pages import forms_of

@@ -16,15 +16,15 @@ from holdfast_core import labels as L
 from holdfast_core.kinds import CWT_NESTED, REFERENCE
 from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_core.secret import Secret
-from holdfast_server.authorization_server import AuthorizationServer
-from holdfast_server.caller import Caller
-from holdfast_server.errors import OAuthError
-from holdfast_server.exports import Exports
-from holdfast_server.grants import code_challenge_of
-from holdfast_server.keyring import Keyring
-from holdfast_server.registry import Client, Registry, ResourceServer, User
-from holdfast_server.settings import Settings
-from holdfast_server.store_sqlite import Store
+from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.caller import Caller
+from holdfast_server.authz.errors import OAuthError
+from holdfast_server.authz.exports import Exports
+from holdfast_server.authz.grants import code_challenge_of
+from holdfast_server.authz.keyring import Keyring
+from holdfast_server.authz.registry import Client, Registry, ResourceServer, User
+from holdfast_server.authz.settings import Settings
+from holdfast_server.store.sqlite import Store
 
 NOW_S = 1_800_000_000
 ISSUER = "https://as.example"

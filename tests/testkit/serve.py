@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from click.testing import CliRunner
 
-from holdfast_server.cli import group
+from holdfast_server.cli.main import group
 from testkit.as_peer import free_ports
 
 COMMAND = [sys.executable, "-c", "from holdfast_core.cli import main; main()", "server"]

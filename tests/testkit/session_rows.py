@@ -3,12 +3,12 @@
 import contextlib
 import sqlite3
 
-from holdfast_server import store_sqlite
-from holdfast_server.store_secrets import SecretRows
+from holdfast_server.store import sqlite as store_sqlite
+from holdfast_server.store.secrets import SecretRows
 
 
 class SessionRows(SecretRows):
-    """A SessionStore (browser_session.py)."""
+    """A SessionStore (web/sessions.py)."""
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect(":memory:", isolation_level=None)

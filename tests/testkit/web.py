@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import argon2
 import httpx
 
-from holdfast_server.administrator import ADMIN_RIGHTS
-from holdfast_server.authenticator import PasswordAuthenticator
-from holdfast_server.browser_session import BrowserSessions
-from holdfast_server.http_shell import build_app
-from holdfast_server.registry import User
+from holdfast_server.authz.administrator import ADMIN_RIGHTS
+from holdfast_server.authz.registry import User
+from holdfast_server.web.app import build_app
+from holdfast_server.web.authenticator import PasswordAuthenticator
+from holdfast_server.web.sessions import BrowserSessions
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, CountingRng, authorize_params, build_story_as
 
 PASSWORD = "a ward full of tubes"

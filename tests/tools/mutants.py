@@ -58,7 +58,7 @@ def core(*names):
 
 
 def server(*names):
-    return tuple(f"server/holdfast_server/{name}.py" for name in names)
+    return tuple(f"server/holdfast_server/authz/{name}.py" for name in names)
 
 
 def device(*names):

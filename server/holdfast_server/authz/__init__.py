@@ -1,0 +1,1 @@
+"""The decisions: who may have a token, which, and what it says.  Sans-IO; the store is a port (ports.py)."""

@@ -1,0 +1,223 @@
+"""A change of a record that is there: its keys, secrets, contexts and sessions stay.
+
+What a change takes away it takes at once from every token that this server is asked about.  A token that a device
+checks alone cannot be called back in part: it is revoked when it says more than is allowed, and whoever changes the
+record learns which device may still take it.  Never decides who may have what: standing.py reads the changed records.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+
+from holdfast_core.kinds import REFERENCE
+from holdfast_server.authz.keyring import Keyring
+from holdfast_server.authz.registry import (
+    Client,
+    Registry,
+    RegistryError,
+    ResourceServer,
+    User,
+    check_client,
+    check_resource_server,
+    shared_role,
+)
+from holdfast_server.authz.revocation import STEP, Revocations
+from holdfast_server.authz.standing import allowed_scope, end_of
+from holdfast_server.store.sqlite import Store
+from holdfast_server.store.tokens import TokenRecord
+
+Scopes = dict[str, tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of live tokens.  narrowed: with what is left of them; revoked: as they were."""
+
+    narrowed: list[TokenRecord] = field(default_factory=list)
+    revoked: list[TokenRecord] = field(default_factory=list)
+
+
+class Settling:
+    """Leaves each token of a changed party what is still allowed, in steps: whoever goes on may let others in between.
+
+    Nothing waits for it: standing.py asks the record, which is changed already. When the last step was not reached,
+    Changes.unsettled does what is left; it comes before another change, which would give back what was taken.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now_s: int,
+        *,
+        client_id: str | None = None,
+        rs_id: str | None = None,
+        user_id: str | None = None,
+        audiences: Sequence[str] = (),
+    ) -> None:
+        self.outcome = Outcome()
+        self._store = store
+        self._revocations = Revocations(store)
+        self._now_s = now_s
+        self._audit = partial(store.audit, client_id=client_id, rs_id=rs_id, user_id=user_id)
+        self._tokens_after = partial(store.tokens_after, client_id=client_id, user_id=user_id, audiences=audiences)
+
+    def finish(self) -> Outcome:
+        """Take all steps at once."""
+        for _ in self.steps():
+            pass
+        return self.outcome
+
+    def steps(self) -> Iterator[None]:
+        """Take them, each a transaction of at most STEP tokens."""
+        families = self._families(self._tokens_after)
+        while token_ids := list(islice(families, STEP)):
+            with self._store.transaction():
+                records = _Remembered(self._store)
+                for token_id in token_ids:
+                    self._settle(token_id, records)
+            yield
+        while revoked := self._revocations.go_on(self._now_s):
+            self._tell(revoked)
+            yield
+        for verb, tokens in (("narrowed", self.outcome.narrowed), ("revoked", self.outcome.revoked)):
+            if tokens:
+                self._audit(self._now_s, f"tokens-{verb}", reason=f"{len(tokens)} that allowed more")
+
+    def _families(self, tokens_after: Callable[[int, int], list[int]]) -> Iterator[int]:
+        """The numbers of tokens, each after those that were exchanged for it: so none is left behind a revoked one."""
+        after = 0
+        while token_ids := tokens_after(after, STEP):
+            for token_id in token_ids:
+                yield from self._families(partial(self._store.live_children, token_id))
+                yield token_id
+            after = token_ids[-1]
+
+    def _settle(self, token_id: int, records: "_Remembered") -> None:
+        token = self._store.token_by_id(token_id)
+        if token is None or token.revoked_at is not None or token.expires_at <= self._now_s:
+            return
+        scope, expires_at = allowed_scope(token, records), end_of(token, records)
+        if (scope, expires_at) == (token.scope, token.expires_at):
+            return
+        if scope is None or expires_at <= self._now_s or token.token_format != REFERENCE:
+            self.outcome.revoked.append(token)
+            self._tell(self._revocations.revoke([token_id], self._now_s, "not-allowed-any-more")[1:])
+            return
+        self._store.narrow_token(token_id, scope, expires_at)
+        self._store.audit(self._now_s, "token-narrowed", client_id=token.client_id, token_id=token_id)
+        self.outcome.narrowed.append(replace(token, scope=scope, expires_at=expires_at))
+
+    def _tell(self, token_ids: Iterable[int]) -> None:
+        """Of those that went with their original though the registry would allow them."""
+        tokens = (self._store.token_by_id(token_id) for token_id in token_ids)
+        self.outcome.revoked += [token for token in tokens if token is not None]
+
+
+class Changes:
+    """Changes records; every method is one transaction, and what it returns settles the tokens after it.
+
+    Raises RegistryError for a record that cannot be.
+    """
+
+    def __init__(self, store: Store, registry: Registry, keyring: Keyring) -> None:
+        self._store = store
+        self._registry = registry
+        self._keyring = keyring
+
+    def client(self, after: Client, now_s: int, event: str, what: str) -> Settling:
+        """Change a client's record.  event, what: for the audit; what names members and rights, never a secret."""
+        check_client(after)
+        with self._store.transaction():
+            if self._store.client(after.client_id) is None:
+                raise RegistryError("no such client")
+            self._store.put_client(after, now_s)
+            self._store.audit(now_s, event, client_id=after.client_id, reason=what)
+        return Settling(self._store, now_s, client_id=after.client_id)
+
+    def user(self, after: User, now_s: int, event: str, what: str) -> Settling:
+        """Change what a person may give; their password and their logins stay."""
+        with self._store.transaction():
+            if self._store.user(after.user_id) is None:
+                raise RegistryError("no such user")
+            self._store.put_user(after, now_s)
+            self._store.audit(now_s, event, user_id=after.user_id, reason=what)
+        return Settling(self._store, now_s, user_id=after.user_id)
+
+    def resource_server(self, after: ResourceServer, now_s: int, event: str, what: str) -> Settling:
+        """Change an RS's record; its encryption keys and its exi numbers stay, and its context while it is connected.
+
+        A shorter lifetime ends reference tokens sooner; what a device checks alone ends when it says.
+        """
+        check_resource_server(after)
+        with self._store.transaction():
+            before = self._store.resource_server(after.rs_id)
+            if before is None:
+                raise RegistryError("no such resource server")
+            self._store.put_resource_server(after, now_s)
+            self._keyring.make_keys(shared_role(after), after.rs_id, now_s)  # another format may want another kind
+            self._connect(after, now_s)
+            self._store.audit(now_s, event, rs_id=after.rs_id, reason=what)
+        audiences = tuple(dict.fromkeys((*before.audiences, *after.audiences)))
+        return Settling(self._store, now_s, rs_id=after.rs_id, audiences=audiences)
+
+    def unsettled(
+        self, now_s: int, *, client_id: str | None = None, rs_id: str | None = None, user_id: str | None = None
+    ) -> Settling:
+        """Do what a change of this party that was interrupted has left to do."""
+        rs = None if rs_id is None else self._store.resource_server(rs_id)
+        audiences = () if rs is None else (*rs.audiences, *self._store.strange_audiences())
+        return Settling(self._store, now_s, client_id=client_id, rs_id=rs_id, user_id=user_id, audiences=audiences)
+
+    def _connect(self, rs: ResourceServer, now_s: int) -> None:
+        party = self._store.oscore_party(rs_id=rs.rs_id)
+        if rs.connected and party is None:
+            self._registry.add_oscore_party(now_s, rs_id=rs.rs_id)
+        elif not rs.connected and party is not None:
+            if party.client_id is not None:
+                raise RegistryError("a device that is a client too is connected")
+            self._store.delete_oscore_party(party.recipient_id)
+
+
+def with_more(scopes: Scopes, more: Scopes) -> Scopes:
+    """Return rights and more rights together, each once."""
+    both = {**scopes, **{audience: (*scopes.get(audience, ()), *names) for audience, names in more.items()}}
+    return {audience: tuple(dict.fromkeys(names)) for audience, names in both.items()}
+
+
+def without(scopes: Scopes, less: Scopes) -> Scopes:
+    """Return rights without those of less; an audience without names there goes whole."""
+    kept: Scopes = {}
+    for audience, names in scopes.items():
+        left = tuple(name for name in names if name not in less.get(audience, ()))
+        if left and less.get(audience) != ():
+            kept[audience] = left
+    return kept
+
+
+class _Remembered:
+    """The records of one step, each read once; but tokens, which change meanwhile."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._clients: dict[str, Client | None] = {}
+        self._users: dict[str, User | None] = {}
+        self._members: dict[str, Sequence[ResourceServer]] = {}
+
+    def client(self, client_id: str) -> Client | None:
+        if client_id not in self._clients:
+            self._clients[client_id] = self._store.client(client_id)
+        return self._clients[client_id]
+
+    def user(self, user_id: str) -> User | None:
+        if user_id not in self._users:
+            self._users[user_id] = self._store.user(user_id)
+        return self._users[user_id]
+
+    def members_of(self, audience: str) -> Sequence[ResourceServer]:
+        if audience not in self._members:
+            self._members[audience] = self._store.members_of(audience)
+        return self._members[audience]
+
+    def token_by_id(self, token_id: int) -> TokenRecord | None:
+        return self._store.token_by_id(token_id)

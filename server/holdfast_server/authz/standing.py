@@ -1,0 +1,104 @@
+"""What an issued token still means: no more than today's registry would allow its holder.
+
+The registry is asked at each look at a token, so a right that was withdrawn is gone at once, whoever withdrew it and
+however.  Never widens a token, never changes one: see changes.py.  RFC 7662 section 2.2; RFC 8693.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from holdfast_core import labels as L
+from holdfast_core.kinds import REFERENCE
+from holdfast_core.scope import decode_aif, encode_aif
+from holdfast_server.authz.registry import Client, ResourceServer, User
+from holdfast_server.store.tokens import TokenRecord
+
+
+class Records(Protocol):
+    """The part of the store that is asked."""
+
+    def client(self, client_id: str) -> Client | None:
+        """The client of this id."""
+
+    def user(self, user_id: str) -> User | None:
+        """The person of this id."""
+
+    def members_of(self, audience: str) -> Sequence[ResourceServer]:
+        """The resource servers that answer to an audience."""
+
+    def token_by_id(self, token_id: int) -> TokenRecord | None:
+        """The token of this number."""
+
+
+def standing(token: TokenRecord, records: Records, now_s: int) -> tuple[str | bytes, int] | None:
+    """Return the scope that a token has now and when it ends, or None when the token is worth nothing.
+
+    That is when it is over, revoked, held by or for somebody locked, or when nothing of its scope is allowed any more.
+    """
+    if token.revoked_at is not None or now_s >= token.expires_at:
+        return None
+    scope, end_s = allowed_scope(token, records), end_of(token, records)
+    return None if scope is None or now_s >= end_s else (scope, end_s)
+
+
+def end_of(token: TokenRecord, records: Records) -> int:
+    """Return when a token ends by today's registry: with its original at the latest.
+
+    A shorter lifetime of its resource server ends a reference token sooner; what a device checks alone ends when it
+    says.
+    """
+    ends = [token.expires_at]
+    if token.token_format == REFERENCE:
+        ends += [token.issued_at + rs.token_lifetime_s for rs in records.members_of(token.audience)]
+    original = None if token.parent_id is None else records.token_by_id(token.parent_id)
+    if original is not None:
+        ends.append(end_of(original, records))
+    return min(ends)
+
+
+def allowed_scope(token: TokenRecord, records: Records) -> str | bytes | None:
+    """Return what today's registry allows of a token's scope, whatever the time; None for nothing."""
+    members = records.members_of(token.audience)
+    names = _allowed_names(token, members, records)
+    if isinstance(token.scope, str):
+        return " ".join(name for name in token.scope.split(" ") if name in names) or None
+    kept = decode_aif(token.scope)
+    for rs in members:
+        methods: dict[str, int] = {}
+        for name in names:
+            for path, mask in rs.scope_map[name]:
+                methods[path] = methods.get(path, 0) | mask
+        kept = [(path, mask & methods.get(path, 0)) for path, mask in kept]
+    kept = [(path, mask) for path, mask in kept if mask]
+    return encode_aif(kept) if kept else None
+
+
+def grant_type_of(token: TokenRecord) -> int:
+    """Return the grant that a token was issued for; its row shows which."""
+    original: int = L.GRANT_CLIENT_CREDENTIALS if token.code_hash is None else L.GRANT_AUTHORIZATION_CODE
+    return original if token.parent_id is None else int(L.PRIV_GRANT_TOKEN_EXCHANGE)
+
+
+def _allowed_names(token: TokenRecord, members: Sequence[ResourceServer], records: Records) -> frozenset[str]:
+    """The names of scopes that the client, the audience and whoever gave the right allow together.
+
+    An exchanged token has the limits of its original, and nothing when that is revoked; the original has the person's
+    (grants.token_exchange). A chain of them is as short as grants.MAX_ACTORS.
+    """
+    client = records.client(token.client_id)
+    if client is None or client.disabled or grant_type_of(token) not in client.grant_types or not members:
+        return frozenset()
+    names = frozenset(client.scopes.get(token.audience, ()))
+    for rs in members:
+        names &= frozenset(() if rs.disabled else rs.scope_map)
+    if token.user_id is not None:
+        user = records.user(token.user_id)
+        if user is None or user.disabled:
+            return frozenset()
+        if token.parent_id is None:
+            names &= frozenset(user.scopes.get(token.audience, ()))
+    if token.parent_id is not None:
+        original = records.token_by_id(token.parent_id)
+        left = None if original is None or original.revoked_at is not None else allowed_scope(original, records)
+        names &= frozenset(left.split(" ")) if isinstance(left, str) else frozenset()
+    return names

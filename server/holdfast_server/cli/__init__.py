@@ -1,0 +1,1 @@
+"""`holdfast server ...`: a file for each group of commands."""

@@ -1,0 +1,217 @@
+"""`holdfast server client`: add, list, show, lock and remove the apps and devices that ask for tokens.
+
+A generated secret is printed once, when it is made, and cannot be asked for again.
+"""
+
+from pathlib import Path
+
+import click
+
+from holdfast_core import labels as L
+from holdfast_core.provisioning import encode_provisioning
+from holdfast_core.secret import Secret
+from holdfast_server.authz.registry import Client
+from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
+from holdfast_server.cli.change import rights_commands
+from holdfast_server.cli.client_set import GRANT_WORDS, check_whole, client_set, is_public
+from holdfast_server.cli.command import (
+    check_address,
+    json_option,
+    opened,
+    show,
+    show_all,
+    state_option,
+    unknown,
+    write_private,
+)
+from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
+from holdfast_server.cli.taking import lock, remove, yes_option
+from holdfast_server.process.problem import Problem
+from holdfast_server.wire.readable import client_words, usage_words
+
+
+@click.group()
+def client() -> None:
+    """Apps and devices that ask for tokens."""
+
+
+@client.command("add")
+@click.argument("client_id")
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    required=True,
+    type=click.Choice(list(GRANT_WORDS)),
+    help="How it may ask: for a person, for itself, or on the authority of another token. May be repeated.",
+)
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    help="As the app will send it, but for the port on 127.0.0.1 or [::1]: https, http on loopback, or a scheme like "
+    "com.example.app.",
+)
+@allow_option
+@click.option("--title", default="", help="What people call it; the consent page says so.")
+@click.option(
+    "--secret/--no-secret",
+    default=True,
+    help="Make a secret for HTTPS. An app that can keep none is a public client: it redeems codes by PKCE alone.",
+)
+@click.option("--oscore", type=click.Path(path_type=Path), help="Also write an OSCORE context for CoAP to this file.")
+@client_keys_option
+@click.option(
+    "--narrow-scope/--whole-scope",
+    "narrows",
+    default=False,
+    help="When it asks for more than it may have: give the part that it may have and say so, or refuse.  [default: "
+    "whole-scope]",
+)
+@click.option(
+    "--lenient/--strict",
+    "lenient",
+    default=False,
+    help="Whether its CoAP requests may lack Content-Format, as those of ace-java do.  [default: strict]",
+)
+@click.option(
+    "--token-type/--no-token-type",
+    "token_type",
+    default=True,
+    help="Whether HTTPS answers name token_type PoP, which strict OAuth libraries refuse.  [default: token-type]",
+)
+@state_option
+@json_option
+def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
+    client_id: str,
+    grants: tuple[str, ...],
+    redirect_uris: tuple[str, ...],
+    allowed: tuple[str, ...],
+    title: str,
+    secret: bool,
+    oscore: Path | None,
+    public_keys: tuple[Path, ...],
+    narrows: bool,
+    lenient: bool,
+    token_type: bool,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Register a client, and print its secret once."""
+    grant_types = tuple(GRANT_WORDS[name] for name in grants)
+    public = not secret and is_public(grant_types, has_context=oscore is not None)
+    record = Client(
+        client_id,
+        grant_types,
+        allowances(allowed),
+        redirect_uris=redirect_uris,
+        profiles=KEY_PROFILES if public_keys else (L.PROFILE_COAP_OSCORE,),
+        public_keys=tuple(map(read_public_key, public_keys)),
+        public=public,
+        narrows=narrows,
+        lenient=lenient,
+        tells_token_type=token_type,
+        title=title,
+    )
+    with opened(state) as admin, admin.store.transaction():
+        if admin.store.client(client_id) is not None:
+            raise Problem(
+                f"There is a client {client_id} already: choose another name, or change it with "
+                "`holdfast server client set`."
+            )
+        made = admin.registry.add_client(record, admin.now_s, with_secret=secret)
+        check_whole(record)
+        warn_of_strangers(admin, record.scopes)
+        if oscore is not None:
+            admin.check_clock()
+            check_address(admin)
+            admin.registry.add_oscore_party(admin.now_s, client_id=client_id)
+            exported = admin.exports.for_client(client_id, admin.now_s)
+            write_private(oscore, encode_provisioning(exported), force=False)
+    _show_secret(client_id, made, as_json=as_json)
+    if public:
+        click.echo(f"{client_id} is a public client: it has no secret, and redeems its codes by PKCE.", err=True)
+
+
+client.add_command(client_set)
+rights_commands(client, "client", "a client")
+
+
+@client.command("new-secret")
+@click.argument("client_id")
+@state_option
+@json_option
+def client_new_secret(client_id: str, state: Path, as_json: bool) -> None:
+    """Replace a client's secret. The new one is printed once; the old one stops working now."""
+    with opened(state) as admin:
+        if admin.store.client(client_id) is None:
+            raise unknown("client", client_id)
+        made = admin.registry.new_client_secret(client_id, admin.now_s)
+    _show_secret(client_id, made, as_json=as_json)
+
+
+def _show_secret(client_id: str, made: Secret | None, *, as_json: bool) -> None:
+    show({"client_id": client_id, "secret": made.reveal().decode() if made else None}, as_json=as_json)
+    if made and not as_json:
+        click.echo("This secret is not kept here in readable form: store it now.", err=True)
+
+
+@client.command("list")
+@state_option
+@json_option
+def client_list(state: Path, as_json: bool) -> None:
+    """List the clients."""
+    with opened(state) as admin:
+        words = [client_words(record) for record in admin.store.clients()]
+    show_all(words, as_json=as_json, nothing="No clients yet.")
+
+
+@client.command("stats")
+@state_option
+@json_option
+def client_stats(state: Path, as_json: bool) -> None:
+    """Say what each client has used. A running server writes it every 30 seconds."""
+    with opened(state) as admin:
+        words = [usage_words(usage) for usage in admin.store.client_usages()]
+    show_all(words, as_json=as_json, nothing="No clients yet.")
+
+
+@client.command("show")
+@click.argument("client_id")
+@state_option
+@json_option
+def client_show(client_id: str, state: Path, as_json: bool) -> None:
+    """Show one client."""
+    with opened(state) as admin:
+        record = admin.store.client(client_id)
+    if record is None:
+        raise unknown("client", client_id)
+    show(client_words(record), as_json=as_json)
+
+
+@client.command("remove")
+@click.argument("client_id")
+@yes_option
+@state_option
+@json_option
+def client_remove(client_id: str, yes: bool, state: Path, as_json: bool) -> None:
+    """Remove a client and every token that it holds. A device that is a resource server too stays one."""
+    remove(state, "client", client_id, yes=yes, as_json=as_json)
+
+
+@client.command("disable")
+@click.argument("client_id")
+@state_option
+@json_option
+def client_disable(client_id: str, state: Path, as_json: bool) -> None:
+    """Lock a client and revoke every token that it holds."""
+    lock(state, "client", client_id, disabled=True, as_json=as_json)
+
+
+@client.command("enable")
+@click.argument("client_id")
+@state_option
+@json_option
+def client_enable(client_id: str, state: Path, as_json: bool) -> None:
+    """Unlock a client; what was revoked stays revoked."""
+    lock(state, "client", client_id, disabled=False, as_json=as_json)

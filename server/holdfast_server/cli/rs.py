@@ -1,0 +1,284 @@
+"""`holdfast server rs`: add, list, show, export, lock and remove the devices and services that accept tokens.
+
+An export holds a device's keys: it is a file of mode 0600 and never printed.
+"""
+
+from pathlib import Path
+
+import click
+
+from holdfast_core import labels as L
+from holdfast_core.kinds import CWT_NESTED, FORMATS, REFERENCE, ROLE_SIGN, STRICT, TOKEN_SHAPES
+from holdfast_core.p256_table import GEOMETRIES
+from holdfast_core.provisioning import encode_provisioning
+from holdfast_server.authz.exports import TableOf, no_table
+from holdfast_server.authz.registry import ResourceServer
+from holdfast_server.cli.command import (
+    Admin,
+    check_address,
+    json_option,
+    opened,
+    show,
+    show_all,
+    state_option,
+    unknown,
+    write_private,
+)
+from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
+from holdfast_server.cli.rs_set import (
+    check_audiences,
+    check_client_is_free,
+    rs_set,
+    scope_map,
+    scope_titles_of,
+    warn_of_timelessness,
+)
+from holdfast_server.cli.taking import be_sure, lock, remove, yes_option
+from holdfast_server.process.problem import Problem
+from holdfast_server.wire.readable import rs_words, when
+
+try:
+    from holdfast_core.crypto_cpython_native import make_table
+except ImportError:
+    make_table = None  # type: ignore[assignment]  # the C core was not built
+
+
+@click.group()
+def rs() -> None:
+    """Devices and services that accept tokens."""
+
+
+@rs.command("add")
+@click.argument("rs_id")
+@click.option("--audience", "audiences", multiple=True, help="A name it answers to; its id when none is given.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    metavar="NAME=METHOD[,METHOD]:PATH",
+    help="What NAME permits, such as open=PUT:/lock. May be repeated, also with one name.",
+)
+@click.option(
+    "--format",
+    "token_format",
+    type=click.Choice(FORMATS),
+    default=CWT_NESTED,
+    show_default=True,
+    help="reference: it asks this server what a token means. The others it checks offline: encrypted to it, or signed "
+    "by this server and then encrypted. cwt-signed and cwt-mac can be read by anybody on their way, so they carry "
+    "public keys only (--profile coap_dtls); RSs that share an audience take cwt-signed.",
+)
+@click.option("--lifetime", "lifetime_s", type=int, default=3600, show_default=True, help="Seconds a token lives.")
+@click.option(
+    "--exi",
+    "exi_s",
+    type=int,
+    help="Seconds from first use, for a device without a clock. An offline device has it for --lifetime, unless it has "
+    "--freshness or --clock; 0: none.",
+)
+@click.option("--freshness/--no-freshness", default=False, help="Each token answers a number of the device's (cnonce).")
+@click.option("--clock", is_flag=True, help="The device knows what time it is, also after a power cut.")
+@click.option(
+    "--token-shape",
+    type=click.Choice(TOKEN_SHAPES),
+    default=STRICT,
+    show_default=True,
+    help="rfc8392: it also takes tokens of other servers that leave out tags, or put kid and IV in the unprotected "
+    "header. Anyone on their way can change the hash of such a token, and a list of revoked tokens then misses it.",
+)
+@click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
+@click.option("--client", "client_id", help="The client that this device also is: both speak in one OSCORE context.")
+@profile_option
+@rs_key_option
+@click.option("--title", default="", help="What people call it; the consent page says so.")
+@click.option("--scope-title", "scope_titles", multiple=True, metavar="NAME=TEXT", help="What people call a scope.")
+@state_option
+@json_option
+def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
+    rs_id: str,
+    audiences: tuple[str, ...],
+    scopes: tuple[str, ...],
+    token_format: str,
+    lifetime_s: int,
+    exi_s: int | None,
+    freshness: bool,
+    clock: bool,
+    token_shape: str,
+    connected: bool | None,
+    client_id: str | None,
+    profiles: tuple[str, ...],
+    public_key: Path | None,
+    title: str,
+    scope_titles: tuple[str, ...],
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Register a resource server. `holdfast device provision` then brings its keys to the device."""
+    by_value = token_format != REFERENCE
+    online = connected if connected is not None else not by_value or client_id is not None
+    record = ResourceServer(
+        rs_id,
+        audiences or (rs_id,),
+        scope_map(scopes),
+        token_format,
+        tuple(PROFILE_WORDS[profile] for profile in profiles) or (L.PROFILE_COAP_OSCORE,),
+        public_key=None if public_key is None else read_public_key(public_key),
+        token_lifetime_s=lifetime_s,
+        # A device that has no idea of time would take a token for ever, so that is no default.
+        exi_lifetime_s=(0 if online or freshness or clock else lifetime_s) if exi_s is None else exi_s,
+        connected=online,
+        freshness=freshness,
+        clock=clock,
+        title=title,
+        scope_titles=scope_titles_of(scope_titles),
+        token_shape=token_shape,
+    )
+    with opened(state) as admin, admin.store.transaction():
+        if admin.store.resource_server(rs_id) is not None:
+            raise Problem(
+                f"There is a resource server {rs_id} already: choose another name, or change it with "
+                "`holdfast server rs set`."
+            )
+        check_audiences(admin, record)
+        if client_id is not None:
+            check_client_is_free(admin, client_id, rs_id)
+        admin.registry.add_resource_server(record, admin.now_s)
+        if online:
+            admin.registry.add_oscore_party(admin.now_s, client_id=client_id, rs_id=rs_id)
+    warn_of_timelessness(record)
+    show(rs_words(record), as_json=as_json)
+
+
+rs.add_command(rs_set)
+
+
+@rs.command("list")
+@state_option
+@json_option
+def rs_list(state: Path, as_json: bool) -> None:
+    """List the resource servers."""
+    with opened(state) as admin:
+        words = [rs_words(record) for record in admin.store.resource_servers()]
+    show_all(words, as_json=as_json, nothing="No resource servers yet.")
+
+
+@rs.command("show")
+@click.argument("rs_id")
+@state_option
+@json_option
+def rs_show(rs_id: str, state: Path, as_json: bool) -> None:
+    """Show one resource server."""
+    with opened(state) as admin:
+        record = admin.store.resource_server(rs_id)
+    if record is None:
+        raise unknown("rs", rs_id)
+    show(rs_words(record), as_json=as_json)
+
+
+@rs.command("remove")
+@click.argument("rs_id")
+@yes_option
+@state_option
+@json_option
+def rs_remove(rs_id: str, yes: bool, state: Path, as_json: bool) -> None:
+    """Remove a resource server and its keys. Every token that was made for it is revoked.
+
+    Its OSCORE context goes with it, also when the device is a client too.
+    """
+    remove(state, "rs", rs_id, yes=yes, as_json=as_json)
+
+
+@rs.command("export")
+@click.argument("rs_id")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write, mode 0600."
+)
+@click.option("--force", is_flag=True, help="Replace the file when it exists.")
+@click.option(
+    "--table",
+    type=click.Choice([*GEOMETRIES, "none"]),
+    default="2k",
+    show_default=True,
+    help="Multiples of this server's public key for a device with the C core: its tokens then verify several times "
+    "as fast. The size is flash on the device, for each signing key.",
+)
+@yes_option
+@state_option
+@json_option
+def rs_export(rs_id: str, out: Path, force: bool, table: str, yes: bool, state: Path, as_json: bool) -> None:
+    """Write what one device is told. Its keys, its identity, its scopes: treat the file as a key.
+
+    A device that talks to this server gets a new OSCORE context each time, since one that starts again from a file
+    would use its numbers again; an earlier export stops working. When this one fails, the earlier one still works.
+    """
+    with opened(state) as admin:
+        if admin.store.resource_server(rs_id) is None:
+            raise unknown("rs", rs_id)
+        last = admin.store.export(rs_id) if admin.store.oscore_party(rs_id=rs_id) is not None else None
+    if last is not None:
+        question = (
+            f"The device that was told at {when(last.exported_at)} stops working until it has the new file. Go on?"
+        )
+        be_sure(question, yes=yes, always=False)
+    with opened(state) as admin, admin.store.transaction():
+        admin.check_clock()
+        _renew_context(admin, rs_id)
+        provisioning = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
+        admin.store.put_device_keys(rs_id, [key.kid for key in provisioning.keys])
+        admin.exports.remember(rs_id, provisioning, admin.now_s)
+        admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
+        # Inside: a device whose new file cannot be written keeps the context that it has.
+        write_private(out, encode_provisioning(provisioning), force=force)
+    if as_json:
+        tables = sum(key.table is not None for key in provisioning.keys)
+        kids = [key.kid.hex() for key in provisioning.keys]
+        words = {
+            "rs_id": rs_id,
+            "file": str(out),
+            "kids": kids,
+            "tables": tables,
+            "context": provisioning.as_context is not None,
+        }
+        show(words, as_json=True)
+        return
+    click.echo(f"Wrote {out}: it holds the keys of {rs_id}, so move it to the device and delete it here.")
+    if table != "none" and any(key.role == ROLE_SIGN and key.table is None for key in provisioning.keys):
+        click.echo(
+            "It has no tables, since this installation has no C core: the device verifies more slowly.", err=True
+        )
+
+
+def table_maker(size: str) -> TableOf:
+    """What makes tables of this size: the C core, or nothing where it was not built."""
+    if size == "none":
+        return no_table
+    if make_table is None:
+        return no_table
+    return lambda point: make_table(point, *GEOMETRIES[size])
+
+
+@rs.command("disable")
+@click.argument("rs_id")
+@state_option
+@json_option
+def rs_disable(rs_id: str, state: Path, as_json: bool) -> None:
+    """Lock a resource server. It is told nothing, and every token that was made for it is revoked."""
+    lock(state, "rs", rs_id, disabled=True, as_json=as_json)
+
+
+@rs.command("enable")
+@click.argument("rs_id")
+@state_option
+@json_option
+def rs_enable(rs_id: str, state: Path, as_json: bool) -> None:
+    """Unlock a resource server; what was revoked stays revoked."""
+    lock(state, "rs", rs_id, disabled=False, as_json=as_json)
+
+
+def _renew_context(admin: Admin, rs_id: str) -> None:
+    party = admin.store.oscore_party(rs_id=rs_id)
+    if party is not None:
+        check_address(admin)
+        admin.store.delete_oscore_party(party.recipient_id)
+        admin.registry.add_oscore_party(admin.now_s, client_id=party.client_id, rs_id=rs_id)

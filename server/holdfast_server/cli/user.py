@@ -1,0 +1,190 @@
+"""`holdfast server user`: the people who log in and consent, and those who look after the server.
+
+A generated password is printed once, when it is made; there is no default one.
+"""
+
+import getpass
+import secrets
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from holdfast_server.authz.administrator import ADMIN_RIGHTS
+from holdfast_server.authz.changes import without
+from holdfast_server.authz.registry import User
+from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
+from holdfast_server.cli.change import change_of, finish_before, rights_commands, show_change
+from holdfast_server.cli.command import json_option, opened, show, show_all, state_option, unknown
+from holdfast_server.cli.taking import lock, remove, yes_option
+from holdfast_server.process.problem import Problem
+from holdfast_server.web.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
+from holdfast_server.wire.readable import user_words
+
+MIN_PASSWORD_LEN = 12
+GENERATED_PASSWORD_LEN = 18
+
+generate_option = click.option("--generate", is_flag=True, help="Make a password and print it once.")
+
+
+@click.group()
+def user() -> None:
+    """People who log in and consent."""
+
+
+@user.command("add")
+@click.argument("user_id")
+@allow_option
+@click.option("--admin", "is_admin", is_flag=True, help="Also let them see /admin and revoke tokens there.")
+@generate_option
+@state_option
+@json_option
+def user_add(
+    user_id: str, allowed: tuple[str, ...], is_admin: bool, generate: bool, state: Path, as_json: bool
+) -> None:
+    """Register a person.
+
+    The password comes from the terminal, or as one line on standard input.
+    """
+    scopes = {**allowances(allowed), **(ADMIN_RIGHTS if is_admin else {})}
+    check_user_id(user_id)
+    with opened(state) as admin:
+        if admin.store.user(user_id) is not None:
+            raise Problem(f"There is a user {user_id} already: `holdfast server user allow` gives them more rights.")
+        warn_of_strangers(admin, scopes)
+        password = generated_password() if generate else _asked_password()
+        admin.registry.add_user(User(user_id, hash_password(password), scopes), admin.now_s)
+    _show_password(user_id, password if generate else None, as_json=as_json)
+
+
+@user.command("password")
+@click.argument("user_id")
+@generate_option
+@state_option
+@json_option
+def user_password(user_id: str, generate: bool, state: Path, as_json: bool) -> None:
+    """Replace a person's password."""
+    with opened(state) as admin:
+        if admin.store.user(user_id) is None:
+            raise unknown("user", user_id)
+        password = generated_password() if generate else _asked_password()
+        admin.registry.replace_password(user_id, hash_password(password), admin.now_s)
+    _show_password(user_id, password if generate else None, as_json=as_json)
+
+
+@user.command("list")
+@state_option
+@json_option
+def user_list(state: Path, as_json: bool) -> None:
+    """List the people."""
+    with opened(state) as admin:
+        words = [user_words(record) for record in admin.store.users()]
+    show_all(words, as_json=as_json, nothing="No users yet.")
+
+
+@user.command("show")
+@click.argument("user_id")
+@state_option
+@json_option
+def user_show(user_id: str, state: Path, as_json: bool) -> None:
+    """Show one person."""
+    with opened(state) as admin:
+        record = admin.store.user(user_id)
+    if record is None:
+        raise unknown("user", user_id)
+    show(user_words(record), as_json=as_json)
+
+
+@user.command("remove")
+@click.argument("user_id")
+@yes_option
+@state_option
+@json_option
+def user_remove(user_id: str, yes: bool, state: Path, as_json: bool) -> None:
+    """Remove a person and every token that was given in their name."""
+    remove(state, "user", user_id, yes=yes, as_json=as_json)
+    _warn_of_no_administrator(state)
+
+
+@user.command("disable")
+@click.argument("user_id")
+@state_option
+@json_option
+def user_disable(user_id: str, state: Path, as_json: bool) -> None:
+    """Lock a person out. Every token that was given in their name is revoked."""
+    lock(state, "user", user_id, disabled=True, as_json=as_json)
+    _warn_of_no_administrator(state)
+
+
+@user.command("enable")
+@click.argument("user_id")
+@state_option
+@json_option
+def user_enable(user_id: str, state: Path, as_json: bool) -> None:
+    """Unlock a person; what was revoked stays revoked."""
+    lock(state, "user", user_id, disabled=False, as_json=as_json)
+
+
+rights_commands(user, "user", "a person")
+
+
+@user.command("set")
+@click.argument("user_id")
+@click.option("--admin/--no-admin", "is_admin", required=True, help="Whether they see /admin and revoke tokens there.")
+@state_option
+@json_option
+def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
+    """Make a person an administrator, or one no more. Their password and their logins stay."""
+    with opened(state) as admin:
+        finish_before(admin, "user", user_id)
+        with admin.store.transaction():
+            record = admin.store.user(user_id)
+            if record is None:
+                raise unknown("user", user_id)
+            scopes = without(record.scopes, dict.fromkeys(ADMIN_RIGHTS, ()))
+            after = replace(record, scopes={**scopes, **(ADMIN_RIGHTS if is_admin else {})})
+            what = "administrator" if is_admin else "no administrator"
+            settling = admin.changes.user(after, admin.now_s, "user-changed", what)
+        change = change_of(admin, user_words(after), settling)
+    show_change(change, as_json=as_json)
+    _warn_of_no_administrator(state)
+
+
+def _warn_of_no_administrator(state: Path) -> None:
+    with opened(state) as admin:
+        people = admin.store.users()
+    if not any(not person.disabled and set(ADMIN_RIGHTS) & set(person.scopes) for person in people):
+        click.echo("Note: nobody is an administrator now; `holdfast server user set USER --admin` makes one.", err=True)
+
+
+def check_user_id(user_id: str) -> None:
+    """Raise Problem for a name that nobody could log in with, or that a list could take for something else."""
+    if not user_id or len(user_id) > MAX_USERNAME_LEN or not user_id.isprintable():
+        raise Problem(f"A user's name has 1 to {MAX_USERNAME_LEN} printable characters.")
+
+
+def generated_password() -> str:
+    """A password that nobody has to remember for long: 144 random bits."""
+    return secrets.token_urlsafe(GENERATED_PASSWORD_LEN)
+
+
+def _show_password(user_id: str, password: str | None, *, as_json: bool) -> None:
+    words = {"user_id": user_id, "password": password}
+    if not as_json and password is None:  # it was typed
+        del words["password"]
+    show(words, as_json=as_json)
+    if password is not None and not as_json:
+        click.echo("This password is not kept here in readable form: hand it over now.", err=True)
+
+
+def _asked_password() -> str:
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+        if getpass.getpass("Again: ") != password:
+            raise Problem("The two passwords differ.")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if not MIN_PASSWORD_LEN <= len(password) <= MAX_PASSWORD_LEN:
+        raise Problem(f"A password has {MIN_PASSWORD_LEN} to {MAX_PASSWORD_LEN} characters; --generate makes one.")
+    return password

@@ -1,0 +1,1 @@
+"""What one running process has: its configuration, clock, log, readiness, and a reload."""

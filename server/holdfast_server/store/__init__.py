@@ -1,0 +1,1 @@
+"""What must not be forgotten: one SQLite database, and the rows of each kind.  It decides nothing."""
