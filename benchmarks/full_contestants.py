@@ -14,7 +14,7 @@ from worker import Run, Setup, serve
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
-from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_message import encode, request
 from holdfast_core.coap_reliability import Reliability
 from holdfast_core.coap_stack import CoapStack, RequestEvent

@@ -9,7 +9,7 @@ from holdfast_core import labels as L
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_echo import REMAKE_MS
 from holdfast_core.coap_limits import DEVICE_LIMITS, Limits
-from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_message import decode, request
 from holdfast_core.replay_window import ReplayWindow
 from testkit.coap import Server, contexts, secured, table

@@ -9,7 +9,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits import DEVICE_LIMITS, Limits
-from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_message import Message, decode, encode, request
 from holdfast_core.coap_reliability import Exchange, Timed, Timers
 from holdfast_core.oscore_contexts import ContextTable

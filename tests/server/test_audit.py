@@ -7,7 +7,7 @@ import os
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_message import encode, request
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.secret import Secret

@@ -12,7 +12,7 @@ import pytest
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.coap_admission import TokenBucket
-from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_message import Message, decode, encode, request
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.names import ACCESS_TOKEN_URN

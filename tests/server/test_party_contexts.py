@@ -9,7 +9,7 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_events import ResponseEvent
-from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.errors import MalformedOscore, UnknownContext

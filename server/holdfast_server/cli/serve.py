@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
 from holdfast_core.coap_admission import TokenBucket
-from holdfast_core.coap_limits_cpython import SERVER_LIMITS
+from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.errors import PeerError
 from holdfast_core.trace import tracer
