@@ -44,3 +44,10 @@ def test_what_is_not_there_is_found(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("# A page\n[a](b.py) [c](#a-page) [d](#no-page) [e](README.md) scripts/no.sh scripts/setup.sh\n")
     assert list(broken(page)) == ["b.py", "#no-page", "scripts/no.sh"]
+
+
+def test_each_script_has_its_line():
+    page = (ROOT / "scripts" / "README.md").read_text()
+    scripts = [path.name for path in (ROOT / "scripts").glob("[!_]*") if path.name != "README.md"]
+    assert len(scripts) > 10
+    assert [name for name in scripts if f"]({name}" not in page] == []

@@ -1,5 +1,6 @@
 """The one file that boards load in place of fifty: the same tests pass on it; what could mean two things is refused."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -180,6 +181,23 @@ def test_a_clash_is_one_sentence_that_says_what_to_do(repo, tmp_path, arguments)
     said = "decode is an argument or a member, and in another file something else: rename it"
     assert run(*arguments) == (1, f"bundle: holdfast_core.scope: {said}\n")
     assert not (tmp_path / "out").exists()
+
+
+def refusals(folder):
+    """What the compiler says when it refuses: the constant parts of each sentence."""
+    for source in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text())):
+            called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+            if called in ("refuse", "Refused"):
+                texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                yield from (text.strip(" :") for text in texts if isinstance(text, str) and len(text) > 6)
+
+
+def test_the_page_says_of_each_refusal_how_to_mend_it(repo):
+    said = list(refusals(repo / "scripts/bundle"))
+    page = (repo / "scripts/bundle/README.md").read_text()
+    assert len(said) > 15
+    assert [sentence for sentence in said if sentence not in page] == []
 
 
 TAMPERED = {
