@@ -1,9 +1,7 @@
 """`holdfast device` and a board: a real mpremote, a real MicroPython with a littlefs, behind a pseudo-terminal."""
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -18,13 +16,8 @@ from testkit.story import EKG_SECRET, TUBE, ekg_provisioning, tube_provisioning
 BALLAST = "with open('/ballast', 'wb') as file:\n for _ in range(130): file.write(bytes(4096))"
 
 
-def mpremote(board, *arguments):
-    program = [Path(sys.executable).with_name("mpremote"), "connect", board.port, *arguments]
-    return subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
 def write(board, path, text):
-    mpremote(board, "exec", f"with open({path!r}, 'w') as file: file.write({text!r})")
+    board.mpremote("exec", f"with open({path!r}, 'w') as file: file.write({text!r})")
 
 
 def test_push_copies_what_differs_and_removes_what_would_hide_it(board, tree):
@@ -36,7 +29,7 @@ def test_push_copies_what_differs_and_removes_what_would_hide_it(board, tree):
     assert "holdfast_core/cose.mpy is different" in wrong
     again = told(run("push", "--port", board.port, "--tree", tree, "--json"))
     assert (again["copied"], again["removed"]) == (1, 1)
-    assert mpremote(board, "fs", "cat", ":/main.py") == MAIN
+    assert board.mpremote("fs", "cat", ":/main.py") == MAIN
 
 
 def test_from_provisioned_to_wiped(board, tree, file):
@@ -50,15 +43,15 @@ def test_from_provisioned_to_wiped(board, tree, file):
     after = told(run("verify", "--port", board.port, "--tree", tree, "--json"))
     assert after["problems"] == []
     assert after["provisioned"]["name"] == TUBE
-    assert mpremote(board, "exec", "import os; print(os.listdir('/holdfast'))").strip() == "['provisioning']"
+    assert board.mpremote("exec", "import os; print(os.listdir('/holdfast'))").strip() == "['provisioning']"
     secret = tube_provisioning().keys[1].material.reveal()
     assert secret in board.flash.read_bytes()
-    mpremote(board, "exec", BALLAST)
+    board.mpremote("exec", BALLAST)
     assert run("wipe", "--port", board.port).exit_code == 2
     done = run("wipe", "--port", board.port, "--yes", "--json")
     assert told(done) == {"wiped": True}
     assert "free space" in done.stderr
-    assert mpremote(board, "exec", "import os; print(os.listdir('/holdfast'))").strip() == "[]"
+    assert board.mpremote("exec", "import os; print(os.listdir('/holdfast'))").strip() == "[]"
     assert told(run("status", "--port", board.port, "--json"))["provisioned"] is None
     assert secret not in board.flash.read_bytes()
 
@@ -84,7 +77,7 @@ def test_provision_replaces_only_when_told_to(board, file, tmp_path):
 
 def test_what_is_cut_off_is_not_taken_for_provisioning(board, file):
     """The copy ends at .new: the board knows nothing of it, the audit finds it, the next provision replaces it."""
-    mpremote(board, "fs", "mkdir", ":/holdfast")
+    board.mpremote("fs", "mkdir", ":/holdfast")
     write(board, "/holdfast/provisioning.new", "half")
     assert told(run("status", "--port", board.port, "--json"))["provisioned"] is None
     checks = told(run("audit", "--port", board.port, "--json"), code=1)["checks"]
@@ -131,7 +124,7 @@ def test_a_board_without_the_package(micropython, tree, tmp_path):
 
 def test_mip_installs_it_as_well(micropython, tree, tmp_path):
     with FakeBoard(micropython, tmp_path) as board:
-        mpremote(board, "mip", "install", str(tree / "py" / "package.json"))
+        board.mpremote("mip", "install", str(tree / "py" / "package.json"))
         found = told(run("push", "--port", board.port, "--tree", tree, "--json"))
         assert found["copied"] == 1  # the C core, of which mip cannot know the processor
 

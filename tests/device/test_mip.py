@@ -12,7 +12,6 @@ import threading
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -45,7 +44,6 @@ from holdfast_core.crypto import PROVIDER
 from holdfast_core.token_check import PATH
 print(PROVIDER, PATH)
 """
-MPREMOTE = Path(sys.executable).with_name("mpremote")
 # And who does the cryptography then, and who checks tokens.
 FOLDERS = {"py": ("micropython", "python"), "x64_6.3": ("hf_native", "hf_native")}
 
@@ -165,17 +163,13 @@ def test_what_mip_installs_is_the_package_and_a_tube_runs_on_it(tree, server, in
 
 def test_mpremote_takes_the_relative_addresses(tree, server, micropython, tmp_path):
     with FakeBoard(micropython, tmp_path) as board:
-        command = [MPREMOTE, "connect", board.port, "mip", "install", f"{server.url}/x64_6.3/package.json"]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        board.mpremote("mip", "install", f"{server.url}/x64_6.3/package.json")
         asked = {path.removeprefix("/x64_6.3/") for path in server.asked}
         assert asked == named(tree / "x64_6.3") | {"package.json"}
         done = CliRunner().invoke(cli.group, ["push", "--port", board.port, "--tree", str(tree), "--json"])
         assert done.exit_code == 0, done.output
         assert json.loads(done.stdout)["copied"] == 0  # all of it is there, by SHA-256
-        said = subprocess.run(
-            [MPREMOTE, "connect", board.port, "exec", RUNS], check=True, capture_output=True, text=True
-        )
-        assert said.stdout.split() == ["hf_native", "hf_native"]
+        assert board.mpremote("exec", RUNS).split() == ["hf_native", "hf_native"]
 
 
 def test_a_file_that_the_server_has_not_is_told_and_missed(server, install, tube):

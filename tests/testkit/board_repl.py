@@ -1,7 +1,11 @@
 """The board side of fake_board.py, on MicroPython: a littlefs of its own at /, and the raw REPL that mpremote speaks.
 
-    micropython board_repl.py FLASH MODE       raw: after a soft reset by mpremote; main: after a reset or a power cut
+    micropython board_repl.py FLASH MODE TELL HEAR
 
+MODE is raw after a soft reset by mpremote, and main after a reset or a power cut.  TELL and HEAR are descriptors, over
+which it says when a program begins and ends.  Only in between may Ctrl-C come as a signal: the REPL reads Ctrl-C as a
+character, as that of a real board does.  A signal there would lose the character that read() has just taken, and
+mpremote would wait for ever.
 Exits with SOFT or HARD when it is reset; whoever started it starts it anew.  Debian's unix port has no raw REPL.
 """
 
@@ -16,6 +20,7 @@ BLOCK_LEN, BLOCKS = 4096, 256
 BANNER = b"raw REPL; CTRL-B to exit\r\n>"
 WINDOW = 4096
 CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = 1, 2, 3, 4, 5
+BEGINS = 0  # over TELL; any other byte: the program of this number has ended, which HEAR confirms with the same byte
 
 
 class Disk:
@@ -117,23 +122,51 @@ def put(data):
 
 
 def get():
-    while True:
+    byte = sys.stdin.buffer.read(1)
+    if not byte:
+        sys.exit(0)
+    return byte[0]
+
+
+class Interruptible:
+    """Runs programs that Ctrl-C may interrupt: one signal may come for each, and none once its end is confirmed."""
+
+    def __init__(self, tell, hear):
+        self._tell = open(tell, "wb")  # noqa: SIM115 - held as long as the board runs
+        self._hear = open(hear, "rb")  # noqa: SIM115
+        self._number = 0
+
+    def run(self, code, names):
+        """Returns what the program raised, or None."""
+        self._number = self._number % 255 + 1
+        raised = None
         try:
-            byte = sys.stdin.buffer.read(1)
-        except KeyboardInterrupt:
-            continue
-        if not byte:
-            sys.exit(0)
-        return byte[0]
+            try:
+                self._tell.write(bytes((BEGINS,)))
+                exec(code, names)
+            except BaseException as error:  # noqa: BLE001 - as the real one does
+                raised = error
+            self._end()
+        except KeyboardInterrupt as late:
+            raised = raised or late
+            self._end()
+        if isinstance(raised, SystemExit):
+            raise raised
+        return raised
+
+    def _end(self):
+        number = bytes((self._number,))
+        self._tell.write(number)
+        while self._hear.read(1) != number:
+            pass
+        for _ in (1, 2):
+            pass  # a signal that came before the confirmation strikes here at the latest
 
 
 def execute(code, names):
     failure = b""
-    try:
-        exec(code, names)
-    except SystemExit:
-        raise
-    except BaseException as error:  # noqa: BLE001 - as the real one does
+    error = interruptible.run(code, names)
+    if error is not None:
         said = io.StringIO()
         sys.print_exception(error, said)
         failure = said.getvalue().encode()
@@ -182,21 +215,24 @@ def raw(names):
             line += bytes((byte,))
 
 
-def run(name):
-    try:
-        with open(name) as file:
-            exec(file.read(), {"__name__": "__main__"})
-    except OSError:
-        return
-    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - as a board does with main.py
-        sys.print_exception(error)
+def start(names):
+    """Run boot.py, and main.py after a reset, as a board does."""
+    for name in names:
+        try:
+            with open(name) as file:
+                code = file.read()
+        except OSError:
+            continue
+        error = interruptible.run(code, {"__name__": "__main__"})
+        if error is not None:
+            sys.print_exception(error)
+        if isinstance(error, KeyboardInterrupt):
+            return
 
 
 def main(flash, mode):
     mount(flash)
-    run("boot.py")
-    if mode == "main":
-        run("main.py")
+    start(("boot.py", "main.py") if mode == "main" else ("boot.py",))
     names = {"__name__": "__main__"}
     if mode == "raw":
         raw(names)
@@ -207,4 +243,5 @@ def main(flash, mode):
         raw(names)
 
 
+interruptible = Interruptible(int(sys.argv[3]), int(sys.argv[4]))
 main(sys.argv[1], sys.argv[2])

@@ -1,20 +1,31 @@
 """A board behind a pseudo-terminal: the unix MicroPython with a littlefs in a file, speaking to mpremote as boards do.
 
 Whatever mpremote, or a command that drives it, does to a serial port can be done to FakeBoard.port.  What the board
-prints of itself is kept in `said`.  Never more than one program at a time on the port, as on a real one.
+prints of itself is kept in `said`.  Never more than one program at a time on the port, as on a real one.  Nothing that
+is written to the port is lost, also while the board is reset: mpremote has no deadline at a pseudo-terminal.
 """
 
+import fcntl
 import os
 import pty
+import select
 import signal
+import struct
 import subprocess
+import sys
+import termios
 import threading
 import tty
+from contextlib import suppress
 from pathlib import Path
 
 REPL = Path(__file__).with_name("board_repl.py")
 SOFT = 4
 FLASH_LEN = 256 * 4096
+CTRL_C = b"\x03"
+BEGINS = 0  # as in board_repl.py
+MPREMOTE = Path(sys.executable).with_name("mpremote")
+MPREMOTE_S = 120
 
 
 class FakeBoard:
@@ -30,7 +41,8 @@ class FakeBoard:
         self.port = os.ttyname(self._host)
         self.said = b""
         self._closed = False
-        self._start("main")
+        self._input = _Input()
+        self._life = _Life(self._command("main"), self._input)
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._to_board, self._run)]
         for thread in self._threads:
             thread.start()
@@ -41,38 +53,132 @@ class FakeBoard:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def mpremote(self, *arguments: str) -> str:
+        """Run mpremote at the port and return what it prints; a failure tells what the board said last."""
+        command = [MPREMOTE, "connect", self.port, *arguments]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=MPREMOTE_S).stdout
+        except subprocess.SubprocessError as error:
+            raise AssertionError(f"{arguments}: {error}: {error.stderr!r}; the board: {self.said[-300:]!r}") from error
+
     def close(self) -> None:
         """Cut its power."""
         self._closed = True
-        self._process.kill()
-        self._threads[1].join(10)
+        self._life.process.kill()
+        while self._threads[1].is_alive():
+            termios.tcflush(self._host, termios.TCIFLUSH)  # what nobody has read holds the thread that writes
+            self._threads[1].join(0.1)
         os.write(self._host, b"\x00")  # wakes the thread that reads
         self._threads[0].join(10)
         os.close(self._host)
         os.close(self._board)
+        self._input.close()
 
-    def _start(self, mode: str) -> None:
-        self._process = subprocess.Popen(
-            [self._micropython, REPL, self.flash, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
+    def _command(self, mode: str) -> list[str | Path]:
+        return [self._micropython, REPL, self.flash, mode]
 
     def _to_board(self) -> None:
         while not self._closed:
             chunk = os.read(self._board, 4096)
-            if b"\x03" in chunk:
-                self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.stdin.write(chunk.replace(b"\x03", b""))
-            except (BrokenPipeError, ValueError):
-                continue  # it is being reset: what comes meanwhile is lost
+            with self._input.lock:
+                self._life.write(chunk)
 
     def _run(self) -> None:
         while not self._closed:
-            while chunk := os.read(self._process.stdout.fileno(), 4096):
+            for chunk in self._life.output():
                 self.said += chunk
-                os.write(self._board, chunk)
-            mode = "raw" if self._process.wait() == SOFT else "main"
-            self._process.stdin.close()
-            self._process.stdout.close()
+                _write(self._board, chunk)
+            mode = "raw" if self._life.process.wait() == SOFT else "main"
             if not self._closed:
-                self._start(mode)
+                self._life = _Life(self._command(mode), self._input)
+
+
+def _write(file: int, chunk: bytes) -> None:
+    """Write all of it: a pseudo-terminal may take less at once."""
+    while chunk:
+        chunk = chunk[os.write(file, chunk) :]
+
+
+class _Input:
+    """The pipe that the board reads, of one life after the other, and where in it the last Ctrl-C stands."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()  # one thread writes, the other hears of programs
+        self.reader, self._writer = os.pipe()
+        self._written = self._interrupt_ends = 0
+
+    def write(self, chunk: bytes) -> None:
+        if CTRL_C in chunk:
+            self._interrupt_ends = self._written + chunk.rindex(CTRL_C) + 1
+        self._written += len(chunk)
+        _write(self._writer, chunk)
+
+    def has_interrupt(self) -> bool:
+        """Whether a Ctrl-C waits to be read."""
+        (waiting,) = struct.unpack("i", fcntl.ioctl(self.reader, termios.FIONREAD, bytes(4)))
+        return self._interrupt_ends > self._written - waiting
+
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self._writer)
+
+
+class _Life:
+    """The interpreter from one reset to the next.  A signal interrupts it once for each program, and nothing else."""
+
+    def __init__(self, command: list[str | Path], stdin: _Input) -> None:
+        self._input = stdin
+        self._is_interruptible = False
+        self._told, tell = os.pipe()
+        hear, self._confirm = os.pipe()
+        self.process = subprocess.Popen(
+            [*command, str(tell), str(hear)],
+            stdin=stdin.reader,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=(tell, hear),
+        )
+        os.close(tell)
+        os.close(hear)
+
+    def write(self, chunk: bytes) -> None:
+        """Give it what comes over the port; the input's lock is held.  While a program runs, Ctrl-C is a signal too.
+
+        It is always a character as well: the program may just be resetting the board, whose main.py it then interrupts.
+        """
+        if CTRL_C in chunk and self._is_interruptible:
+            self._interrupt()
+        self._input.write(chunk)
+
+    def output(self):
+        """Yield what it prints until it has ended."""
+        printed = self.process.stdout.fileno()
+        open_ones = [printed, self._told]
+        while printed in open_ones:
+            for ready in select.select(open_ones, [], [])[0]:
+                chunk = os.read(ready, 4096)
+                if not chunk:
+                    open_ones.remove(ready)
+                elif ready == printed:
+                    yield chunk
+                else:
+                    self._hear(chunk)
+        self.process.stdout.close()
+        os.close(self._told)
+        os.close(self._confirm)
+
+    def _hear(self, told: bytes) -> None:
+        with self._input.lock:
+            for number in told:
+                if number != BEGINS:
+                    self._is_interruptible = False
+                    with suppress(BrokenPipeError):  # an end that is told twice needs one confirmation
+                        os.write(self._confirm, bytes((number,)))
+                elif self._input.has_interrupt():
+                    self._interrupt()  # it was written before the program began
+                else:
+                    self._is_interruptible = True
+
+    def _interrupt(self) -> None:
+        self._is_interruptible = False
+        self.process.send_signal(signal.SIGINT)
