@@ -1,10 +1,11 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo device test test-cores test-boards test-firmware test-firmware-all fuzz mutants lint bench clean
+.PHONY: help demo device check test test-cores test-boards test-firmware test-firmware-all fuzz mutants lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    see the two stories, EKG and test tube, on this machine (makes .venv first)"
 	@echo "make device  what holdfast device push and mip install on boards: build/device, .mpy by processor"
+	@echo "make check   before each commit: lint, and the core and dual suites on CPython; under a minute, no C compiler"
 	@echo "make test    every gate: format, lint, types, both interpreters, all tests"
 	@echo "make test-cores   the C core on emulated Cortex-M and RISC-V; installs a gigabyte of compilers"
 	@echo "make test-boards  every vector down every path, on emulated Cortex-M0, M3, M4, RV32 and Pico; the same compilers"
@@ -14,7 +15,7 @@ help:
 	@echo "make test-dialects  the dual suite on MicroPython 1.23 to 1.29, as WebAssembly in node; VERSIONS=\"1.23 1.29\" for some"
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make mutants  leave out or bend each check of the trust path, and see that a test notices; hours. MUTANTS=\"policy --sample 20\""
-	@echo "make lint    only format, lint and types"
+	@echo "make lint    only format, lint and types, of Python, C and shell"
 	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
 	@echo "make clean   remove everything that these targets made"
 
@@ -87,12 +88,13 @@ mutants:
 	@scripts/micropython.sh
 	@.venv/bin/python tests/tools/mutants.py $(MUTANTS)
 
+check:
+	@scripts/setup.sh
+	@scripts/check.sh
+
 lint:
 	@scripts/setup.sh
-	@.venv/bin/ruff format --check .
-	@.venv/bin/ruff check .
-	@.venv/bin/mypy
-	@.venv/bin/python scripts/bundle check
+	@scripts/lint.sh
 
 bench:
 	@scripts/setup.sh

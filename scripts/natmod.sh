@@ -85,6 +85,6 @@ for arch in "${@:-x64}"; do
   out=.cache/natmod/$arch
   [ -e "$out/hf_native.mpy" ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$stamp" ] && continue
   rm -f "$out/.stamp"
-  PYTHONPATH=$PWD/$TOOLS $PYTHON native/bind/natmod/build_natmod.py $SOURCE .cache/natmod "$arch"
+  PYTHONPATH=$PWD/$TOOLS "$PYTHON" native/bind/natmod/build_natmod.py "$SOURCE" .cache/natmod "$arch"
   echo "$stamp" > "$out/.stamp"
 done

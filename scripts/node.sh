@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Sourced by scripts that need node with npm. After scripts/setup.sh and from the root of the tree.
 #   need_node       NODE_PATH_FRONT is what goes in front of PATH: nothing where the machine has node 18 or newer with npm,
 #                   else the folder of one from PyPI, pinned by its hash, in .cache/node. The caller defines die().

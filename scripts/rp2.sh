@@ -69,7 +69,7 @@ build_firmware() {
   echo "rp2: building MicroPython for the Raspberry Pi Pico ($name)"
   rm -rf "${RP2:?}/$name"
   for library in pico-sdk tinyusb; do
-    rm -rf "$SOURCE/lib/$library" && ln -s "$RP2/sdk/root/usr/src/$library" "$SOURCE/lib/$library"
+    rm -rf "${SOURCE:?}/lib/$library" && ln -s "$RP2/sdk/root/usr/src/$library" "$SOURCE/lib/$library"
   done
   rm -rf "$SOURCE/lib/mbedtls" && ln -s "$RP2/sdk/mbedtls" "$SOURCE/lib/mbedtls"
   printf 'freeze("$(PORT_DIR)/modules")\ninclude("$(MPY_DIR)/extmod/asyncio")\n' > "$RP2/manifest.py"

@@ -37,7 +37,7 @@ fi
 # venv_for DIR LOCK EXTRA-INPUT: a venv that holds exactly LOCK. The stamp names everything that it depends on.
 venv_for() {
   dir=$1 lock=$2 also=${3:-}
-  stamp=$( (echo "$PWD"; "$PYTHON" -V; cat "$lock" $also) | sha256sum | cut -d' ' -f1)
+  stamp=$( (echo "$PWD"; "$PYTHON" -V; cat "$lock" ${also:+"$also"}) | sha256sum | cut -d' ' -f1)
   if [ -x "$dir/bin/python" ] && [ "$(cat "$dir/.stamp" 2>/dev/null)" = "$stamp" ]; then
     return 0
   fi

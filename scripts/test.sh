@@ -11,28 +11,7 @@ die() { echo "test: $*" >&2; exit 1; }
 [ -x .venv-cwt/bin/python ] || die "no .venv-cwt: run scripts/setup.sh first (or make test)."
 [ -x $MICROPYTHON ] || die "no MicroPython: run scripts/micropython.sh first (or make test)."
 
-PASSED=()
-gate() {
-  local name=$1 began=$SECONDS
-  shift
-  echo "=== $name"
-  "$@" || { echo; echo "=== FAILED: $name (after: ${PASSED[*]:-nothing})" >&2; exit 1; }
-  PASSED+=("$name,")
-  echo "=== $name: good, $((SECONDS - began)) s"
-}
-
-# Two functions of gates at the same time, each on a processor of its own; what the second prints comes after the first.
-together() {
-  local output
-  output=$(mktemp)
-  ("$2") > "$output" 2>&1 &
-  trap "kill $! 2>/dev/null || true; rm -f $output" EXIT
-  "$1"
-  wait $! || { cat "$output"; exit 1; }
-  cat "$output"
-  rm -f "$output"
-  trap - EXIT
-}
+. scripts/gates.sh
 
 # Files that must run on MicroPython.
 dual_files() {
@@ -72,10 +51,7 @@ sys.argv[0] = "tests/dual/run.py"
 runpy.run_path(sys.argv[0], run_name="__main__")'; }
 dual_with_cffi() { path cpython-cffi $BIN/python tests/dual/run.py; }
 
-gate "ruff format" $BIN/ruff format --check --quiet .
-gate "ruff check" $BIN/ruff check --quiet .
-gate "mypy --strict" $BIN/mypy
-gate "bundle" $BIN/python scripts/bundle check
+scripts/lint.sh
 gate "mpy-cross" mpy_cross
 on_cpython() {
   gate "dual suite on CPython" dual_on_cpython

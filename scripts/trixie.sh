@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # To be sourced: an apt of our own that sees Debian trixie only, beside the system's, as any user. It uses the mirror
 # and the signing keys that the system's apt is configured with, and never goes unsigned.
 #   trixie_apt DIR TYPES    set it up in the new folder DIR, for TYPES (deb, deb-src); fails when there is no mirror
