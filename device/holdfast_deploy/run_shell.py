@@ -186,7 +186,7 @@ def _serve(options: Options, setup: "Setup | None") -> None:
     if place is not None:
         place.take()
     if device.rs is not None and options.recheck_ms is not None:
-        device.rs.recheck_ms = options.recheck_ms
+        device.rs.rights.recheck_ms = options.recheck_ms
     if setup is None:
         serve_scopes(device, provisioning)
     else:

@@ -18,10 +18,8 @@ from holdfast_core.ace_oscore import (
 )
 from holdfast_core.coap_message import response
 from holdfast_core.errors import PeerError
-from holdfast_core.kinds import REFERENCE
 from holdfast_core.secret import Secret
-from holdfast_core.token_check import verify_token
-from holdfast_device.sessions import Session
+from holdfast_device.sessions import ENDED, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,10 +31,8 @@ if TYPE_CHECKING:
     from holdfast_core.coap_message import Message
     from holdfast_core.confirmation import OscInput
     from holdfast_core.grant import Grant
-    from holdfast_core.rules import Rules
-    from holdfast_device.cnonces import Cnonces
-    from holdfast_device.introspection import Introspector
-    from holdfast_device.resource_server import ResourceServer
+    from holdfast_device.answers import Answers
+    from holdfast_device.rights import Rights
     from holdfast_device.tasks import Steps
     from holdfast_device.timekeeper import Timekeeper
 
@@ -45,57 +41,51 @@ PATH = "/authz-info"
 UPDATE_MS, UPDATES_MS = 1000, 4000
 # Posts without Echo, from all addresses together: one in two seconds, and four at once.  Others are challenged.
 UNPROVEN_MS, ALL_UNPROVEN_MS = 2000, 8000
-_CWT_HEAD = b"\xd8\x3d"  # tag 61 in its shortest form; no reference begins so
 
 
 class AuthzInfo:
     """Answers for one RS.
 
-    rs: whose sessions; rules: of the verifier; times: clock, floor and exi countdowns; posts: allowance of
-    posts from addresses that are proven; introspector: or None.
+    rights: of its sessions; times: clock, floor and exi countdowns; posts: allowance of posts from addresses that are
+    proven; rng: nonces and ids.
     """
 
-    __slots__ = ("_cnonces", "_introspector", "_issuer", "_next_unproven_ms", "_posts", "_rs", "_rules", "_times")
+    __slots__ = ("_answers", "_next_unproven_ms", "_posts", "_rights", "_times", "rng")
 
     def __init__(
         self,
-        rs: "ResourceServer",
-        rules: "Rules",
+        rights: "Rights",
+        answers: "Answers",
         times: "Timekeeper",
-        cnonces: "Cnonces",
         posts: "TokenBucket",
-        issuer: str,
-        introspector: "Introspector | None" = None,
+        rng: "Callable[[int], bytes]",
     ) -> None:
-        self._rs = rs
-        self._rules = rules
+        self._rights = rights
+        self._answers = answers
         self._times = times
-        self._cnonces = cnonces
         self._posts = posts
         self._next_unproven_ms = 0
-        self._issuer = issuer
-        self._introspector = introspector
+        self.rng = rng
 
     def serve(self, incoming: "Incoming", session: Session | None) -> None:
         """Answer a request at authz-info; session: the one whose context it came in."""
         message = incoming.message
         if message.code != L.CODE_POST:
-            self._rs.answer(incoming, response(L.CODE_METHOD_NOT_ALLOWED))
+            self._answers.answer(incoming, response(L.CODE_METHOD_NOT_ALLOWED))
         elif message.content_format != L.CF_ACE_CBOR:
-            self._rs.answer(incoming, response(L.CODE_UNSUPPORTED_CONTENT_FORMAT))
+            self._answers.answer(incoming, response(L.CODE_UNSUPPORTED_CONTENT_FORMAT))
         else:
-            self._rs.answer_with(incoming, self._post(incoming, session))
+            self._answers.answer_with(incoming, session, self._post(incoming, session))
 
     def _post(self, incoming: "Incoming", session: Session | None) -> "Steps":
         """Task: return the answer, None when it was a challenge; raises PeerError."""
         try:
             body = decode_authz_info(incoming.message.payload, update=session is not None)
             if not self._admits(incoming, session):
-                self._rs.answer_plain(incoming, None)
+                self._answers.answer_plain(incoming, None)
                 return None
-            grant = yield self.verify(body.access_token)
-            age_s = None if grant.cnonce is None else self._cnonces.age_s(grant.cnonce, self._times.now_ms)
-            self._times.confront(grant, age_s)
+            grant = yield self._rights.checker.verify(body.access_token)
+            self._rights.checker.confront(grant)
             return self._accept(body, grant) if session is None else self._update(session, body, grant)
         except errors.Overloaded:
             raise
@@ -117,7 +107,7 @@ class AuthzInfo:
             admitted = next_ms < now_ms + UPDATES_MS
             if admitted:
                 session.next_update_ms = next_ms + UPDATE_MS
-        elif self._rs.is_reachable(incoming):
+        elif self._answers.is_reachable(incoming):
             admitted = self._posts.admit(incoming.peer, now_ms, len(incoming.message.payload))
         else:
             next_ms = max(self._next_unproven_ms, now_ms)
@@ -129,35 +119,6 @@ class AuthzInfo:
             raise errors.Overloaded("posts")
         return True
 
-    def verify(self, token: bytes, is_fresh: "Callable[[bytes], bool] | None" = None) -> "Steps":
-        """Task: return the Grant of a token, by value or by reference; raises Malformed* or TokenRejected.
-
-        is_fresh: what to ask about its client-nonce, None for whether it is fresh now.
-        """
-        is_fresh = is_fresh or self._is_fresh
-        if self._introspector is not None and REFERENCE in self._rules.formats and not token.startswith(_CWT_HEAD):
-            from holdfast_core.verifier import grant_from_introspection  # a tube never needs it
-
-            answer = yield self._introspector.ask(token)
-            return grant_from_introspection(
-                answer, self._rules, self._times.now_s, self._issuer, token, is_fresh, self._times.is_floor
-            )
-        return verify_token(
-            token, self._rules, self._times.now_s, is_fresh, self._times.exi_floor, self._times.is_floor
-        )
-
-    def verify_again(self, token: bytes) -> "tuple[Grant, int | None]":
-        """Check a token by value that was accepted before a sleep; return its Grant and the end of its countdown.
-
-        Raises as verify does, and as Timekeeper.countdown.
-        """
-        times = self._times
-        grant = verify_token(token, self._rules, times.now_s, was_fresh, times.exi_floor, times.is_floor)
-        return grant, times.countdown(grant)
-
-    def _is_fresh(self, cnonce: bytes) -> bool:
-        return self._cnonces.is_fresh(cnonce, self._times.now_ms)
-
     def _accept(self, body: "AuthzInfoPost", grant: "Grant") -> "Message":
         """Make a PENDING session of a verified token."""
         osc = grant.cnf.osc
@@ -166,7 +127,7 @@ class AuthzInfo:
         n1, id1 = body.nonce1, body.client_recipientid
         if n1 is None or id1 is None:
             raise errors.KeyUnsuitable("nonce")
-        sessions = self._rs.sessions
+        sessions = self._rights.sessions
         _check_order([other.grant for other in sessions.all() if other.has_key_of(osc)], grant)
         sessions.check_room(self._times.now_ms)
         context, n2 = self._context(osc, n1, id1)
@@ -175,36 +136,30 @@ class AuthzInfo:
         token = Secret(body.access_token)
         newcomer = Session(context, grant, osc, token, ends_ms, self._times.now_ms, (n1, n2))
         for session in sessions.make_room(osc):
-            self._rs.end(session)
+            self._rights.end(session)
         sessions.add(newcomer)
         return answer
 
     def _context(self, osc: "OscInput", n1: bytes, id1: bytes) -> "tuple[SecurityContext, bytes]":
-        rng = self._rs.rng
-        n2 = rng(NONCE_LEN)
-        used = [context.recipient_id for context in self._rs.contexts.contexts()]
-        id2 = choose_recipient_id(rng, used, id1)
+        n2 = self.rng(NONCE_LEN)
+        used = [context.recipient_id for context in self._rights.sessions.contexts.contexts()]
+        id2 = choose_recipient_id(self.rng, used, id1)
         return rs_context(osc, n1, n2, id1, id2), n2
 
     def _update(self, session: Session, body: "AuthzInfoPost", grant: "Grant") -> "Message":
         """Replace the rights of a session; its context stays (RFC 9203 section 4.2)."""
+        if session.state == ENDED:
+            raise errors.UnknownContext
         if grant.cnf.method != L.CNF_KID or grant.cnf.kid != session.osc.id:
             raise errors.KeyUnsuitable("kid")
         _check_order([session.grant], grant)
         self._times.prove(grant)
         token, answer = Secret(body.access_token), response(L.CODE_CREATED)
         ends_ms = self._times.countdown(grant)
-        self._rs.rights_change(session, grant)
-        session.ends_ms = ends_ms  # from here on nothing wants memory: old rights or new ones, not half of each
-        session.grant = grant
-        session.token = token
+        self._rights.change(session, grant)
+        session.replace(grant, token, ends_ms)  # from here on nothing wants memory
         session.checked_ms = self._times.now_ms
         return answer
-
-
-def was_fresh(_cnonce: bytes) -> bool:
-    """Say of the client-nonce of a token that is in force that it was fresh when the token came."""
-    return True
 
 
 def _check_order(known: "list[Grant]", grant: "Grant") -> None:

@@ -15,15 +15,17 @@ from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.sender_sequence import SenderSequence
 from holdfast_core.trust import Trust, TrustedKey
+from holdfast_device.answers import Answers
 from holdfast_device.authz_info import AuthzInfo
 from holdfast_device.cnonces import KEY_LEN, Cnonces
 from holdfast_device.endpoint import Endpoint
 from holdfast_device.entropy import gather
-from holdfast_device.hints import Hints, encode_hints
 from holdfast_device.resource_server import ResourceServer
-from holdfast_device.sessions import MAX_PENDING
+from holdfast_device.rights import Rights
+from holdfast_device.sessions import MAX_PENDING, Sessions
 from holdfast_device.state import State
 from holdfast_device.timekeeper import Timekeeper
+from holdfast_device.token_checker import TokenChecker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from holdfast_core.provisioning import Provisioning, RsProvisioning
     from holdfast_core.rederive import RederivedContext
     from holdfast_device.client import AceClient
-    from holdfast_device.hibernation import Frozen
+    from holdfast_device.frozen import Frozen
     from holdfast_device.introspection import Introspector
     from holdfast_device.slots import Flash
     from holdfast_device.tasks import Steps, Task
@@ -119,7 +121,7 @@ class Device:
                 introspector = self._introspector(peer, as_context)
             self.rs = self._resource_server(provisioning, provisioning.rs, contexts, introspector)
             self.endpoint.site = self.rs
-            self.endpoint.before = self.rs.expire
+            self.endpoint.before = self.rs.rights.expire
 
     def _as_context(self, provisioning: "Provisioning") -> "RederivedContext | None":
         """Go on in the context that the flash remembers, if it does; a first start makes another key than any other."""
@@ -150,19 +152,14 @@ class Device:
         introspector: "Introspector | None",
     ) -> ResourceServer:
         times = self.times
-        cnonces = Cnonces(self.freshness_key)
-        as_uri, audience, freshness = provisioning.as_uri, own.audiences[0], own.freshness  # nothing keeps the record
-
-        def hints() -> bytes:
-            cnonce = cnonces.issue(times.now_ms) if freshness or times.doubtful else None
-            return encode_hints(Hints(as_uri, audience, None, cnonce))
-
-        echo_key = hmac_sha256(self.freshness_key, b"echo of the resource server")
-        rs = ResourceServer(self.endpoint, contexts, times, self.rng, hints, provisioning.max_sessions, echo_key)
+        answers = Answers(self.endpoint, hmac_sha256(self.freshness_key, b"echo of the resource server"))
         rules = _rules(provisioning, own, introspector is not None)
+        checker = TokenChecker(rules, times, Cnonces(self.freshness_key), provisioning.issuer, introspector)
+        sessions = Sessions(contexts, provisioning.max_sessions)
+        rights = Rights(self.endpoint, times, sessions, answers, checker)
         posts = TokenBucket(POST_RATE, POST_BURST, ALL_POSTS_RATE, ALL_POSTS_BURST, MAX_ADDRESSES)
-        rs.authz_info = AuthzInfo(rs, rules, times, cnonces, posts, provisioning.issuer, introspector)
-        return rs
+        authz_info = AuthzInfo(rights, answers, times, posts, self.rng)
+        return ResourceServer(self.endpoint, answers, rights, authz_info, provisioning.as_uri, own.audiences[0])
 
     # --- the outside ---
 
@@ -195,7 +192,7 @@ class Device:
         """When tick is due, None for never."""
         if self.endpoint.torn:
             return self.endpoint.now_ms
-        due = [self.endpoint.next_deadline_ms(), None if self.rs is None else self.rs.next_deadline_ms()]
+        due = [self.endpoint.next_deadline_ms(), None if self.rs is None else self.rs.rights.next_deadline_ms()]
         due.extend([timer[0] for timer in self._every])
         known = [deadline for deadline in due if deadline is not None]
         return min(known) if known else None
@@ -211,7 +208,7 @@ class Device:
     def _begin_anew(self) -> None:
         self.endpoint.begin_anew()
         if self.rs is not None:
-            self.rs.end_observations()
+            self.rs.answers.end_observations()
 
     def set_time(self, now_s: float | None, now_ms: int) -> None:
         """Take wall time, unix seconds, or None for a clock that is not set; what it ends, ends now."""

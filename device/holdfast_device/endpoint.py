@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast_core.coap_events import Event, Incoming
     from holdfast_core.coap_limits import Limits
     from holdfast_core.coap_message import Message
-    from holdfast_core.oscore import RequestContext
+    from holdfast_core.oscore import RequestContext, SecurityContext
     from holdfast_core.oscore_contexts import ContextTable
     from holdfast_device.tasks import Steps, Task
 
@@ -103,7 +103,7 @@ class Endpoint:
     torn: memory ran out in the midst of something, and begin_anew() is due before anything else.
     """
 
-    __slots__ = ("_calls", "_tasks", "before", "bug", "now_ms", "short", "site", "stack", "torn")
+    __slots__ = ("_calls", "_stack", "_tasks", "before", "bug", "now_ms", "short", "site", "torn")
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Endpoint:
         trace: "Callable[..., None] | None" = None,
         admission: "Callable[[Hashable, int, int], bool] | None" = None,
     ) -> None:
-        self.stack = CoapStack(rng, contexts, limits, trace, admission)
+        self._stack = CoapStack(rng, contexts, limits, trace, admission)
         self.short = False
         self.torn = False
         self.now_ms = 0
@@ -130,7 +130,7 @@ class Endpoint:
         self.short = False
         self._advance(now_ms)
         try:  # not by whole(): here begins the deepest that a device calls, and a Pico goes 30 calls deep and no more
-            self._take(self.stack.feed(datagram, peer, now_ms))
+            self._take(self._stack.feed(datagram, peer, now_ms))
         except MemoryError:
             self.torn = True
             raise
@@ -143,11 +143,34 @@ class Endpoint:
 
     def next_deadline_ms(self) -> int | None:
         """When tick is due, None for never."""
-        return self.stack.next_deadline_ms()
+        return self._stack.next_deadline_ms()
 
     def take_datagrams(self) -> "list[tuple[bytes, Hashable]]":
         """Return what is to be sent, in order: (datagram, peer)."""
-        return self.stack.take_datagrams()
+        return self._stack.take_datagrams()
+
+    # --- answers ---
+
+    def respond(self, incoming: "Incoming", message: "Message", observe: bool) -> bool:
+        """Answer a request; return whether it is now an observation.  Raises SequenceExhausted."""
+        try:  # not by whole(), here and below: a Pico goes 30 calls deep and no more
+            return self._stack.respond(incoming, message, self.now_ms, observe)
+        except MemoryError:
+            self.torn = True
+            raise
+
+    def notify(self, incoming: "Incoming", message: "Message", last: bool) -> bool:
+        """Send a notification, or the last one; return False when the stack does not know the observer any more."""
+        try:
+            step = self._stack.end_observation if last else self._stack.notify
+            return step(incoming, message, self.now_ms) is not False
+        except MemoryError:
+            self.torn = True
+            raise
+
+    def forget(self, context: "SecurityContext", ended: bool) -> None:
+        """Forget the blocks that clients have yet to fetch in a context, and with its end those that are coming in."""
+        (self._stack.forget_context if ended else self._stack.forget_renderings)(context)
 
     # --- out of memory ---
 
@@ -162,7 +185,7 @@ class Endpoint:
     def begin_anew(self) -> None:
         """Go on with a whole stack: what was under way is lost, as on a bad link, and what waits for it hears so."""
         self.torn = False
-        self.stack.forget_all()
+        self._stack.forget_all()
         for request_id in list(self._calls):
             self._fail(request_id, RequestFailed("memory"))
 
@@ -198,7 +221,7 @@ class Endpoint:
     def unwatch(self, watch: Watch) -> None:
         """Stop observing."""
         if self._calls.pop(watch.request_id, None) is not None:
-            self.whole(self.stack.cancel, watch.request_id, self.now_ms)
+            self.whole(self._stack.cancel, watch.request_id, self.now_ms)
             watch.end(RequestFailed("cancelled"))
 
     def _advance(self, now_ms: int) -> None:
@@ -207,7 +230,7 @@ class Endpoint:
             self.before(now_ms)
 
     def _tick(self) -> None:
-        self._take(self.stack.tick(self.now_ms))
+        self._take(self._stack.tick(self.now_ms))
 
     def _request(
         self,
@@ -217,7 +240,7 @@ class Endpoint:
         context: "RequestContext | None",
         observe: bool,
     ) -> int:
-        request_id = self.stack.request(peer, message, self.now_ms, context, observe)
+        request_id = self._stack.request(peer, message, self.now_ms, context, observe)
         self._calls[request_id] = waiting
         return request_id
 

@@ -24,7 +24,8 @@ from holdfast_core.kinds import REFERENCE
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import MAX_SEQUENCE, SenderSequence
 from holdfast_device.device import Device
-from holdfast_device.sessions import Session
+from holdfast_device.frozen import Frozen
+from holdfast_device.sessions import BOUND, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,46 +40,7 @@ MEMBERS = 14
 CHECK_LEN = 16
 CARRIED_LEN = 32
 ROOM = 2048  # of the RTC memory of an ESP32, as MicroPython is built
-# What a clock may be wrong by in a sleep: 1 part in 16, more than the 5 % of an uncalibrated RC oscillator.
-DRIFT = 16
 MAX_SLEEP_MS = 7 * 24 * 3600 * 1000  # a clock that says more was set meanwhile, and measures nothing
-
-
-class Frozen:
-    """A snapshot, checked.  now_ms: monotonic time at which the device goes on; never earlier than it can be.
-
-    floor_s, floor_ms: the time floor and the monotonic ms of it, never later than it can be.
-    ahead_s, step_s: of clock.py.
-    """
-
-    __slots__ = (
-        "ahead_s",
-        "as_next",
-        "carried",
-        "exi",
-        "floor_ms",
-        "floor_s",
-        "freshness_key",
-        "mark",
-        "now_ms",
-        "sessions",
-        "step_s",
-        "wakes",
-    )
-
-    def __init__(self, values: "list[Any]", slept_ms: int) -> None:
-        _, boot, generation, self.wakes, then_ms, _clock_ms, floor_s, floor_ms = values[:8]
-        self.step_s: int = values[8]
-        self.ahead_s: int = values[9]
-        self.carried, self.freshness_key, self.as_next, (self.exi, self.sessions) = values[10:]
-        self.mark: tuple[int, int] = (boot, generation)
-        slack_ms = slept_ms // DRIFT + 1
-        self.now_ms: int = then_ms + slept_ms + slack_ms
-        self.floor_s: int = floor_s
-        self.floor_ms: int = floor_ms + 2 * slack_ms
-
-    def __repr__(self) -> str:
-        return "Frozen(<redacted>)"
 
 
 def freeze(device: Device, now_ms: int, clock_ms: int, until_ms: int, seed: Secret, room: int = ROOM) -> bytes:
@@ -163,11 +125,11 @@ def _records(device: Device) -> "list[list[Any]]":
     if device.rs is None:
         return []
     records: list[list[Any]] = []
-    for order, session in enumerate(device.rs.sessions.all()):
+    for order, session in enumerate(device.rs.rights.sessions.all()):
         if session.grant.format != REFERENCE:
             records.append([order] + _record(session))
         session.context.sequence.next_value = MAX_SEQUENCE + 1  # observers and open requests still hold the context
-        device.rs.sessions.remove(session)
+        device.rs.rights.sessions.remove(session)
     records.sort(key=_silence)
     return records
 
@@ -178,7 +140,7 @@ def _record(session: Session) -> "list[Any]":
         session.token.reveal(),
         [n1, n2, context.sender_id, context.recipient_id],
         [highest, seen, context.sequence.next_value],
-        [session.bound, session.used_ms, session.checked_ms],
+        [session.state == BOUND, session.used_ms, session.checked_ms],
         None if session.grant.cnf.osc is not None else _osc_record(session.osc),
     ]
 
@@ -201,9 +163,9 @@ def _order(record: "list[Any]") -> int:
 def _revive(device: Device, record: "list[Any]") -> None:
     """Check a session's token again and derive its context anew.  Raises HoldfastError."""
     token, names, (highest, seen, next_value), (bound, used_ms, checked_ms), osc_record = record
-    if device.rs is None or device.rs.authz_info is None:
+    if device.rs is None:
         return
-    grant, ends_ms = device.rs.authz_info.verify_again(token)
+    grant, ends_ms = device.rs.rights.checker.verify_again(token)
     osc = grant.cnf.osc
     if osc is None:
         osc = _osc(osc_record)
@@ -213,9 +175,10 @@ def _revive(device: Device, record: "list[Any]") -> None:
     context = rs_context(osc, n1, n2, sender_id, recipient_id, SenderSequence(next_value))
     context.replay.resume(highest, seen)
     session = Session(context, grant, osc, Secret(token), ends_ms, used_ms, (n1, n2))
-    session.bound = bound
+    if bound:
+        session.bind()
     session.checked_ms = checked_ms
-    device.rs.sessions.add(session)
+    device.rs.rights.sessions.add(session)
 
 
 def _osc(record: "list[Any] | None") -> OscInput:

@@ -1,8 +1,8 @@
 """The clients of this RS: one session for each proven key, and a few that have yet to prove theirs (RFC 9203).
 
-    PENDING   the token was accepted and both nonces are exchanged; nobody has shown the key
-    BOUND     a request verified: that was the proof, and an older session of the same key is gone
-    (gone)    expired, revoked, replaced, evicted
+    PENDING   the token was accepted and both nonces are exchanged; no request has proven the key
+    BOUND     a request verified: that was the proof, and an older session of the same key has ended
+    ENDED     expired, revoked, replaced or evicted: in no table any more, and its context is unknown
 
 A post at the unprotected authz-info makes a PENDING session and touches no BOUND one, so whoever replays
 somebody's token, or floods the RS with tokens never used, ends no live session.  Both kinds are bounded;
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from holdfast_core.oscore_contexts import ContextTable
     from holdfast_core.secret import Secret
 
+PENDING, BOUND, ENDED = "PENDING", "BOUND", "ENDED"
+# What happens to a session, and what it is then.  Anything else is a mistake in this program, and a KeyError.
+STATES = {
+    PENDING: {"touch": PENDING, "bind": BOUND, "end": ENDED},
+    BOUND: {"touch": BOUND, "replace": BOUND, "end": ENDED},
+    ENDED: {},
+}
+
 MAX_PENDING = 4  # posts whose first request is on its way; more at once is a flood
 # Of one key: the first, which replayed posts must not push out, and the latest, for a client that lost an answer.
 MAX_PENDING_PER_KEY = 2
@@ -28,16 +36,15 @@ IDLE_MS = 60 * 1000  # a client that was silent for so long may have to post aga
 
 
 class Session:
-    """context: OSCORE, its owner is this.  grant: what the client may do.  osc: the key material of the grant.
+    """state: PENDING at first, one of STATES.  context: OSCORE, its owner is this.  grant: what the client may do.
 
-    token: the raw token as posted, for an RS that must show it to the AS again.  ends_ms: monotonic end of
-    an exi countdown, or None.  checked_ms: when the token was last known to be active.
+    osc: the key material of the grant.  token: the raw token as posted, for an RS that must show it to the AS again.
+    ends_ms: monotonic end of an exi countdown, or None.  checked_ms: when the token was last known to be active.
     check_due_ms: when to ask again on behalf of its observers.  nonces: N1 and N2, for a device that sleeps.
     next_update_ms: when its next post is due (authz_info.py).
     """
 
     __slots__ = (
-        "bound",
         "check_due_ms",
         "checked_ms",
         "context",
@@ -46,6 +53,7 @@ class Session:
         "next_update_ms",
         "nonces",
         "osc",
+        "state",
         "token",
         "used_ms",
     )
@@ -65,28 +73,48 @@ class Session:
         self.osc = osc
         self.token = token
         self.ends_ms = ends_ms
-        self.bound = False
+        self.state = PENDING
         self.used_ms = now_ms
         self.checked_ms = now_ms
         self.check_due_ms = now_ms
         self.next_update_ms = now_ms
         self.nonces = nonces
 
+    def touch(self, now_ms: int) -> None:
+        """A request verified, or a notification goes out: not silent."""
+        self.state = STATES[self.state]["touch"]
+        self.used_ms = now_ms
+
+    def bind(self) -> None:
+        """The client has proven the key, and no other session of the key is left."""
+        self.state = STATES[self.state]["bind"]
+
+    def replace(self, grant: "Grant", token: "Secret", ends_ms: int | None) -> None:
+        """Take new rights.  Needs no memory: there are old rights or new ones, and never half of each."""
+        self.state = STATES[self.state]["replace"]
+        self.grant = grant
+        self.token = token
+        self.ends_ms = ends_ms
+
+    def end(self) -> None:
+        """The session has left its table."""
+        self.state = STATES[self.state]["end"]
+
     def has_key_of(self, osc: "OscInput") -> bool:
         """Whether this is the same PoP key."""
         return self.osc.id == osc.id and self.osc.ms == osc.ms
 
     def __repr__(self) -> str:
-        return f"Session(bound={self.bound}, {self.grant!r})"
+        return f"Session({self.state}, {self.grant!r})"
 
 
 class Sessions:
     """The table.  contexts: where the stack finds them; limit: how many BOUND ones."""
 
-    __slots__ = ("_contexts", "_limit", "_sessions")
+    __slots__ = ("_limit", "_sessions", "contexts")
 
     def __init__(self, contexts: "ContextTable", limit: int) -> None:
-        self._contexts = contexts
+        self.contexts = contexts
         self._limit = limit
         self._sessions: list[Session] = []
 
@@ -105,7 +133,7 @@ class Sessions:
 
     def make_room(self, osc: "OscInput") -> "list[Session]":
         """Return the PENDING sessions that have to go before one of this key is added."""
-        pending = [session for session in self._sessions if not session.bound]
+        pending = [session for session in self._sessions if session.state == PENDING]
         same = [session for session in pending if session.has_key_of(osc)]
         if len(same) >= MAX_PENDING_PER_KEY:
             return same[-1:]
@@ -114,18 +142,19 @@ class Sessions:
     def add(self, session: Session) -> None:
         """Enter a PENDING session; the caller has made room."""
         session.context.owner = session
-        self._contexts.add(session.context)
+        self.contexts.add(session.context)
         try:
             self._sessions.append(session)
         except MemoryError:
-            self._contexts.remove(session.context)
+            self.contexts.remove(session.context)
             raise
 
     def remove(self, session: Session) -> None:
-        """Forget a session; its context is unknown from now on."""
+        """End a session, if it has not ended: its context is unknown from now on."""
         if session in self._sessions:
             self._sessions.remove(session)
-            self._contexts.remove(session.context)
+            self.contexts.remove(session.context)
+            session.end()
 
     def find(self, context: "SecurityContext") -> Session:
         """Return the session of a context; raises UnknownContext when it is gone meanwhile."""
@@ -150,7 +179,7 @@ class Sessions:
         return ended
 
     def _bound(self) -> "list[Session]":
-        return [session for session in self._sessions if session.bound]
+        return [session for session in self._sessions if session.state == BOUND]
 
     def _idle(self, bound: "list[Session]", now_ms: int) -> Session | None:
         """Return the BOUND session longest silent, if that is long enough."""

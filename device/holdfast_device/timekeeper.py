@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast_core.grant import Grant
-    from holdfast_device.hibernation import Frozen
+    from holdfast_device.frozen import Frozen
     from holdfast_device.sessions import Session
     from holdfast_device.state import State
 

@@ -141,7 +141,7 @@ import json, sys
 NAMES = "host", "port", "state", "recheck_ms", "trace", "clock", "peers"
 def setup(device, options):
     print(json.dumps({name: getattr(options, name) for name in NAMES}))
-    sys.exit(device.rs.recheck_ms // 1000)
+    sys.exit(device.rs.rights.recheck_ms // 1000)
 """
 AS_IT_IS = {"host": "127.0.0.1", "port": 5683, "recheck_ms": None, "trace": False, "clock": True, "peers": {}}
 

@@ -8,7 +8,7 @@ from holdfast_core import labels as L
 from holdfast_core.coap_events import RequestEvent
 from holdfast_core.coap_stack import CoapStack
 from holdfast_device.client import Refused, SessionLost
-from holdfast_device.resource_server import RECHECK_MS
+from holdfast_device.rights import RECHECK_MS
 from holdfast_device.token_response import token_response_from
 from holdfast_server.coap.party_contexts import PartyContexts
 from holdfast_server.coap.site import CoapSite
@@ -101,7 +101,7 @@ def test_the_doctor_reads_the_ekg_and_through_it_the_tube(world):
     assert read(world, session, "/ekg").code == L.CODE_CONTENT
     answer = read(world, session, "/results")
     assert (answer.code, answer.payload) == (L.CODE_CONTENT, b"troponin negative")
-    tube = world.devices["tube"].rs.sessions.all()
+    tube = world.devices["tube"].rs.rights.sessions.all()
     assert [one.grant.format for one in tube] == ["cwt-nested"]
     assert tube[0].grant.act is not None
 
@@ -142,9 +142,9 @@ def test_exi_tokens_of_the_server_count_down_at_the_tube(world, repo):
     change_rs(world.story, TUBE, exi_lifetime_s=30)
     _, session = open_ekg(world)
     assert read(world, session, "/results").code == L.CODE_CONTENT
-    assert world.devices["tube"].rs.sessions.all()[0].grant.exi == 30
+    assert world.devices["tube"].rs.rights.sessions.all()[0].grant.exi == 30
     world.wait(31)
-    assert world.devices["tube"].rs.sessions.all() == []
+    assert world.devices["tube"].rs.rights.sessions.all() == []
     assert read(world, session, "/results").code == L.CODE_CONTENT
 
 

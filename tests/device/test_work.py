@@ -9,7 +9,7 @@ from holdfast_core import labels as L
 from holdfast_core import provisioning
 from holdfast_core.coap_limits import DEVICE_LIMITS
 from holdfast_core.coap_message import encode, request
-from holdfast_device import client, device, endpoint, exchange, exi, introspection, resource_server, sessions, tasks
+from holdfast_device import answers, client, device, endpoint, exchange, exi, introspection, sessions, tasks
 from testkit import mint
 from testkit.coap import secured
 from testkit.story import NOW_S, TUBE, World, get, held
@@ -20,7 +20,7 @@ BOUNDS = {
     "sessions that have proven nothing": sessions.MAX_PENDING,
     "addresses with an allowance": device.MAX_ADDRESSES,
     "tasks": tasks.MAX_TASKS,
-    "open requests": resource_server.MAX_OPEN,
+    "open requests": answers.MAX_OPEN,
     "countdowns": exi.MAX_COUNTDOWNS,
     "questions to the AS": introspection.MAX_ASKING,
     "tokens that the AS has refused": introspection.MAX_REFUSED,
@@ -57,7 +57,7 @@ class Tube:
             assert self.world.run(self.session.request(get("/result"))).code == L.CODE_CONTENT
             self.session.close()
             self.world.wait(2)
-        assert len(self.tube.rs.sessions) == count
+        assert len(self.tube.rs.rights.sessions) == count
         self.mid = 0
 
     def stranger(self):

@@ -179,7 +179,7 @@ class AtTheRs(TestCase):
 
     def test_unprotected_unauthorized_ends_the_session_and_another_error_does_not(self):
         session = self.open()
-        self.tube.rs.end(self.tube.rs.sessions.all()[0])
+        self.tube.rs.rights.end(self.tube.rs.rights.sessions.all()[0])
         with self.assertRaises(SessionLost):
             self.world.run(session.request(get("/result")))
         with self.assertRaises(SessionLost):

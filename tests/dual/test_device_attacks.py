@@ -68,7 +68,7 @@ class Crashes(Attacked):
                 world.link.collect()
             del world.link.endpoints[name]
             world.wait(5)
-            self.assertLessEqual(len(self.tube.rs.sessions), 3)
+            self.assertLessEqual(len(self.tube.rs.rights.sessions), 3)
         client = world.client("doctor", seed=99)
         world.link.log = []
         session = world.run(client.open_session("tube", held(token, b"osc-1", world.now_ms, 10**6)))

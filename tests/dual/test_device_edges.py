@@ -7,11 +7,12 @@ from holdfast_core import labels as L
 from holdfast_core.ace_oscore import encode_authz_info
 from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.errors import LocalError, MalformedRequest, Overloaded
+from holdfast_device.answers import MAX_OPEN
 from holdfast_device.client import MAX_SESSIONS, Refused, SessionLost
 from holdfast_device.endpoint import MAX_WAITING, RequestFailed
 from holdfast_device.exchange import MAX_KEPT, TokenExchange
 from holdfast_device.introspection import MAX_REFUSED
-from holdfast_device.resource_server import MAX_OPEN, RECHECK_MS
+from holdfast_device.rights import RECHECK_MS
 from holdfast_device.slots import StorageFailed
 from holdfast_device.tasks import MAX_TASKS, Call
 from testkit import mint
@@ -78,7 +79,7 @@ class Ekg(TestCase):
         self.world.wait(1)
         self.assertEqual([message.code for message in watch._waiting], [L.CODE_CONTENT])
         self.world.wait(120)
-        self.assertEqual(len(self.ekg.rs.sessions), 0)
+        self.assertEqual(len(self.ekg.rs.rights.sessions), 0)
 
     def test_an_error_of_the_resource_ends_its_observation(self):
         watch = self.open().observe(get("/ekg"))
@@ -87,7 +88,7 @@ class Ekg(TestCase):
         self.ekg.rs.changed("/ekg")
         self.world.wait(1)
         self.assertEqual([message.code for message in watch._waiting], [L.CODE_CONTENT, L.CODE_NOT_FOUND])
-        self.assertEqual(self.ekg.rs._observers, [])
+        self.assertEqual(self.ekg.rs.answers.observers, [])
 
     def test_answers_of_the_as_that_say_nothing(self):
         good = cbor.encode(active())
@@ -122,7 +123,7 @@ class Ekg(TestCase):
             self.world.wait(1)
             with self.assertRaises(Refused):
                 self.open(b"invented" + bytes([number]))
-        self.assertEqual(len(self.ekg.rs.authz_info._introspector._refused), MAX_REFUSED)
+        self.assertEqual(len(self.ekg.rs.rights.checker._introspector._refused), MAX_REFUSED)
 
     def test_next_gives_what_waits_then_the_end(self):
         session = self.open()
@@ -147,7 +148,7 @@ class Ekg(TestCase):
         seen = self.world.run(follow())
         self.assertEqual(seen, [4, 5, 6, 7, "cancelled"])
         self.world.wait(1)
-        self.assertEqual(self.ekg.rs._observers, [])
+        self.assertEqual(self.ekg.rs.answers.observers, [])
 
 
 class Tube(TestCase):

@@ -77,7 +77,7 @@ class Storage(Faulty):
                 self.fails(key=b"osc-2", **counted)
                 self.world.wait(2)
             self.assertEqual(self.read(session), L.CODE_CONTENT)
-            self.assertEqual(len(self.tube.rs.sessions), 1)
+            self.assertEqual(len(self.tube.rs.rights.sessions), 1)
             self.restore(write)
             before = self.world.flash["tube"].writes
             again = self.open(key=b"osc-2", **counted)
@@ -93,10 +93,10 @@ class Storage(Faulty):
         for _ in range(3):
             self.assertEqual(self.read(later), L.CODE_INTERNAL_SERVER_ERROR)
             self.world.wait(2)
-            self.assertEqual(len(self.tube.rs.sessions), 2)
+            self.assertEqual(len(self.tube.rs.rights.sessions), 2)
         self.restore(write)
         self.assertEqual(self.read(later), L.CODE_CONTENT)
-        self.assertEqual(len(self.tube.rs.sessions), 1)
+        self.assertEqual(len(self.tube.rs.rights.sessions), 1)
         self.assertGreaterEqual(self.tube.state.floor_s, NOW_S + 50)
 
     def test_files(self):
@@ -245,12 +245,12 @@ class Handlers(Faulty):
         session = self.open()
         watch = session.observe(get("/result"))
         self.world.link.run(for_ms=1000)
-        self.assertEqual(len(self.tube.rs._observers), 1)
+        self.assertEqual(len(self.tube.rs.answers.observers), 1)
         fine.clear()
         self.tube.rs.changed("/result")
         self.world.link.run(for_ms=1000)
         self.assertEqual([message.code for message in watch._waiting][-1], L.CODE_INTERNAL_SERVER_ERROR)
-        self.assertEqual(self.tube.rs._observers, [])
+        self.assertEqual(self.tube.rs.answers.observers, [])
 
     def test_what_is_no_message_is_a_bug(self):
         def later(asked):
@@ -292,12 +292,12 @@ class Handlers(Faulty):
         session, other = self.open(), self.open(b"osc-2")
         session.observe(get("/result"))
         self.world.link.run(for_ms=1000)
-        sequence = self.tube.rs.sessions.all()[0].context.sequence
+        sequence = self.tube.rs.rights.sessions.all()[0].context.sequence
         sequence._limit = sequence.next_value + 1
         for _ in range(5):
             self.tube.rs.changed("/result")
             self.world.link.run(for_ms=1000)
-        self.assertEqual(self.tube.rs._observers, [])
+        self.assertEqual(self.tube.rs.answers.observers, [])
         self.assertEqual(self.read(other), L.CODE_CONTENT)
         self.assertEqual(self.read(session), L.CODE_CONTENT)  # an answer under the request's own nonce needs no number
 
@@ -317,7 +317,7 @@ class Silence(Faulty):
         self.assertEqual(self.refused(good, option.piv, b"\xee"), (unauthorized, b""))
         self.assertEqual(self.refused(good, option.piv, b""), (unauthorized, b""))
         self.assertEqual(self.read(session), L.CODE_CONTENT)
-        self.tube.rs.end(self.tube.rs.sessions.all()[0])
+        self.tube.rs.rights.end(self.tube.rs.rights.sessions.all()[0])
         self.assertEqual(self.refused(good, b"\x63", option.kid), (unauthorized, b""))
 
     def last_request(self):

@@ -106,9 +106,9 @@ class WithoutClock(Floor):
         self.world.link.run(for_ms=590 * 1000)
         self.reads(session)
         again = {"now_s": AHEAD, "life_s": 600}
-        self.assertEqual(len(self.tube.rs.sessions), 1)
+        self.assertEqual(len(self.tube.rs.rights.sessions), 1)
         self.world.link.run(for_ms=started_ms + 601 * 1000 - self.world.now_ms)
-        self.assertEqual(len(self.tube.rs.sessions), 0)
+        self.assertEqual(len(self.tube.rs.rights.sessions), 0)
         self.refused(b"ahead", **again)
         self.refused(b"another", **again)
 
@@ -120,7 +120,7 @@ class WithoutClock(Floor):
             self.world.link.run(for_ms=590 * 1000)
             self.reads(session)
             self.world.link.run(for_ms=20 * 1000)
-            self.assertEqual(len(self.tube.rs.sessions), 0)
+            self.assertEqual(len(self.tube.rs.rights.sessions), 0)
 
     def test_a_token_that_ends_before_it_begins_is_refused(self):
         self.refused(now_s=AHEAD, exp=NOW_S + 600)

@@ -8,7 +8,7 @@ from holdfast_core.ace_oscore import encode_authz_info
 from holdfast_core.coap_block import Block
 from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_device.client import Refused
-from holdfast_device.resource_server import RECHECK_MS
+from holdfast_device.rights import RECHECK_MS
 from holdfast_device.slots import StorageFailed
 from holdfast_device.tasks import Call
 from testkit import mint
@@ -73,11 +73,11 @@ class LaterBlocks(Tube):
             self.ask(session)
             begun = request(L.CODE_PUT, "/calibration", bytes(512)).add(L.OPT_BLOCK1, Block(0, True, 5).encode())
             self.assertEqual(answer_to(self.tube, session, begun, self.world.now_ms).code, L.CODE_CONTINUE)
-        server = self.tube.endpoint.stack._server
+        server = self.tube.endpoint._stack._server
         self.assertEqual((len(server.uploads), len(server.renderings)), (2, 2))
-        self.tube.rs.end(self.tube.rs.sessions.all()[0])
+        self.tube.rs.rights.end(self.tube.rs.rights.sessions.all()[0])
         self.assertEqual((len(server.uploads), len(server.renderings)), (1, 1))
-        self.assertEqual(list(server.uploads._owned[1]), [self.tube.rs.sessions.all()[0].context])
+        self.assertEqual(list(server.uploads._owned[1]), [self.tube.rs.rights.sessions.all()[0].context])
 
     def test_refusals_have_their_own_code(self):
         session = self.open()
@@ -111,9 +111,9 @@ class References(TestCase):
         self.assertIsNone(answer_to(self.ekg, session, later_block("/ekg"), self.world.now_ms))
 
     def test_a_nonce_that_was_fresh_when_the_token_came_need_not_be_at_each_question(self):
-        authz_info = self.ekg.rs.authz_info
-        authz_info._rules.require_cnonce = True
-        self.fake.tokens[HANDLE][L.INTRO_CNONCE] = authz_info._cnonces.issue(self.world.now_ms)
+        checker = self.ekg.rs.rights.checker
+        checker._rules.require_cnonce = True
+        self.fake.tokens[HANDLE][L.INTRO_CNONCE] = checker._cnonces.issue(self.world.now_ms)
         session = self.open()
         self.assertEqual(self.read(session), L.CODE_CONTENT)
         self.world.wait(3700)
@@ -232,7 +232,7 @@ class Answers(Tube):
         self.world.wait(1)
         codes = [message.code for message in watch._waiting]
         self.assertEqual(codes, [L.CODE_CONTENT, L.CODE_INTERNAL_SERVER_ERROR])
-        self.assertEqual(self.tube.rs._observers, [])
+        self.assertEqual(self.tube.rs.answers.observers, [])
 
 
 class Floor(Tube):

@@ -105,10 +105,10 @@ class Mutations(TestCase):
             message.mtype, message.mid, message.token = number & 1, number & 0xFFFF, b"t"
             self.tube.feed(encode(message), f"port{number}", self.world.now_ms + number)
             self.tube.take_datagrams()
-            self.assertLessEqual(len(self.tube.rs.contexts), 8 + MAX_PENDING)
-        stack = self.tube.endpoint.stack
+            self.assertLessEqual(len(self.tube.rs.rights.sessions.contexts), 8 + MAX_PENDING)
+        stack = self.tube.endpoint._stack
         self.assertLessEqual(len(stack._messages._exchanges), DEVICE_LIMITS.max_exchanges)
-        self.assertLessEqual(len(self.tube.rs._open), 8)
+        self.assertLessEqual(len(self.tube.rs.answers._open), 8)
         self.world.link.now_ms += 3000
         self.world.wait(20)
         self.assertEqual(self.world.run(self.session.request(get("/result"))).code, L.CODE_CONTENT)

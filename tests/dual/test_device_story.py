@@ -13,7 +13,7 @@ from holdfast_deploy.run_shell import Options
 from holdfast_device.client import Refused, SessionLost, WrongAs
 from holdfast_device.endpoint import RequestFailed
 from holdfast_device.introspection import REFUSED_LIFE_MS
-from holdfast_device.resource_server import RECHECK_MS
+from holdfast_device.rights import RECHECK_MS
 from testkit import mint
 from testkit.story import EKG, NOW_S, TUBE, World, get, held
 
@@ -92,7 +92,7 @@ class Reference(Connected):
             self.world.wait(REFUSED_LIFE_MS // 1000 + 1)
             self.fake.tokens[HANDLE] = answer
             self.refused(code)
-        self.assertEqual(len(self.ekg.rs.sessions), 0)
+        self.assertEqual(len(self.ekg.rs.rights.sessions), 0)
 
     def test_as_unreachable_is_a_refusal(self):
         self.fake.silent = True
@@ -135,7 +135,7 @@ class Reference(Connected):
         except SessionLost:
             code = L.CODE_UNAUTHORIZED
         self.assertEqual(code, L.CODE_UNAUTHORIZED)
-        self.assertEqual(len(self.ekg.rs.sessions), 0)
+        self.assertEqual(len(self.ekg.rs.rights.sessions), 0)
 
     def test_still_active_after_the_recheck_time(self):
         session = self.open()
@@ -151,7 +151,7 @@ class Reference(Connected):
         self.fake.tokens[HANDLE] = {L.INTRO_ACTIVE: False}
         self.world.wait(RECHECK_MS // 1000 + 5)
         self.assertEqual(watch._waiting[-1].code, L.CODE_UNAUTHORIZED)
-        self.assertEqual(len(self.ekg.rs.sessions), 0)
+        self.assertEqual(len(self.ekg.rs.rights.sessions), 0)
 
     def test_narrowed_within_the_recheck_time(self):
         session = self.open()
@@ -161,7 +161,7 @@ class Reference(Connected):
         self.world.wait(RECHECK_MS // 1000)
         self.assertEqual(self.read(session).code, L.CODE_FORBIDDEN)
         self.assertEqual(watch._waiting[-1].code, L.CODE_UNAUTHORIZED)
-        self.assertEqual(len(self.ekg.rs.sessions), 1)
+        self.assertEqual(len(self.ekg.rs.rights.sessions), 1)
 
     def test_as_sequence_numbers_go_on_after_a_restart(self):
         self.open()

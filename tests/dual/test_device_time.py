@@ -60,7 +60,7 @@ class WithClock(Timed):
         self.assertEqual(self.read(session), L.CODE_CONTENT)
         self.world.link.run(for_ms=100000 - self.world.now_ms)
         self.lost(session)
-        self.assertEqual(len(self.tube.rs.contexts), 0)
+        self.assertEqual(len(self.tube.rs.rights.sessions.contexts), 0)
 
     def test_a_clock_stepped_forward_ends_rights_at_once(self):
         session = self.open()
@@ -133,24 +133,24 @@ class WithClock(Timed):
         self.world.link.run(for_ms=1000)
         codes = [message.code for message in watch._waiting]
         self.assertEqual(codes, [L.CODE_CONTENT, L.CODE_UNAUTHORIZED])
-        self.assertEqual(self.tube.rs._observers, [])
+        self.assertEqual(self.tube.rs.answers.observers, [])
 
     def test_observers_are_bounded(self):
         session = self.open()
         watches = [session.observe(get("/result")) for _ in range(6)]
         self.world.link.run(for_ms=5000)
-        self.assertEqual(len(self.tube.rs._observers), 2)
+        self.assertEqual(len(self.tube.rs.answers.observers), 2)
         self.assertEqual([message.code for w in watches for message in w._waiting], [L.CODE_CONTENT] * 6)
 
     def test_a_client_that_vanished_is_no_observer_for_long(self):
         session = self.open()
         session.observe(get("/result"))
         self.world.link.run(for_ms=1000)
-        self.assertEqual(len(self.tube.rs._observers), 1)
+        self.assertEqual(len(self.tube.rs.answers.observers), 1)
         del self.world.link.endpoints["doctor"]
         self.tube.rs.changed("/result")
         self.world.wait(120)
-        self.assertEqual(len(self.tube.rs._observers), 0)
+        self.assertEqual(len(self.tube.rs.answers.observers), 0)
 
     def test_an_older_token_is_refused_for_its_own_key_only_and_one_without_iat_for_none(self):
         self.open(now_s=NOW_S)

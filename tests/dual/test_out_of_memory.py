@@ -13,7 +13,7 @@ from holdfast_core.coap_message import Message, decode, encode
 from holdfast_core.errors import Overloaded, ReplayDetected, TooLarge
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.replay_window import ReplayWindow
-from holdfast_device import authz_info, sessions, state
+from holdfast_device import sessions, state, token_checker
 from holdfast_device.endpoint import Endpoint, RequestFailed
 from holdfast_device.exi import CHARGE_S, ExiTable
 from holdfast_device.loop_shell import MAX_FAILED, Loop
@@ -63,8 +63,8 @@ def ports(story):
     """What a device calls that may want memory, outside and inside."""
     device = story.tube.device
     yield story.world.flash["tube"], "write"
-    yield device.rs, "rng"
-    yield authz_info, "verify_token"
+    yield device.rs.authz_info, "rng"
+    yield token_checker, "verify_token"
     yield SecurityContext, "_seal"
     yield SecurityContext, "_open"
     yield state.State, "save"
@@ -130,10 +130,10 @@ class Tables(TestCase):
 
         story = Story(1)
         story.goes_on(KEY)
-        story.rs.sessions._sessions = Full(story.rs.sessions._sessions)
+        story.rs.rights.sessions._sessions = Full(story.rs.rights.sessions._sessions)
         self.assertEqual(story.post(OTHER), None)
-        self.assertEqual(len(story.rs.contexts), 1)
-        story.rs.sessions._sessions = list(story.rs.sessions._sessions)
+        self.assertEqual(len(story.rs.rights.sessions.contexts), 1)
+        story.rs.rights.sessions._sessions = list(story.rs.rights.sessions._sessions)
         story.goes_on(OTHER)
         self.assertEqual(story.wrong, [])
 

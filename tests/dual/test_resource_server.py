@@ -42,7 +42,7 @@ class Story(TestCase):
         self.world.wait(5)
         with self.assertRaises(Refused) as raised:
             self.open(claims, make=make)
-        self.assertEqual(len(self.tube.rs.sessions), 0)
+        self.assertEqual(len(self.tube.rs.rights.sessions), 0)
         return raised.exception.code
 
 
@@ -138,7 +138,7 @@ class AuthzInfo(Story):
         ):
             self.world.wait(5)
             self.assertEqual(self.post(payload).code, L.CODE_BAD_REQUEST, repr(payload[:8]))
-        self.assertEqual(len(self.tube.rs.sessions), 0)
+        self.assertEqual(len(self.tube.rs.rights.sessions), 0)
 
     def test_refused_tokens_in_the_order_of_the_checks(self):
         late = NOW_S + 10
@@ -235,7 +235,7 @@ class Replacement(Story):
             self.world.wait(1)
             token = mint.encrypted(tube_claims(key=b"flood" + bytes([number])))
             self.post(encode_authz_info(token, b"n" * 8, b"\x01"))
-            self.assertLessEqual(len(self.tube.rs.sessions), 1 + MAX_PENDING)
+            self.assertLessEqual(len(self.tube.rs.rights.sessions), 1 + MAX_PENDING)
         self.assertEqual(self.ask(session, get("/result")).code, L.CODE_CONTENT)
         self.assertEqual(self.ask(self.open(key=b"late"), get("/result")).code, L.CODE_CONTENT)
 

@@ -25,7 +25,8 @@ class Table(TestCase):
         number = len(self.sessions)
         context = SecurityContext(bytes(16), b"", b"", bytes((number,)))
         session = Session(context, None, key, Secret(b"token"), None, now_ms, (b"", b""))
-        session.bound = bound
+        if bound:
+            session.bind()
         self.sessions.add(session)
         return session
 

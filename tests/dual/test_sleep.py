@@ -3,6 +3,7 @@
 from holdfast_core import labels as L
 from holdfast_core.coap_message import decode, encode, request
 from holdfast_device.client import Refused
+from holdfast_device.sessions import BOUND, PENDING
 from testkit import mint
 from testkit.sleep import Sleeping, cti
 from testkit.story import NOW_S, TUBE, get, held, tube_provisioning
@@ -38,14 +39,14 @@ class GoesOn(Sleeping):
 
     def test_a_session_that_nobody_has_used_yet_can_be_used_afterwards(self):
         session = self.open()
-        checked_ms = self.world.tube.rs.sessions.all()[0].checked_ms
+        checked_ms = self.world.tube.rs.rights.sessions.all()[0].checked_ms
         self.world.cycle()
-        self.assertFalse(self.world.tube.rs.sessions.all()[0].bound)
-        self.assertEqual(self.world.tube.rs.sessions.all()[0].checked_ms, checked_ms)
+        self.assertEqual(self.world.tube.rs.rights.sessions.all()[0].state, PENDING)
+        self.assertEqual(self.world.tube.rs.rights.sessions.all()[0].checked_ms, checked_ms)
         self.reads(session)
-        self.assertTrue(self.world.tube.rs.sessions.all()[0].bound)
+        self.assertEqual(self.world.tube.rs.rights.sessions.all()[0].state, BOUND)
         self.world.cycle()
-        self.assertTrue(self.world.tube.rs.sessions.all()[0].bound)
+        self.assertEqual(self.world.tube.rs.rights.sessions.all()[0].state, BOUND)
 
     def test_replays_from_before_any_sleep_are_refused_after_each(self):
         session = self.open()
@@ -71,10 +72,10 @@ class GoesOn(Sleeping):
                 self.world.tube.rs.changed("/result")
                 self.world.link.run(for_ms=1000)
             self.world.cycle()
-            self.assertEqual(self.world.tube.rs._observers, [])
+            self.assertEqual(self.world.tube.rs.answers.observers, [])
             self.doctor._endpoint.unwatch(watch)
             self.world.link.run(for_ms=1000)
-        sequence = self.world.tube.rs.sessions.all()[0].context.sequence
+        sequence = self.world.tube.rs.rights.sessions.all()[0].context.sequence
         self.assertGreaterEqual(sequence.next_value, 12)
 
     def test_a_cnonce_given_out_before_is_fresh_after_and_no_longer_than_its_life(self):
@@ -128,7 +129,7 @@ class Ends(Sleeping):
         self.world.cycle()
         self.lost(session)
         self.reads(other)
-        self.assertEqual(len(self.world.tube.rs.sessions), 1)
+        self.assertEqual(len(self.world.tube.rs.rights.sessions), 1)
 
     def test_a_countdown_goes_on_and_is_never_longer(self):
         more = {"exi": 150, "cti": cti(1), "exp": None}
@@ -220,7 +221,7 @@ class Ends(Sleeping):
         self.world.sleep()
         self.world.provisionings["tube"].rs.scopes = {"calibrate": [("/calibration", L.METHOD_PUT)]}
         self.assertTrue(self.world.wake().woke)
-        self.assertEqual(len(self.world.tube.rs.sessions), 0)
+        self.assertEqual(len(self.world.tube.rs.rights.sessions), 0)
         self.lost(session)
 
 

@@ -21,7 +21,7 @@ class Snapshots(Sleeping):
         self.world.rtc.memory(snapshot)
         self.assertFalse(self.world.wake(now_ms).woke)
         self.assertEqual(self.world.tube.state.boot, boot + 1)
-        self.assertEqual(len(self.world.tube.rs.sessions), 0)
+        self.assertEqual(len(self.world.tube.rs.rights.sessions), 0)
         self.lost(session)
 
     def test_one_from_before_a_restart(self):
@@ -109,7 +109,7 @@ class Full(Sleeping):
         self.assertLessEqual(len(snapshot), 1000)
         self.assertGreater(len(snapshot), 700)
         self.world.wake()
-        kept = [session.osc.id for session in self.world.tube.rs.sessions.all()]
+        kept = [session.osc.id for session in self.world.tube.rs.rights.sessions.all()]
         self.assertIn(b"osc-0", kept)
         self.assertEqual(kept, [b"osc-0"] + [b"osc-" + str(n).encode() for n in range(7 - len(kept), 6)])
         self.reads(opened[0], "client0")
@@ -127,15 +127,15 @@ class Full(Sleeping):
         session = self.open()
         claims = mint.claims(TUBE, "read_result", NOW_S + 1, cnf={L.CNF_KID: b"osc-1"})
         self.world.run(session.update(held(mint.encrypted(claims), now_ms=self.world.now_ms)))
-        self.world.tube.rs.sessions.all()[0].osc.id = b"osc-2"
+        self.world.tube.rs.rights.sessions.all()[0].osc.id = b"osc-2"
         self.world.cycle()
-        self.assertEqual(len(self.world.tube.rs.sessions), 0)
+        self.assertEqual(len(self.world.tube.rs.rights.sessions), 0)
 
     def test_a_reference_is_left_out(self):
         self.open()
-        self.world.tube.rs.sessions.all()[0].grant.format = "reference"
+        self.world.tube.rs.rights.sessions.all()[0].grant.format = "reference"
         self.world.cycle()
-        self.assertEqual(len(self.world.tube.rs.sessions), 0)
+        self.assertEqual(len(self.world.tube.rs.rights.sessions), 0)
 
 
 class Cuts(Sleeping):
@@ -179,7 +179,7 @@ class Cuts(Sleeping):
         self.reads(session)
         watch = session.observe(get("/result"))
         self.world.link.run(for_ms=1000)
-        observer = self.world.tube.rs._observers[0][0].incoming
+        observer = self.world.tube.rs.answers.observers[0][0].incoming
         snapshot = freeze(self.world.tube, self.world.ticks_ms, self.world.now_ms, self.world.ticks_ms, self.world.seed)
         self.world.rtc.memory(snapshot)
         self.world.tube.rs.changed("/result")  # deepsleep() failed: it goes on, without these contexts
@@ -194,7 +194,7 @@ class Cuts(Sleeping):
 
     def test_what_a_frozen_device_still_holds_has_no_numbers_left(self):
         self.open()
-        context, tube = self.world.tube.rs.sessions.all()[0].context, self.world.tube
+        context, tube = self.world.tube.rs.rights.sessions.all()[0].context, self.world.tube
         snapshot = freeze(tube, self.world.ticks_ms, 0, self.world.ticks_ms, self.world.seed)
         with self.assertRaises(SequenceExhausted):
             context.sequence.take()

@@ -122,7 +122,7 @@ class SleepWorld(World):
             drawn.append(octets)
             return octets
 
-        tube.rng = tube.rs.rng = watched
+        tube.rng = tube.rs.authz_info.rng = watched
         self.link.add("tube", Shifted(tube, ahead_ms))
         if self.clock:
             tube.set_time(NOW_S + self.now_ms // 1000, self.ticks_ms)

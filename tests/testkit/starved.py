@@ -8,10 +8,11 @@ import gc
 from holdfast_core import labels as L
 from holdfast_core.coap_message import response
 from holdfast_core.oscore import SecurityContext
-from holdfast_device import authz_info, exi
+from holdfast_device import exi, token_checker
 from holdfast_device.client import Refused, SessionLost
 from holdfast_device.endpoint import RequestFailed
 from holdfast_device.loop_shell import Loop
+from holdfast_device.sessions import BOUND
 from testkit import mint
 from testkit.story import NOW_S, TUBE, World, get, held
 
@@ -191,19 +192,19 @@ class Story:
 
     def check(self):
         """What must hold at any time."""
-        device, table = self.tube.device, self.rs.contexts.contexts()
-        alive = self.rs.sessions.all()
+        device, table = self.tube.device, self.rs.rights.sessions.contexts.contexts()
+        alive = self.rs.rights.sessions.all()
         if len(table) != len(alive) or [one for one in alive if one.context not in table]:
             self.wrong.append("contexts and sessions differ")
-        bound = [one.osc.id for one in alive if one.bound]
+        bound = [one.osc.id for one in alive if one.state == BOUND]
         if len(bound) != len(set(bound)):
             self.wrong.append("two bound sessions of one key")
-        stack = device.endpoint.stack
+        stack = device.endpoint._stack
         left = [device.endpoint._calls, device.endpoint.torn, stack._server.events, stack._messages._live]
         left += [peer.outstanding + peer.queue for peers in stack._messages._peers for peer in peers.values()]
         if [one for one in left if one] or [task for task in device.endpoint._tasks._running if not task.ended]:
             self.wrong.append("something is left undone")
-        if len(self.rs._observers) != len(stack._server.observers or ()):
+        if len(self.rs.answers.observers) != len(stack._server.observers or ()):
             self.wrong.append("observers differ")
         for one in alive:
             if not one.token.reveal() or (one.ends_ms is None) != (one.grant.exi is None):
@@ -241,10 +242,10 @@ class Story:
 
 def watch_over(story):
     """Note what is sealed, and when a token of this story is good."""
-    seal, verify, at = SecurityContext._seal, authz_info.verify_token, [0]
+    seal, verify, at = SecurityContext._seal, token_checker.verify_token, [0]
 
     def noted(self, message, inner, nonce, aad):
-        if self.recipient_id in story.rs.contexts:
+        if self.recipient_id in story.rs.rights.sessions.contexts:
             SEALED[at[0] % len(SEALED)] = (self, nonce)
             at[0] += 1
         return seal(self, message, inner, nonce, aad)
@@ -254,4 +255,4 @@ def watch_over(story):
         story.tube.verified()
         return grant
 
-    SecurityContext._seal, authz_info.verify_token = noted, verified
+    SecurityContext._seal, token_checker.verify_token = noted, verified

@@ -84,7 +84,7 @@ def weigh():
     for number in range(1, SESSIONS):
         session(world, tokens[number], number)
     figures["sessions_16"] = tube.left
-    assert len(list(device.rs.sessions.all())) == SESSIONS
+    assert len(list(device.rs.rights.sessions.all())) == SESSIONS
     return figures
 
 

@@ -91,7 +91,7 @@ SETS = {
         (dual("test_provisioning", "test_verifier"), pytest("server", "cli_export"), pytest("device", "cli")),
     ),
     "device": Files(
-        device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info"),
+        device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info", "token_checker"),
         (
             dual("test_slots", "test_exi", "test_clock", "test_sessions", "test_stores"),
             dual("test_device_time", "test_device_rights", "test_device_attacks", "test_device_edges"),

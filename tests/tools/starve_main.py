@@ -15,7 +15,7 @@ import sys
 from holdfast_core import labels as L
 from holdfast_core.coap_message import request
 from holdfast_core.errors import HoldfastError
-from holdfast_device import authz_info, exi, resource_server, sessions
+from holdfast_device import authz_info, exi, rights, sessions
 from holdfast_device.client import Refused, SessionLost
 from holdfast_device.endpoint import Endpoint, RequestFailed
 from testkit import mint
@@ -86,7 +86,7 @@ def op_update(story, room):
     session = story.sessions[key]
     watch = session.observe(get("/result"))
     story.world.link.run(for_ms=1000)
-    at_tube = [one for one in story.rs.sessions.all() if one.osc.id == key and one.bound][-1]
+    at_tube = [one for one in story.rs.rights.sessions.all() if one.osc.id == key and one.state == sessions.BOUND][-1]
     before = (at_tube.grant, at_tube.token)
     claims = story.claims(key, "calibrate")
     claims[L.CLAIM_CNF] = {L.CNF_KID: key}
@@ -99,11 +99,11 @@ def op_update(story, room):
     after = (at_tube.grant, at_tube.token)
     if (after[0] is before[0]) != (after[1] is before[1]):
         story.wrong.append("half of new rights")
-    if after[0] is not before[0] and [one for one in story.rs._observers if one[0].session is at_tube]:
+    if after[0] is not before[0] and [one for one in story.rs.answers.observers if one[0].session is at_tube]:
         story.wrong.append("observes what the new rights do not cover")
     story.doctor._endpoint.unwatch(watch)
     story.world.link.run(for_ms=1000)
-    story.rs.end(at_tube)  # so that the next turn begins with the old rights
+    story.rs.rights.end(at_tube)  # so that the next turn begins with the old rights
     del story.sessions[key]
 
 
@@ -122,7 +122,7 @@ def op_expire(story, room):
     story.doctor._endpoint.unwatch(watch)
     session.close()
     del story.sessions[key]
-    if [one for one in story.rs.sessions.all() if one.grant.exi == 30]:
+    if [one for one in story.rs.rights.sessions.all() if one.grant.exi == 30]:
         story.wrong.append("over, and still there")
     return None
 
@@ -133,18 +133,18 @@ def op_expire(story, room):
 def plant_bind():
     """Bound first, and then the others end."""
 
-    def _session(self, incoming):
+    def session_of(self, incoming):
         if incoming.context is None:
             return None
         session = self.sessions.find(incoming.context)
-        if not session.bound:
+        if session.state == sessions.PENDING:
             ended = self.sessions.ended_by(session, self._times.now_ms)
-            session.bound = True
+            session.bind()
             for one in ended:
                 self.end(one)
         return session
 
-    resource_server.ResourceServer._session = _session
+    rights.Rights.session_of = session_of
 
 
 def plant_add():
@@ -152,7 +152,7 @@ def plant_add():
 
     def add(self, session):
         session.context.owner = session
-        self._contexts.add(session.context)
+        self.contexts.add(session.context)
         self._sessions.append(session)
 
     sessions.Sessions.add = add
@@ -160,7 +160,13 @@ def plant_add():
 
 def plant_torn():
     """The stack is taken for whole."""
+
+    def notify(self, incoming, message, last):
+        step = self._stack.end_observation if last else self._stack.notify
+        return step(incoming, message, self.now_ms) is not False
+
     Endpoint.whole = lambda self, work, *arguments: work(*arguments)
+    Endpoint.notify = notify
 
 
 def plant_charge():
