@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 
+import mutants
 import mutants_c
 import mutants_python
 
@@ -68,3 +69,27 @@ def test_each_place_of_a_c_source_is_changed_once() -> None:
 @pytest.mark.parametrize("source", ["#define A 3\n", 'x("3 < 4");', "/* 1 */", "int8_t a;"])
 def test_comments_strings_and_the_preprocessor_are_left_alone(source: str) -> None:
     assert list(mutants_c.mutants(source)) == []
+
+
+def test_a_mutant_of_the_c_core_is_judged_by_the_tests_and_by_the_compiler(tmp_path: Path) -> None:
+    tree = mutants.Tree(tmp_path)
+    file = "native/src/hf_hmac.c"
+    text = (tree.root / file).read_text()
+    chosen = mutants.Files((file,), warm=mutants.pytest("native", "symmetric", chosen="hkdf_lengths and speed"))
+    tree.start(chosen)
+    bound = "okm_len > HF_HKDF_MAX_LEN"
+    assert bound in text
+    lower = text.replace(bound, bound + " - 1")
+    for source, verdict in (
+        (lower, "killed"),
+        (text.replace(bound, bound + " || info_len == 7"), "survived"),
+        (text.replace(bound, bound + " || 0"), "equivalent"),
+        (text.replace(bound, "okm_len >"), "invalid"),
+        (text.replace(f"if ({bound}", f"int unused = 1; if ({bound}"), "killed"),  # a warning
+    ):
+        assert tree.verdict(mutants.Mutant(file, 1, "", source, ())) == verdict, verdict
+        assert (tree.root / file).read_text() == text
+    tree.end()
+    (tree.root / file).write_text(lower)
+    with pytest.raises(SystemExit, match=r"unchanged files: failed tests/native/test_symmetric.py"):
+        tree.start(chosen)

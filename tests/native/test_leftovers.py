@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from holdfast_core import labels as L
-from testkit import native_build
+from testkit import native_build, native_objects
 from testkit import symmetric_native as kit
 from testkit.oscore_native import MINE, SALT, SECRET, THEIRS, message
 
@@ -49,10 +49,8 @@ def leftovers(folder, changed=None, compiler="gcc", level="-O2"):
         name = f"hf_{changed[0]}.c"
         (folder / name).write_text(changed[1])
         sources = [folder / name, *(source for source in SOURCES if source.name != name)]
-    program = folder / "leftovers"
-    includes = [f"-I{native_build.ROOT}/native/{name}" for name in ("include", "src")]
-    command = [compiler, "-std=gnu99", level, *includes, *sources, PROGRAM, "-o", program]
-    subprocess.run(command, check=True, timeout=native_build.TIMEOUT_S)
+    names = tuple(str(path) for path in (*sources, PROGRAM))
+    program = native_objects.program("leftovers", names, ("-std=gnu99", level), compiler=compiler)
     done = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout
 

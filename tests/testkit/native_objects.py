@@ -76,6 +76,7 @@ def program(name, sources, flags, includes=(), compiler="gcc"):
     includes: folders that are searched before the core's own, so that their files stand in for the core's.
     """
     text = repr([[path.read_bytes() for path in sorted(folder.glob("*.h"))] for folder in includes])
+    text += repr([(native_build.ROOT / source).read_bytes() for source in sources])
     out = native_build.CACHE / f"{name}-{_key(compiler, sources, flags, text)}"
     if not out.exists():
         native_build.CACHE.mkdir(parents=True, exist_ok=True)

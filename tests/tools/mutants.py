@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -26,10 +27,12 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import mutants_c
+import mutants_native
 import mutants_python
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 600
+LINE = re.compile(r":\d+:", re.ASCII)  # the line of a mutant, which moves
 PACKAGES = ("native", "device", "server", "simulator")
 PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")
 BUILD = ("native/bind/cffi/build_native.py",)
@@ -47,10 +50,11 @@ def pytest(folder, *names, chosen=""):
 
 @dataclass(frozen=True)
 class Files:
-    """Files of a set and what runs on their mutants, in this order."""
+    """Files of a set and what runs on their mutants, in this order; warm: of C, by a pytest that stays."""
 
     names: tuple[str, ...]
-    commands: tuple[tuple[str, ...], ...]
+    commands: tuple[tuple[str, ...], ...] = ()
+    warm: tuple[str, ...] = ()
 
 
 def core(*names):
@@ -69,8 +73,9 @@ def native(*names):
     return tuple(f"native/src/hf_{name}" for name in names)
 
 
-FEW = "not clang and not x86 and not sanitized and not size"  # one build says it
-TOKEN_TESTS = (pytest("native", "cbor", "token", "token_edges", chosen=FEW), pytest("native", "differential"))
+# One build or two say what the others would.
+FEW = "not clang and not x86 and not sanitized"
+FEW_SYMMETRIC = "not clang and not size and not seen"
 SETS = {
     "token": Files(
         core("cose_key", "cose", "cwt", "claims", "cnf", "scope", "verifier", "grant"),
@@ -113,25 +118,25 @@ SETS = {
     ),
     "native-symmetric": Files(
         native("sha256.c", "hmac.c", "aes.c", "aes.h", "aes_ccm.c"),
-        (pytest("native", "symmetric", "leftovers", chosen=FEW),),
+        warm=pytest("native", "symmetric", "leftovers", chosen=FEW_SYMMETRIC),
     ),
     "native-oscore": Files(
         native("coap.c", "coap.h", "oscore.c", "oscore_message.c", "oscore_parts.h"),
-        (pytest("native", "oscore_native", "oscore_native_random", "leftovers", chosen=FEW),),
+        warm=pytest("native", "oscore_native", "oscore_native_random", "leftovers", chosen=FEW_SYMMETRIC),
     ),
     "native-token": Files(
         native(
             *("cbor.c", "claims.c", "cose.c", "fields.c", "fields.h", "scope.c", "token.c", "token_cnf.c"),
             *("token_open.c", "token_parts.h", "token_rules.c", "verdict.c"),
         ),
-        TOKEN_TESTS,
+        warm=pytest("native", "cbor", "token", "token_edges", "differential", chosen=FEW),
     ),
     "native-p256": Files(
         native(
             *("p256.c", "p256_batch.h", "p256_comb.h", "p256_curve.h", "p256_field32.h", "p256_field64.h"),
             *("p256_int.h", "p256_point.h", "p256_scalar.h"),
         ),
-        (pytest("native", "p256_numbers", "p256", "p256_tables", chosen="not clang and not x86 and not sanitized"),),
+        warm=pytest("native", "p256_numbers", "p256", "p256_tables", chosen=FEW),
     ),
 }
 
@@ -150,44 +155,48 @@ class Tree:
         (self.root / ".cache/micropython").symlink_to(ROOT / ".cache/micropython")
         (self.root / ".venv-cwt").symlink_to(ROOT / ".venv-cwt")
 
+        paths = os.pathsep.join(str(self.root / package) for package in PACKAGES)
+        self.env = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.worker = None
+
+    def start(self, files):
+        """Run the tests of a set on the unchanged files."""
+        if files.warm:
+            self.worker = mutants_native.Worker(self.root, files.warm, self.env)
+        elif not all(self.passes(command) for command in files.commands):
+            sys.exit("mutants: the tests fail on the unchanged files")
+
+    def end(self):
+        if self.worker:
+            self.worker.end()
+            self.worker = None
+
     def passes(self, command):
         """Whether a command of Python ends well; one that takes too long does not."""
-        paths = os.pathsep.join(str(self.root / package) for package in PACKAGES)
-        env = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
-                [sys.executable, *command], cwd=self.root, env=env, capture_output=True, timeout=TIMEOUT_S, check=False
+                [sys.executable, *command],
+                cwd=self.root,
+                env=self.env,
+                capture_output=True,
+                timeout=TIMEOUT_S,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return False
         return done.returncode == 0
 
     def verdict(self, mutant):
-        """ "killed", "survived", or "invalid": it does not compile."""
+        """ "killed" or "survived"; of C also "invalid": no compiler takes it, "equivalent": it compiles to the same."""
         target = self.root / mutant.file
         before = target.read_text()
         target.write_text(mutant.source)
         try:
-            if mutant.file.endswith((".c", ".h")) and not self.compiles():
-                return "invalid"
+            if self.worker:
+                return self.worker.verdict()
             return "survived" if all(self.passes(command) for command in mutant.commands) else "killed"
         finally:
             target.write_text(before)
-            shutil.rmtree(self.root / ".cache/native", ignore_errors=True)
-
-    def compiles(self):
-        """Whether every source of the C core does, with warnings allowed: the tests' own flags come later."""
-        sources = sorted(str(path) for path in (self.root / "native/src").glob("hf_*.c"))
-        include = subprocess.run(
-            [sys.executable, "scripts/p256_generator.py", "6", "1", ".cache/hf_p256_generator.h"],
-            cwd=self.root,
-            check=False,
-        )
-        folders = ["-Inative/include", "-Inative/src", "-I.cache"]
-        command = ["gcc", "-std=c99", "-w", "-fsyntax-only", *folders, *sources]
-        return include.returncode == 0 and (
-            subprocess.run(command, cwd=self.root, capture_output=True, check=False).returncode == 0
-        )
 
 
 @dataclass(frozen=True)
@@ -216,7 +225,7 @@ def mutants_of(files, only="", sample=None, seed=0):
         yield from found
 
 
-def run(name, mutants, trees, jobs):
+def run(name, mutants, trees):
     """Run the mutants of a set; returns its score as data."""
     free = SimpleQueue()
     for tree in trees:
@@ -229,18 +238,25 @@ def run(name, mutants, trees, jobs):
         finally:
             free.put(tree)
 
-    count = {"killed": 0, "survived": 0, "invalid": 0}
+    count = dict.fromkeys(("killed", "survived", "equivalent", "invalid"), 0)
     survivors = []
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(len(trees)) as pool:
+        list(pool.map(lambda tree: tree.start(SETS[name]), trees))
         for mutant, verdict in pool.map(judged, mutants):
             count[verdict] += 1
             if verdict == "survived":
                 survivors.append(str(mutant))
                 print(f"survived  {mutant}", flush=True)
-    print(
-        f"{name}: {count['killed']} killed, {count['survived']} survived, {count['invalid']} do not compile", flush=True
-    )
+    for tree in trees:
+        tree.end()
+    print(f"{name}: " + ", ".join(f"{number} {verdict}" for verdict, number in count.items()), flush=True)
     return {"set": name, **count, "survivors": survivors}
+
+
+def with_reasons(score, before):
+    """The score with why each survivor does not matter: as it was recorded, else empty, for a person to write."""
+    reasons = {LINE.sub(":", text): why for row in before for text, why in row["survivors"].items()}
+    return {**score, "survivors": {text: reasons.get(LINE.sub(":", text), "") for text in score["survivors"]}}
 
 
 def arguments():
@@ -265,15 +281,13 @@ def main():
         return 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [Tree(Path(folder) / str(number)) for number in range(asked.jobs)]
-        for name, files in sets.items():
-            if not all(trees[0].passes(command) for command in files.commands):
-                sys.exit(f"mutants: the tests of {name} fail on the unchanged files")
-        scores = [run(name, mutants, trees, asked.jobs) for name, mutants in chosen.items() if mutants]
+        scores = [run(name, mutants, trees) for name, mutants in chosen.items() if mutants]
     if asked.record:
         before = json.loads(asked.record.read_text()) if asked.record.exists() else []
         kept = [row for row in before if row["set"] not in sets]
+        rows = [with_reasons(score, before) for score in scores]
         sample = {"sample": asked.sample, "seed": asked.seed} if asked.sample else {}
-        asked.record.write_text(json.dumps([*kept, *({**score, **sample} for score in scores)], indent=1) + "\n")
+        asked.record.write_text(json.dumps([*kept, *({**row, **sample} for row in rows)], indent=1) + "\n")
     return 1 if any(score["survived"] for score in scores) else 0
 
 
