@@ -12,7 +12,7 @@ from holdfast_core import labels as L
 from holdfast_core.secret import Secret
 from holdfast_server.authz.keyring import SigningKey
 from holdfast_server.authz.token_formats import encode_map, encrypt0, sign1
-from holdfast_server.store.keys import STATE_CURRENT, KeyRecord
+from holdfast_server.records import STATE_CURRENT, KeyRecord
 
 FORMATS = ("cwt-encrypted", "cwt-nested", "cwt-signed", "cwt-mac")
 NOW_S, EXP_S = 1_800_000_000, 4_000_000_000

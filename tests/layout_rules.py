@@ -31,9 +31,9 @@ MAY_IMPORT = {
 _PURE = {"authz", "wire", "records", "base64url"}
 ROOMS = {
     "base64url": set(),
-    "records": {"authz"},
-    "authz": {"records", "base64url", "store"},
-    "wire": {"authz", "records", "base64url", "store"},
+    "records": {"authz", "base64url"},
+    "authz": {"records", "base64url"},
+    "wire": {"authz", "records", "base64url"},
     "store": {"authz", "records", "base64url"},
     "coap": {*_PURE, "store"},
     "web": {*_PURE, "store", "process"},

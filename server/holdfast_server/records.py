@@ -4,8 +4,10 @@ Frozen values and the checks of their members.  Never reads or writes a store: r
 RFC 9200 section 4 (registration).
 """
 
+import hashlib
 import re
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from holdfast_core import cbor
@@ -28,6 +30,7 @@ from holdfast_core.names import GRANT_NAMES
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
 from holdfast_server.authz.caller import Caller
+from holdfast_server.base64url import b64
 
 READABLE_FORMATS = (CWT_SIGNED, CWT_MAC)
 """Anybody on the way can read what is in them, so they carry a client's public key and never a secret one."""
@@ -129,6 +132,136 @@ class OscoreParty:
     def caller(self) -> Caller:
         """Return who speaks when this context opens a request."""
         return Caller(self.client_id, self.rs_id, authenticated=True)
+
+
+STATE_NEXT = "next"
+STATE_CURRENT = "current"
+STATE_RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key of the AS.  secret: a P-256 scalar (sign) or an AES key (encrypt); rs_id: whose, for encrypt."""
+
+    kid: bytes
+    role: str
+    rs_id: str | None
+    alg: int
+    secret: Secret
+    state: str
+    created_at: int
+    retired_until: int | None = None
+
+
+def token_hash_of(token: bytes) -> bytes:
+    """Return the 32 bytes by which a revocation list names a token: SHA-256 of its base64url text (RFC 9770 4.2.1).
+
+    The list puts one byte for the hash function before them.  It is also what the token is found by here.
+    """
+    return hashlib.sha256(b64(token).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRecord:
+    """An authorization code and everything it is bound to.
+
+    expires_at, consumed_at: unix seconds; a consumed one is remembered, for its replay, until expires_at.
+    redirect_named: its request named redirect_uri.
+    """
+
+    code_hash: bytes
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    code_challenge: str
+    audience: str
+    scope: str
+    requested_scope: str
+    expires_at: int
+    consumed_at: int | None = None
+    redirect_named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """An issued token.  claims: CBOR map for introspection; it holds key material for reference tokens only."""
+
+    token_hash: bytes
+    token_format: str
+    client_id: str
+    user_id: str | None
+    audience: str
+    scope: str | bytes
+    claims: bytes = field(repr=False)
+    pop_kid: bytes | None
+    issued_at: int
+    expires_at: int
+    parent_id: int | None = None
+    code_hash: bytes | None = None
+    revoked_at: int | None = None
+    token_id: int = 0  # given by the store
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A revoked token with live ones that were exchanged for it.  revoked: so many of them have gone up to now."""
+
+    token_id: int
+    reason: str
+    address: str
+    revoked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRecord:
+    """The last export of a device.  parts: see exports.parts_of."""
+
+    exported_at: int
+    parts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientUsage:
+    """All numbers since the client was added, but live_tokens, which are now. last_at: of its last request, or None."""
+
+    client_id: str
+    live_tokens: int = 0
+    issued: int = 0
+    requests: int = 0
+    refused: int = 0
+    limited: int = 0
+    last_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClock:
+    """seen_s: the last time that was believed. swept_s: the sweeping time. accepted: counts what the operator says."""
+
+    seen_s: int
+    swept_s: int
+    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One event.
+
+    reason: "" or the constant text of the refusal; address: where the request came from; operator: who ran the
+    command.  *_number: which of all those that ever had this id, None for an id that was not registered.
+    """
+
+    at: int
+    event: str
+    client_id: str | None
+    rs_id: str | None
+    user_id: str | None
+    token_id: int | None
+    reason: str
+    address: str
+    operator: str
+    client_number: int | None
+    rs_number: int | None
+    user_number: int | None
 
 
 class RegistryError(LocalError):

@@ -12,7 +12,7 @@ from holdfast_core.provisioning import Provisioning
 from holdfast_core.secret import Secret
 from holdfast_server.authz.keyring import SigningKey
 from holdfast_server.authz.token_formats import encode_map, encrypt0, sign1
-from holdfast_server.store.keys import STATE_CURRENT, KeyRecord
+from holdfast_server.records import STATE_CURRENT, KeyRecord
 
 IV_LEN = 13
 SCALAR_LEN, MS_LEN, SALT_LEN, ID_LEN = 31, 16, 8, 8  # 31 bytes are below the order of P-256 for certain

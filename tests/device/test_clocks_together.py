@@ -22,9 +22,9 @@ from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.clock_guard import SETTLE_S
 from holdfast_server.authz.errors import ServiceUnavailable
-from holdfast_server.authz.registry import Client, ResourceServer
 from holdfast_server.cli.serve import sweep_by
 from holdfast_server.process.clock_watch import WatchedClock
+from holdfast_server.records import Client, ResourceServer
 from testkit.authz import CountingRng, build_story_as
 from testkit.story import World, get
 

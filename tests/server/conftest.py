@@ -6,7 +6,7 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_server.authz.caller import Caller
-from holdfast_server.authz.registry import Client, ResourceServer
+from holdfast_server.records import Client, ResourceServer
 from holdfast_server.store.sqlite import Store
 from testkit.authz import NOW_S, build_story_as
 from testkit.serve import holdfast, init

@@ -12,13 +12,13 @@ from holdfast_core.coap_message import encode, request
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.secret import Secret
 from holdfast_server.authz.refusals import MAX_KINDS, Refusal, RefusalRows, Refusals
-from holdfast_server.authz.registry import Client, User
 from holdfast_server.cli import command as admin_command
 from holdfast_server.cli.audit import time_of
 from holdfast_server.cli.command import operator_name
 from holdfast_server.coap.party_contexts import PartyContexts
 from holdfast_server.coap.site import CoapSite
 from holdfast_server.coap.socket import address_of
+from holdfast_server.records import Client, User
 from holdfast_server.store import sqlite as store_sqlite
 from holdfast_server.store.home import EPOCH_JUMP
 from holdfast_server.store.sqlite import Store

@@ -9,7 +9,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_server.authz.errors import AuthorizeError, ServiceUnavailable
-from holdfast_server.authz.registry import User
+from holdfast_server.records import User
 from testkit.authz import (
     DOCTOR,
     DOCTOR_APP,

@@ -10,7 +10,7 @@ from holdfast_core.scope import decode_aif, encode_aif
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.changes import Changes, with_more, without
 from holdfast_server.authz.errors import AuthorizeError, OAuthError
-from holdfast_server.authz.registry import RegistryError
+from holdfast_server.records import RegistryError
 from testkit.authz import (
     DOCTOR,
     DOCTOR_APP,

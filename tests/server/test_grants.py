@@ -10,8 +10,8 @@ from holdfast_server.authz import grants, policy
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.errors import CodeReplayed, InvalidClient, OAuthError, ServiceUnavailable
 from holdfast_server.authz.grants import code_challenge_of
-from holdfast_server.authz.registry import Client, ResourceServer
 from holdfast_server.authz.token_request import TokenRequest
+from holdfast_server.records import Client, ResourceServer
 from testkit.authz import (
     DOCTOR,
     DOCTOR_APP,

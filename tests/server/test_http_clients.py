@@ -7,8 +7,8 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_server.authz.grants import code_challenge_of
-from holdfast_server.authz.registry import Client, RegistryError, ResourceServer
 from holdfast_server.base64url import b64
+from holdfast_server.records import Client, RegistryError, ResourceServer
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, VERIFIER, change_client
 from testkit.web import opened_web, redeem_fields
 

@@ -8,7 +8,7 @@ import sqlite3
 import anyio
 import pytest
 
-from holdfast_server.authz.registry import Client, ResourceServer, User
+from holdfast_server.records import Client, ResourceServer, User
 from holdfast_server.store.sqlite import DATABASE_NAME
 from holdfast_server.web import app as web_app
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from holdfast_server.authz.registry import User
+from holdfast_server.records import User
 from holdfast_server.web.authenticator import (
     MAX_PASSWORD_LEN,
     MAX_USERNAME_LEN,

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from holdfast_core import labels as L
-from holdfast_server.authz.registry import Client
 from holdfast_server.base64url import b64
+from holdfast_server.records import Client
 from holdfast_server.wire.json_codec import unb64
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, code_params
 from testkit.web import opened_web, query_of, redeem_fields

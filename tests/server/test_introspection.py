@@ -10,7 +10,7 @@ from holdfast_core.verifier import grant_from_introspection
 from holdfast_server.authz.caller import NOBODY, Caller
 from holdfast_server.authz.errors import IntrospectionForbidden, InvalidClient, OAuthError, ServiceUnavailable
 from holdfast_server.authz.lint import rules_for
-from holdfast_server.authz.registry import Client, ResourceServer
+from holdfast_server.records import Client, ResourceServer
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, change_client, change_rs
 
 INACTIVE = {"active": False}

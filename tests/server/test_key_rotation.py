@@ -5,7 +5,7 @@ import json
 import pytest
 
 from holdfast_core.provisioning import decode_provisioning
-from holdfast_server.authz.registry import RegistryError
+from holdfast_server.records import RegistryError
 from testkit.authz import NOW_S, TUBE
 
 TUBE_RS = ("rs", "add", "tube", "--scope", "read=GET:/result")

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from holdfast_server.authz.revocation import STEP
+from holdfast_server.records import TokenRecord
 from holdfast_server.store.sqlite import Store
-from holdfast_server.store.tokens import TokenRecord
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE
 
 MANY = 3 * STEP + 7

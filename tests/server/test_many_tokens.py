@@ -10,8 +10,8 @@ from holdfast_server.authz.errors import OAuthError
 from holdfast_server.authz.revocation import REQUEST_STEP, STEP, Revocations
 from holdfast_server.authz.standing import standing
 from holdfast_server.cli.serve import SWEEP_ROWS
+from holdfast_server.records import TokenRecord
 from holdfast_server.store.sqlite import Store
-from holdfast_server.store.tokens import TokenRecord
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE, code_params
 from testkit.sql import steps_of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_server.authz.registry import ResourceServer
+from holdfast_server.records import ResourceServer
 from holdfast_server.web.pages import Pages, choices_of, form_target, origin, words_of_duration
 
 EKG = ResourceServer(

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from holdfast_server.authz.registry import ResourceServer
+from holdfast_server.records import ResourceServer
 from holdfast_server.web.pages import choices_of, name_of_audience
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, change_client, change_rs
 from testkit.web import opened_web

@@ -15,8 +15,8 @@ from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.errors import AuthorizeError, OAuthError, ServerRefusal
-from holdfast_server.authz.registry import Client, ResourceServer
 from holdfast_server.authz.token_request import TokenRequest, parse_token_request
+from holdfast_server.records import Client, ResourceServer
 from testkit.authz import EKG, NOW_S, REDIRECT_URI, build_story_as, change_client, change_rs, exchange_params
 
 PARAMETERS = """

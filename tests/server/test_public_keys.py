@@ -9,7 +9,7 @@ from holdfast_core.errors import PeerError
 from holdfast_core.verifier import verify_token
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.lint import rules_for
-from holdfast_server.authz.registry import Client, RegistryError, ResourceServer
+from holdfast_server.records import Client, RegistryError, ResourceServer
 from oracles import pycose_oracle
 from testkit.authz import EKG, ISSUER, NOW_S, change_client, change_rs, refused
 

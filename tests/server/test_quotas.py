@@ -114,7 +114,7 @@ def test_a_refusal_is_written_at_once_and_then_counted_a_row_a_minute(story, sen
         metered.now_s += 60
     reasons = [reason for _, reason in reversed(metered.rows("token-refused"))]
     assert reasons == [reasons[0]] + [f"{reasons[0]}; 499 more since the row before"] * 2
-    keep_counts(metered.server, metered.quotas, NOW_S)
+    keep_counts(metered.server, story.store, metered.quotas, NOW_S)
     assert metered.rows("token-refused")[0][1] == reasons[1]
     usage = {usage.client_id: usage for usage in story.store.client_usages()}["panel"]
     assert (usage.requests, usage.refused, usage.limited, usage.last_at) == (1500, 1500, 0, NOW_S)

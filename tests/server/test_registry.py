@@ -10,8 +10,8 @@ from holdfast_core.kinds import CWT_NESTED
 from holdfast_core.provisioning import decode_provisioning, encode_provisioning
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.keyring import Keyring, SigningKey
-from holdfast_server.authz.registry import Client, RegistryError, ResourceServer, secret_matches
-from holdfast_server.records import MAX_LIFETIME_S
+from holdfast_server.authz.registry import secret_matches
+from holdfast_server.records import MAX_LIFETIME_S, Client, RegistryError, ResourceServer
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, ISSUER, NOW_S, TUBE, CountingRng, build_story_as, change_rs
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast_core.errors import PeerError
 from holdfast_server.authz.errors import MigrationChanged, StoreLocked
-from holdfast_server.authz.registry import Client
+from holdfast_server.records import Client
 from holdfast_server.store import sqlite as store_sqlite
 from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from testkit.authz import NOW_S, build_story_as, code_params
@@ -238,7 +238,7 @@ def test_kill_in_the_middle_of_a_transaction_leaves_the_state_before_it(tmp_path
     script = textwrap.dedent(
         """
         import os, pathlib, signal, sys
-        from holdfast_server.authz.registry import Client
+        from holdfast_server.records import (Client)
         from holdfast_server.store.sqlite import Store
         store = Store(sys.argv[1])
         store.put_client(Client("before", (), {}), 1)

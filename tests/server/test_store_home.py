@@ -12,8 +12,8 @@ import pytest
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import MAX_SEQUENCE
 from holdfast_server.authz.errors import NotAtHome
-from holdfast_server.authz.registry import OscoreParty
 from holdfast_server.coap.party_contexts import RESERVE, PartyContexts
+from holdfast_server.records import OscoreParty
 from holdfast_server.store.home import CLEAN, CRASHED, EPOCH_JUMP, LIMIT_STEP, RESTORED
 from holdfast_server.store.sqlite import DATABASE_NAME, Store, is_unavailable
 from testkit.authz import NOW_S, TUBE, build_story_as

@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast_server.authz.registry import Client, ResourceServer, User
 from holdfast_server.authz.revocation import Revocations
+from holdfast_server.records import Client, CodeRecord, ResourceServer, TokenRecord, User, token_hash_of
 from holdfast_server.store.home import EPOCH_JUMP
 from holdfast_server.store.sqlite import Store
-from holdfast_server.store.tokens import CodeRecord, TokenRecord, token_hash_of
 from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE, build_story_as
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_server.authz.caller import Caller
-from holdfast_server.authz.registry import Client
 from holdfast_server.coap.party_contexts import PartyContexts
+from holdfast_server.records import Client
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE, CountingRng, code_params, plain
 from testkit.sql import scans_of, statements_of, steps_of
 from testkit.web import ADMIN, opened_web, redeem_fields

@@ -14,8 +14,7 @@ from holdfast_server.authz import authorization_server, issue, token_formats
 from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.errors import IssuanceFailed
 from holdfast_server.authz.lint import rules_for
-from holdfast_server.authz.registry import Client, ResourceServer
-from holdfast_server.store.tokens import token_hash_of
+from holdfast_server.records import Client, ResourceServer, token_hash_of
 from oracles import pycose_oracle, pycwt_oracle
 from testkit.authz import (
     EKG,

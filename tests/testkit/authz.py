@@ -22,8 +22,9 @@ from holdfast_server.authz.errors import OAuthError
 from holdfast_server.authz.exports import Exports
 from holdfast_server.authz.grants import code_challenge_of
 from holdfast_server.authz.keyring import Keyring
-from holdfast_server.authz.registry import Client, Registry, ResourceServer, User
+from holdfast_server.authz.registry import Registry
 from holdfast_server.authz.settings import Settings
+from holdfast_server.records import Client, ResourceServer, User
 from holdfast_server.store.sqlite import Store
 
 NOW_S = 1_800_000_000

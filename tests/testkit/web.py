@@ -13,7 +13,7 @@ import argon2
 import httpx
 
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
-from holdfast_server.authz.registry import User
+from holdfast_server.records import User
 from holdfast_server.web.app import build_app
 from holdfast_server.web.authenticator import PasswordAuthenticator
 from holdfast_server.web.sessions import BrowserSessions
@@ -39,6 +39,7 @@ class Web:
         self.sessions = BrowserSessions(CountingRng(b"cookies"), self.story.store)
         self.app = build_app(
             self.story.server,
+            self.story.store,
             authenticator or PasswordAuthenticator(self.story.store.password_hash_of, HASHER),
             self.sessions,
             lambda: self.now_s,

@@ -4,7 +4,7 @@ The right is a scope like any other, for an audience that no resource server can
 have, so no token can ever carry it. Never authenticates anybody.
 """
 
-from holdfast_server.authz.registry import User
+from holdfast_server.records import User
 
 ADMIN_AUDIENCE = "holdfast:server"
 ADMIN_SCOPE = "admin"

@@ -15,11 +15,10 @@ from holdfast_core.errors import MalformedScope
 from holdfast_core.scope import split_scope
 from holdfast_server.authz.errors import AuthorizeError, OAuthError, redirect_url
 from holdfast_server.authz.policy import Authority, admit, allowed_names
-from holdfast_server.authz.registry import Client, User
+from holdfast_server.authz.ports import CodeStore
 from holdfast_server.authz.settings import Settings
 from holdfast_server.base64url import b64
-from holdfast_server.store.sqlite import Store
-from holdfast_server.store.tokens import CodeRecord
+from holdfast_server.records import Client, CodeRecord, User
 
 AUTHZ_CODE_LEN = 32
 # BASE64URL(SHA-256) without padding (RFC 7636 section 4.2).
@@ -62,7 +61,7 @@ class AuthorizationRequest:
     redirect_named: bool = True
 
 
-def validate(params: dict[str, str], repeated: Collection[str], store: Store) -> AuthorizationRequest:
+def validate(params: dict[str, str], repeated: Collection[str], store: CodeStore) -> AuthorizationRequest:
     """Check a request; raises AuthorizeError, with redirect_uri only once that is known to be the client's.
 
     repeated: the names of the parameters that came more than once.
@@ -116,7 +115,7 @@ def _check_once(repeated: Collection[str]) -> None:
         raise _Refused(error, "a parameter is repeated")
 
 
-def _validate(params: dict[str, str], client: Client, redirect_uri: str, store: Store) -> AuthorizationRequest:
+def _validate(params: dict[str, str], client: Client, redirect_uri: str, store: CodeStore) -> AuthorizationRequest:
     if "response_type" not in params:
         raise _Refused("invalid_request", "response_type is missing")
     if params["response_type"] != "code":
@@ -155,7 +154,7 @@ def _audience(params: dict[str, str], client: Client) -> str:
     return next(iter(named or client.scopes))
 
 
-def _checked_scope(scope: str, audience: str, client: Client, store: Store) -> str:
+def _checked_scope(scope: str, audience: str, client: Client, store: CodeStore) -> str:
     """Return the scope with each name once."""
     members = tuple(store.members_of(audience))
     if audience not in client.scopes or not members or any(rs.disabled for rs in members):
@@ -176,7 +175,7 @@ def make_code(
     request: AuthorizationRequest,
     user_id: str,
     approved_scope: str,
-    store: Store,
+    store: CodeStore,
     settings: Settings,
     rng: Callable[[int], bytes],
     now_s: int,
@@ -219,14 +218,14 @@ def denial(request: AuthorizationRequest, issuer: str) -> str:
     return _refusal(request, "access_denied", "the user said no").location(issuer)
 
 
-def approvable_scope(request: AuthorizationRequest, user_id: str, store: Store) -> list[str]:
+def approvable_scope(request: AuthorizationRequest, user_id: str, store: CodeStore) -> list[str]:
     """Return the names of the requested scope that this user may give, in the request's order, for the consent page."""
     user = store.user(user_id)
     rights = set() if user is None or user.disabled else _user_rights(request, user, store)
     return [name for name in request.scope.split(" ") if name in rights]
 
 
-def _user_rights(request: AuthorizationRequest, user: User, store: Store) -> set[str]:
+def _user_rights(request: AuthorizationRequest, user: User, store: CodeStore) -> set[str]:
     try:
         client = admit(store.client(request.client_id), L.GRANT_AUTHORIZATION_CODE, (L.GRANT_AUTHORIZATION_CODE,))
     except OAuthError:

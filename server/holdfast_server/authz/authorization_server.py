@@ -30,6 +30,7 @@ from holdfast_server.authz.introspection import introspect
 from holdfast_server.authz.issue import Issuer
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.network import network_of
+from holdfast_server.authz.ports import AuthorizationStore
 from holdfast_server.authz.quotas import Quotas
 from holdfast_server.authz.refusals import Refusal, RefusalRows
 from holdfast_server.authz.registry import secret_matches
@@ -37,7 +38,6 @@ from holdfast_server.authz.revocation import Revocations
 from holdfast_server.authz.settings import Settings
 from holdfast_server.authz.token_formats import self_test
 from holdfast_server.authz.token_request import grant_type_of, parse_token_request
-from holdfast_server.store.sqlite import Store
 
 __all__ = ["AuthorizationRequest", "AuthorizationServer"]
 
@@ -52,7 +52,7 @@ class AuthorizationServer:
 
     def __init__(
         self,
-        store: Store,
+        store: AuthorizationStore,
         keyring: Keyring,
         settings: Settings,
         rng: Callable[[int], bytes],

@@ -12,20 +12,20 @@ from itertools import islice
 
 from holdfast_core.kinds import REFERENCE
 from holdfast_server.authz.keyring import Keyring
-from holdfast_server.authz.registry import (
+from holdfast_server.authz.ports import ChangeStore
+from holdfast_server.authz.registry import Registry
+from holdfast_server.authz.revocation import STEP, Revocations
+from holdfast_server.authz.standing import allowed_scope, end_of
+from holdfast_server.records import (
     Client,
-    Registry,
     RegistryError,
     ResourceServer,
+    TokenRecord,
     User,
     check_client,
     check_resource_server,
     shared_role,
 )
-from holdfast_server.authz.revocation import STEP, Revocations
-from holdfast_server.authz.standing import allowed_scope, end_of
-from holdfast_server.store.sqlite import Store
-from holdfast_server.store.tokens import TokenRecord
 
 Scopes = dict[str, tuple[str, ...]]
 
@@ -47,7 +47,7 @@ class Settling:
 
     def __init__(
         self,
-        store: Store,
+        store: ChangeStore,
         now_s: int,
         *,
         client_id: str | None = None,
@@ -120,7 +120,7 @@ class Changes:
     Raises RegistryError for a record that cannot be.
     """
 
-    def __init__(self, store: Store, registry: Registry, keyring: Keyring) -> None:
+    def __init__(self, store: ChangeStore, registry: Registry, keyring: Keyring) -> None:
         self._store = store
         self._registry = registry
         self._keyring = keyring
@@ -198,7 +198,7 @@ def without(scopes: Scopes, less: Scopes) -> Scopes:
 class _Remembered:
     """The records of one step, each read once; but tokens, which change meanwhile."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ChangeStore) -> None:
         self._store = store
         self._clients: dict[str, Client | None] = {}
         self._users: dict[str, User | None] = {}

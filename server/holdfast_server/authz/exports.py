@@ -21,17 +21,18 @@ from holdfast_core.provisioning import (
 )
 from holdfast_core.secret import Secret
 from holdfast_server.authz.keyring import Keyring
-from holdfast_server.authz.registry import (
+from holdfast_server.authz.ports import ExportStore
+from holdfast_server.authz.settings import Settings
+from holdfast_server.records import (
     SHARED_FORMATS,
     SIGNED_FORMATS,
+    STATE_CURRENT,
+    STATE_NEXT,
     OscoreParty,
     RegistryError,
     ResourceServer,
     shared_role,
 )
-from holdfast_server.authz.settings import Settings
-from holdfast_server.store.keys import STATE_CURRENT, STATE_NEXT
-from holdfast_server.store.sqlite import Store
 
 KEYS = "keys"
 NEXT_KEY = "next key"
@@ -66,7 +67,7 @@ _DIGEST_LEN = 16  # hexadecimal digits: enough to see that something is otherwis
 class Exports:
     """Builds what devices are told.  settings: issuer and address; rng: n -> n random bytes."""
 
-    def __init__(self, store: Store, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
+    def __init__(self, store: ExportStore, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
         self._store = store
         self._keyring = keyring
         self._settings = settings

@@ -18,24 +18,23 @@ from holdfast_server.authz.authorization import is_registered
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.errors import CodeReplayed, OAuthError
 from holdfast_server.authz.policy import Authority
-from holdfast_server.authz.registry import Client, User
+from holdfast_server.authz.ports import GrantStore
 from holdfast_server.authz.standing import standing
 from holdfast_server.authz.token_request import TokenRequest
 from holdfast_server.base64url import b64
-from holdfast_server.store.sqlite import Store
-from holdfast_server.store.tokens import CodeRecord, TokenRecord
+from holdfast_server.records import Client, CodeRecord, TokenRecord, User
 
-GrantRule = Callable[[TokenRequest, Client, Caller, Store, int], Authority]
+GrantRule = Callable[[TokenRequest, Client, Caller, GrantStore, int], Authority]
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 section 4.1
 
 
-def client_credentials(_: TokenRequest, client: Client, __: Caller, ___: Store, ____: int) -> Authority:
+def client_credentials(_: TokenRequest, client: Client, __: Caller, ___: GrantStore, ____: int) -> Authority:
     """Let the client act for itself (RFC 6749 section 4.4)."""
     return Authority(sub=client.client_id)
 
 
-def authorization_code(request: TokenRequest, client: Client, _: Caller, store: Store, now_s: int) -> Authority:
+def authorization_code(request: TokenRequest, client: Client, _: Caller, store: GrantStore, now_s: int) -> Authority:
     """Use up a one-time code (RFC 6749 section 4.1.3).
 
     Everything that shows the request to be the rightful client's is checked before the code is touched: a stolen code
@@ -66,7 +65,7 @@ def authorization_code(request: TokenRequest, client: Client, _: Caller, store: 
     )
 
 
-def token_exchange(request: TokenRequest, client: Client, caller: Caller, store: Store, now_s: int) -> Authority:
+def token_exchange(request: TokenRequest, client: Client, caller: Caller, store: GrantStore, now_s: int) -> Authority:
     """Act for the subject of a token that was presented to the caller as RS (RFC 8693).
 
     Whatever is wrong with that token is invalid_request (RFC 8693 section 2.2.2).
@@ -117,14 +116,14 @@ def _belongs(code: CodeRecord, request: TokenRequest, client: Client) -> bool:
     )
 
 
-def _user(store: Store, user_id: str, refusal: int = L.ERR_INVALID_GRANT) -> User:
+def _user(store: GrantStore, user_id: str, refusal: int = L.ERR_INVALID_GRANT) -> User:
     user = store.user(user_id)
     if user is None:
         raise OAuthError(refusal, "user is unknown")
     return user
 
 
-def _is_for(token: TokenRecord, caller: Caller, store: Store) -> bool:
+def _is_for(token: TokenRecord, caller: Caller, store: GrantStore) -> bool:
     return any(rs.rs_id == caller.rs_id and not rs.disabled for rs in store.members_of(token.audience))
 
 

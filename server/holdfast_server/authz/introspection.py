@@ -12,8 +12,8 @@ from holdfast_core import labels as L
 from holdfast_core.kinds import MAX_ACCESS_TOKEN_LEN, REFERENCE
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.errors import IntrospectionForbidden, InvalidClient, OAuthError
+from holdfast_server.authz.ports import GrantStore
 from holdfast_server.authz.standing import standing
-from holdfast_server.store.sqlite import Store
 
 _NAMES = {
     L.INTRO_ISS: "iss",
@@ -28,7 +28,7 @@ _NAMES = {
 }
 
 
-def introspect(params: dict[str, Any], caller: Caller, store: Store, now_s: int) -> dict[str, Any]:
+def introspect(params: dict[str, Any], caller: Caller, store: GrantStore, now_s: int) -> dict[str, Any]:
     """Answer one request.  params: token (bytes); token_type_hint is ignored (RFC 7662 section 2.1).
 
     Raises InvalidClient (4.01), IntrospectionForbidden (4.03), OAuthError invalid_request (4.00).

@@ -16,11 +16,10 @@ from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.lint import lint
 from holdfast_server.authz.policy import KEY_OSC, KEY_PUBLIC, Decision
-from holdfast_server.authz.registry import READABLE_FORMATS
+from holdfast_server.authz.ports import IssueStore
 from holdfast_server.authz.token_formats import encode_map, make_token
 from holdfast_server.authz.token_request import TokenRequest
-from holdfast_server.store.sqlite import Store
-from holdfast_server.store.tokens import TokenRecord, token_hash_of
+from holdfast_server.records import READABLE_FORMATS, TokenRecord, token_hash_of
 
 MATERIAL_ID_LEN = 8  # names the material; random, so that no RS ever sees one twice
 MASTER_SECRET_LEN = 16
@@ -31,7 +30,7 @@ CTI_LEN = 8
 class Issuer:
     """Makes tokens.  issuer: the iss claim; rng: n -> n random bytes."""
 
-    def __init__(self, store: Store, keyring: Keyring, issuer: str, rng: Callable[[int], bytes]) -> None:
+    def __init__(self, store: IssueStore, keyring: Keyring, issuer: str, rng: Callable[[int], bytes]) -> None:
         self._store = store
         self._keyring = keyring
         self._issuer = issuer

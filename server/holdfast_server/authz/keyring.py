@@ -17,9 +17,8 @@ from holdfast_core.errors import LocalError
 from holdfast_core.kinds import COORDINATE_LEN, ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN
 from holdfast_core.secret import Secret
 from holdfast_core.trust import Trust, TrustedKey
-from holdfast_server.records import RegistryError
-from holdfast_server.store.keys import STATE_CURRENT, STATE_NEXT, STATE_RETIRED, KeyRecord
-from holdfast_server.store.sqlite import Store
+from holdfast_server.authz.ports import KeyStore
+from holdfast_server.records import STATE_CURRENT, STATE_NEXT, STATE_RETIRED, KeyRecord, RegistryError
 
 KID_LEN = 4  # chosen at random and unique in the table; it travels in every token
 _SHARED_KEYS = {ROLE_ENCRYPT: (L.ALG_AES_CCM_16_64_128, 16), ROLE_MAC: (L.ALG_HMAC_256_256, 32)}
@@ -50,7 +49,7 @@ class SigningKey:
 class Keyring:
     """The keys in the store.  rng: n -> n random bytes."""
 
-    def __init__(self, store: Store, rng: Callable[[int], bytes]) -> None:
+    def __init__(self, store: KeyStore, rng: Callable[[int], bytes]) -> None:
         self._store = store
         self._rng = rng
         self._signers: dict[bytes, SigningKey] = {}

@@ -15,8 +15,8 @@ from holdfast_core.scope import ScopeMap
 from holdfast_core.verifier import grant_from_introspection, verify_token
 from holdfast_server.authz.errors import IssuanceFailed
 from holdfast_server.authz.keyring import Keyring
-from holdfast_server.authz.registry import ResourceServer
 from holdfast_server.authz.token_formats import encode_map
+from holdfast_server.records import ResourceServer
 
 
 def rules_for(rs: ResourceServer, keyring: Keyring, issuer: str) -> Rules:

@@ -17,9 +17,9 @@ from holdfast_core.errors import MalformedScope
 from holdfast_core.kinds import CWT_SIGNED, REFERENCE
 from holdfast_core.scope import decode_aif, encode_aif, split_scope
 from holdfast_server.authz.errors import InvalidClient, InvalidTarget, OAuthError
-from holdfast_server.authz.registry import READABLE_FORMATS, Client, ResourceServer, User
+from holdfast_server.authz.ports import GrantStore
 from holdfast_server.authz.token_request import TokenRequest
-from holdfast_server.store.sqlite import Store
+from holdfast_server.records import READABLE_FORMATS, Client, ResourceServer, User
 
 KEY_OSC = "osc"  # a new OSCORE Master Secret, made by the AS (RFC 9203 section 3.2)
 KEY_REFERENCE = "kid"  # the one of a token issued before: an update of access rights (RFC 9203 section 3.1)
@@ -79,7 +79,7 @@ def admit(client: Client | None, grant_type: int, served: Container[int]) -> Cli
     return client
 
 
-def decide(request: TokenRequest, client: Client, authority: Authority, store: Store, now_s: int) -> Decision:
+def decide(request: TokenRequest, client: Client, authority: Authority, store: GrantStore, now_s: int) -> Decision:
     """Decide; raises OAuthError.  Reads store, changes nothing."""
     if client.disabled:
         raise InvalidClient("client is unknown or locked")
@@ -129,7 +129,7 @@ def _audience(request: TokenRequest, client: Client, authority: Authority) -> st
     return next(iter(client.scopes))
 
 
-def _members(audience: str, client: Client, store: Store) -> tuple[ResourceServer, ...]:
+def _members(audience: str, client: Client, store: GrantStore) -> tuple[ResourceServer, ...]:
     """Return the RSs behind an audience; the same refusal whether it is unknown, locked or not this client's."""
     members = tuple(store.members_of(audience))
     if audience not in client.scopes or not members or any(rs.disabled for rs in members):
@@ -237,7 +237,7 @@ def _key(
     audience: str,
     token_format: str,
     profiles: frozenset[int],
-    store: Store,
+    store: GrantStore,
     now_s: int,
 ) -> tuple[str, int]:
     """Return the kind of key and the profile that uses it."""

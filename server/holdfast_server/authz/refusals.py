@@ -7,7 +7,7 @@ lost: what nobody came back to write, the next sweep writes, and the end of the 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from holdfast_server.store.audit import AuditRows
+from holdfast_server.authz.ports import AuditLog
 
 PERIOD_S = 60
 MAX_KINDS = 256
@@ -75,7 +75,7 @@ def _among(kind: Refusal, counts: Mapping[Refusal, int]) -> Refusal:
 class RefusalRows:
     """Writes refusals into the audit."""
 
-    def __init__(self, store: AuditRows) -> None:
+    def __init__(self, store: AuditLog) -> None:
         self._store = store
         self._refusals = Refusals()
 

@@ -9,16 +9,16 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from holdfast_core.kinds import ROLE_SIGN
 from holdfast_core.secret import Secret
+from holdfast_server.authz.keyring import Keyring
+from holdfast_server.authz.ports import RegistryStore
 from holdfast_server.authz.revocation import STEP, Revocations
+from holdfast_server.authz.settings import Settings
 from holdfast_server.base64url import b64
 from holdfast_server.records import (
-    AS_SENDER_ID,
-    LOOPBACK,
-    READABLE_FORMATS,
     SHARED_FORMATS,
     SIGNED_FORMATS,
     Client,
@@ -30,29 +30,6 @@ from holdfast_server.records import (
     check_resource_server,
     shared_role,
 )
-
-if TYPE_CHECKING:
-    from holdfast_server.authz.keyring import Keyring
-    from holdfast_server.authz.settings import Settings
-    from holdfast_server.store.sqlite import Store
-
-__all__ = [
-    "AS_SENDER_ID",
-    "LOOPBACK",
-    "READABLE_FORMATS",
-    "SHARED_FORMATS",
-    "SIGNED_FORMATS",
-    "Client",
-    "OscoreParty",
-    "Registry",
-    "RegistryError",
-    "ResourceServer",
-    "User",
-    "check_client",
-    "check_resource_server",
-    "secret_matches",
-    "shared_role",
-]
 
 CLIENT_SECRET_LEN = 32
 MASTER_SECRET_LEN = 16
@@ -74,7 +51,7 @@ class Registry:
     settings: issuer and address that devices are told.  rng: n -> n random bytes.
     """
 
-    def __init__(self, store: "Store", keyring: "Keyring", settings: "Settings", rng: Callable[[int], bytes]) -> None:
+    def __init__(self, store: RegistryStore, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
         self._store = store
         self._revocations = Revocations(store)
         self._keyring = keyring

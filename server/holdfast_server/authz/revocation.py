@@ -7,12 +7,9 @@ again goes on with it.  Every token leaves a row in the audit.  RFC 7009 section
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from holdfast_server.store.revocations import Unfinished
-
-if TYPE_CHECKING:
-    from holdfast_server.store.sqlite import Store
+from holdfast_server.authz.ports import RevocationStore
+from holdfast_server.records import Unfinished
 
 STEP = 1000
 """Tokens revoked or deleted in one transaction: some 50 ms, in which others wait."""
@@ -23,7 +20,7 @@ REQUEST_STEP = 100
 class Revocations:
     """Revokes tokens in one store; every method is one transaction."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: RevocationStore) -> None:
         self._store = store
 
     def revoke(

@@ -5,29 +5,12 @@ however.  Never widens a token, never changes one: see changes.py.  RFC 7662 sec
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from holdfast_core import labels as L
 from holdfast_core.kinds import REFERENCE
 from holdfast_core.scope import decode_aif, encode_aif
-from holdfast_server.authz.registry import Client, ResourceServer, User
-from holdfast_server.store.tokens import TokenRecord
-
-
-class Records(Protocol):
-    """The part of the store that is asked."""
-
-    def client(self, client_id: str) -> Client | None:
-        """The client of this id."""
-
-    def user(self, user_id: str) -> User | None:
-        """The person of this id."""
-
-    def members_of(self, audience: str) -> Sequence[ResourceServer]:
-        """The resource servers that answer to an audience."""
-
-    def token_by_id(self, token_id: int) -> TokenRecord | None:
-        """The token of this number."""
+from holdfast_server.authz.ports import Records
+from holdfast_server.records import ResourceServer, TokenRecord
 
 
 def standing(token: TokenRecord, records: Records, now_s: int) -> tuple[str | bytes, int] | None:

@@ -20,7 +20,7 @@ from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_core.kinds import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, REFERENCE
 from holdfast_server.authz.keyring import Keyring, SigningKey
-from holdfast_server.store.keys import KeyRecord
+from holdfast_server.records import KeyRecord
 
 HANDLE_LEN = 16  # 128 random bits (RFC 6749 section 10.10 asks for a guess below 2^-128)
 IV_LEN = 13

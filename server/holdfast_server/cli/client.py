@@ -10,7 +10,6 @@ import click
 from holdfast_core import labels as L
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_core.secret import Secret
-from holdfast_server.authz.registry import Client
 from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
 from holdfast_server.cli.change import rights_commands
 from holdfast_server.cli.client_set import GRANT_WORDS, check_whole, client_set, is_public
@@ -27,6 +26,7 @@ from holdfast_server.cli.command import (
 from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.cli.taking import lock, remove, yes_option
 from holdfast_server.process.problem import Problem
+from holdfast_server.records import Client
 from holdfast_server.wire.readable import client_words, usage_words
 
 

@@ -12,7 +12,6 @@ from holdfast_core.kinds import CWT_NESTED, FORMATS, REFERENCE, ROLE_SIGN, STRIC
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_server.authz.exports import TableOf, no_table
-from holdfast_server.authz.registry import ResourceServer
 from holdfast_server.cli.command import (
     Admin,
     check_address,
@@ -35,6 +34,7 @@ from holdfast_server.cli.rs_set import (
 )
 from holdfast_server.cli.taking import be_sure, lock, remove, yes_option
 from holdfast_server.process.problem import Problem
+from holdfast_server.records import ResourceServer
 from holdfast_server.wire.readable import rs_words, when
 
 try:

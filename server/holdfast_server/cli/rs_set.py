@@ -11,11 +11,11 @@ import click
 
 from holdfast_core.kinds import CWT_SIGNED, FORMATS, TOKEN_SHAPES
 from holdfast_server.authz.administrator import ADMIN_AUDIENCE
-from holdfast_server.authz.registry import ResourceServer
 from holdfast_server.cli.change import change_of, finish_before, show_change
 from holdfast_server.cli.command import Admin, check_address, json_option, opened, state_option, unknown
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_set_option, read_public_key, rs_key_option
 from holdfast_server.process.problem import Problem
+from holdfast_server.records import ResourceServer
 from holdfast_server.wire.readable import METHODS, rs_words
 
 ScopeMapping = dict[str, tuple[tuple[str, int], ...]]

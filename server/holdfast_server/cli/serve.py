@@ -107,12 +107,12 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     with listening(config.http) as bound:
         address = _start(coap, admin)
         try:
-            async with _looking_after(authz_server, in_force, clock, quotas, readiness.failed):
+            async with _looking_after(authz_server, admin.store, in_force, clock, quotas, readiness.failed):
                 _say_ready(bound, address)
                 await web.serve([bound])
         finally:
             coap.stop()
-            keep_counts(authz_server, quotas, clock.now_s())
+            keep_counts(authz_server, admin.store, quotas, clock.now_s())
     if not faults:  # otherwise what is remembered may be ahead of what is stored
         end(store, contexts)
     log.info("event=stopped")
@@ -128,10 +128,10 @@ def end(store: Store, contexts: PartyContexts) -> None:
         log_bug(error, "windows-not-kept")
 
 
-def keep_counts(authz_server: AuthorizationServer, quotas: Quotas, now_s: int) -> None:
+def keep_counts(authz_server: AuthorizationServer, store: Store, quotas: Quotas, now_s: int) -> None:
     """Write what was counted and is in memory only; where that fails, say so and stop all the same."""
     try:
-        write_usage(authz_server.store, quotas, now_s)
+        write_usage(store, quotas, now_s)
         authz_server.write_left_out(now_s, all_periods=True)
     except sqlite3.Error as error:
         log_bug(error, "counts-not-kept")
@@ -160,6 +160,7 @@ def _web_server(
 ) -> WebServer:
     app = build_app(
         authz_server,
+        admin.store,
         PasswordAuthenticator(admin.store.password_hash_of),
         BrowserSessions(secrets.token_bytes, admin.store),
         clock,
@@ -187,13 +188,13 @@ def _heed_signals(web: WebServer, in_force: Reload) -> None:
 @contextlib.asynccontextmanager
 async def _looking_after(
     authz_server: AuthorizationServer,
+    store: Store,
     in_force: Reload,
     clock: WatchedClock,
     quotas: Quotas,
     failed: Callable[[sqlite3.Error], None],
 ) -> AsyncIterator[None]:
     """Beside the servers, watch the clock, write what was counted, and delete what has expired."""
-    store = authz_server.store
 
     async def look() -> None:
         sweep_at_ms = 0

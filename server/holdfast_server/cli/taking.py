@@ -14,10 +14,9 @@ import click
 
 from holdfast_core import labels as L
 from holdfast_core.kinds import REFERENCE
-from holdfast_server.authz.registry import RegistryError
 from holdfast_server.cli.command import Admin, opened, show, unknown
 from holdfast_server.process.problem import Failed, Problem
-from holdfast_server.store.tokens import TokenRecord
+from holdfast_server.records import RegistryError, TokenRecord
 from holdfast_server.web.pages import words_of_duration
 from holdfast_server.wire.readable import when
 

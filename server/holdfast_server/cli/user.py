@@ -13,12 +13,12 @@ import click
 
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.changes import without
-from holdfast_server.authz.registry import User
 from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
 from holdfast_server.cli.change import change_of, finish_before, rights_commands, show_change
 from holdfast_server.cli.command import json_option, opened, show, show_all, state_option, unknown
 from holdfast_server.cli.taking import lock, remove, yes_option
 from holdfast_server.process.problem import Problem
+from holdfast_server.records import User
 from holdfast_server.web.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
 from holdfast_server.wire.readable import user_words
 

@@ -25,7 +25,7 @@ from holdfast_core.rederive import kid_context_of
 from holdfast_core.rederive_server import DerivedContext, Rederivation
 from holdfast_core.replay_window import ReplayWindow
 from holdfast_core.sender_sequence import SenderSequence
-from holdfast_server.authz.registry import OscoreParty
+from holdfast_server.records import OscoreParty
 
 RESERVE = 1024
 """Numbers reserved at a time: one row written for 1024 Partial IVs, of which few are used (Echo, second answers)."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from holdfast_server.authz.clock_guard import STEP_S, ClockGuard
 from holdfast_server.authz.settings import Settings
 from holdfast_server.process.log import log
-from holdfast_server.store.clock import KeptClock
+from holdfast_server.records import KeptClock
 from holdfast_server.store.sqlite import Store
 
 KEEP_EVERY_S = 60

@@ -5,31 +5,9 @@ Never holds a secret, a token or a peer's bytes: ids are the registry's, reasons
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from holdfast_server.records import AuditRow
 from holdfast_server.store.rows import Rows
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One event.
-
-    reason: "" or the constant text of the refusal; address: where the request came from; operator: who ran the
-    command.  *_number: which of all those that ever had this id, None for an id that was not registered.
-    """
-
-    at: int
-    event: str
-    client_id: str | None
-    rs_id: str | None
-    user_id: str | None
-    token_id: int | None
-    reason: str
-    address: str
-    operator: str
-    client_number: int | None
-    rs_number: int | None
-    user_number: int | None
 
 
 class AuditRows(Rows):

@@ -1,17 +1,7 @@
 """The one row that says what was known of the time; clock_guard.py says what it is for."""
 
-from dataclasses import dataclass
-
+from holdfast_server.records import KeptClock
 from holdfast_server.store.rows import Rows
-
-
-@dataclass(frozen=True, slots=True)
-class KeptClock:
-    """seen_s: the last time that was believed. swept_s: the sweeping time. accepted: counts what the operator says."""
-
-    seen_s: int
-    swept_s: int
-    accepted: int
 
 
 class ClockRows(Rows):

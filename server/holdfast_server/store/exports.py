@@ -4,18 +4,10 @@ Never holds a secret: digests of what is public to the operator, and the ids of 
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from holdfast_server.records import ExportRecord
 from holdfast_server.store.rows import Rows
-
-
-@dataclass(frozen=True, slots=True)
-class ExportRecord:
-    """The last export of a device.  parts: see exports.parts_of."""
-
-    exported_at: int
-    parts: dict[str, Any]
 
 
 class ExportRows(Rows):

@@ -6,29 +6,10 @@ are used.
 """
 
 import sqlite3
-from dataclasses import dataclass
 
 from holdfast_core.secret import Secret
-from holdfast_server.authz.registry import OscoreParty
+from holdfast_server.records import KeyRecord, OscoreParty
 from holdfast_server.store.rows import Rows
-
-STATE_NEXT = "next"
-STATE_CURRENT = "current"
-STATE_RETIRED = "retired"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """A key of the AS.  secret: a P-256 scalar (sign) or an AES key (encrypt); rs_id: whose, for encrypt."""
-
-    kid: bytes
-    role: str
-    rs_id: str | None
-    alg: int
-    secret: Secret
-    state: str
-    created_at: int
-    retired_until: int | None = None
 
 
 class KeyRows(Rows):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from holdfast_core.kinds import STRICT
 from holdfast_server.authz.errors import DatabaseDamaged
-from holdfast_server.authz.registry import Client, ResourceServer, User
+from holdfast_server.records import Client, ResourceServer, User
 from holdfast_server.store.rows import Rows
 
 T = TypeVar("T")

@@ -2,19 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from holdfast_server.records import Unfinished
 from holdfast_server.store.tokens import TokenRows
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A revoked token with live ones that were exchanged for it.  revoked: so many of them have gone up to now."""
-
-    token_id: int
-    reason: str
-    address: str
-    revoked: int = 0
 
 
 class RevocationRows(TokenRows):

@@ -4,63 +4,12 @@ Codes and tokens are found by a hash and never kept themselves.  Using a code is
 two requests can both have it, whoever else writes to the database.  RFC 6749 section 4.1.2.
 """
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from holdfast_server.base64url import b64
+from holdfast_server.records import CodeRecord, TokenRecord, token_hash_of
 from holdfast_server.store.rows import Rows
-
-
-def token_hash_of(token: bytes) -> bytes:
-    """Return the 32 bytes by which a revocation list names a token: SHA-256 of its base64url text (RFC 9770 4.2.1).
-
-    The list puts one byte for the hash function before them.  It is also what the token is found by here.
-    """
-    return hashlib.sha256(b64(token).encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class CodeRecord:
-    """An authorization code and everything it is bound to.
-
-    expires_at, consumed_at: unix seconds; a consumed one is remembered, for its replay, until expires_at.
-    redirect_named: its request named redirect_uri.
-    """
-
-    code_hash: bytes
-    client_id: str
-    user_id: str
-    redirect_uri: str
-    code_challenge: str
-    audience: str
-    scope: str
-    requested_scope: str
-    expires_at: int
-    consumed_at: int | None = None
-    redirect_named: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRecord:
-    """An issued token.  claims: CBOR map for introspection; it holds key material for reference tokens only."""
-
-    token_hash: bytes
-    token_format: str
-    client_id: str
-    user_id: str | None
-    audience: str
-    scope: str | bytes
-    claims: bytes = field(repr=False)
-    pop_kid: bytes | None
-    issued_at: int
-    expires_at: int
-    parent_id: int | None = None
-    code_hash: bytes | None = None
-    revoked_at: int | None = None
-    token_id: int = 0  # given by the store
 
 
 class TokenRows(Rows):

@@ -1,21 +1,7 @@
 """The rows of what each client has used; triggers of the database itself count its tokens."""
 
-from dataclasses import dataclass
-
+from holdfast_server.records import ClientUsage
 from holdfast_server.store.rows import Rows
-
-
-@dataclass(frozen=True, slots=True)
-class ClientUsage:
-    """All numbers since the client was added, but live_tokens, which are now. last_at: of its last request, or None."""
-
-    client_id: str
-    live_tokens: int = 0
-    issued: int = 0
-    requests: int = 0
-    refused: int = 0
-    limited: int = 0
-    last_at: int | None = None
 
 
 class UsageRows(Rows):

@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from holdfast_server.authz.administrator import is_admin
 from holdfast_server.authz.authorization_server import AuthorizationServer
-from holdfast_server.store.tokens import TokenRecord
+from holdfast_server.records import TokenRecord
+from holdfast_server.store.sqlite import Store
 from holdfast_server.web.login import BadPost, Door, NotNow, Post
 from holdfast_server.web.sessions import BrowserSession
 from holdfast_server.wire.readable import as_text, audit_words, client_words, rs_words, token_words, user_words
@@ -28,8 +29,9 @@ MAX_ROWS = 200
 class AdminPages:
     """/admin and its forms."""
 
-    def __init__(self, authz_server: AuthorizationServer, door: Door, clock: Callable[[], int]) -> None:
+    def __init__(self, authz_server: AuthorizationServer, store: Store, door: Door, clock: Callable[[], int]) -> None:
         self._authz = authz_server
+        self._store = store
         self._door = door
         self._clock = clock
 
@@ -88,13 +90,13 @@ class AdminPages:
     def _withdraw(self, post: Post) -> None:
         # The form token covers `about`, so this is a number that the page itself wrote.
         now_s = self._clock()
-        with self._authz.store.transaction():
+        with self._store.transaction():
             token_id, user_id = int(post.about), post.session.user_id
             if self._authz.revocations.revoke([token_id], now_s, "by-administrator", post.source):
-                self._authz.store.audit(now_s, "admin-revoked", user_id=user_id, token_id=token_id, address=post.source)
+                self._store.audit(now_s, "admin-revoked", user_id=user_id, token_id=token_id, address=post.source)
 
     def _is_admin(self, session: BrowserSession) -> bool:
-        return is_admin(self._authz.store.user(session.user_id))
+        return is_admin(self._store.user(session.user_id))
 
     def _bad(self, bad: BadPost) -> Response:
         return self._door.problem(bad.heading, bad.explanation, bad.status, again=PATH)
@@ -106,7 +108,7 @@ class AdminPages:
         return self._door.page(html, 403)
 
     def _page(self, session: BrowserSession) -> str:
-        store = self._authz.store
+        store = self._store
         now_s = self._clock()
         tokens = [
             (_as_texts(token_words(record, now_s)), self._button(session, record, now_s))

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.errors import RETRY_AFTER_S
 from holdfast_server.process.log import log_bug, log_unavailable
-from holdfast_server.store.sqlite import is_unavailable
+from holdfast_server.store.sqlite import Store, is_unavailable
 from holdfast_server.web.admin import AdminPages
 from holdfast_server.web.authenticator import Authenticator
 from holdfast_server.web.authorize import AuthorizePages
@@ -57,8 +57,9 @@ def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def build_app(
+def build_app(  # noqa: PLR0913 - what the pages stand on, each with a name
     authz_server: AuthorizationServer,
+    store: Store,
     authenticator: Authenticator,
     sessions: BrowserSessions,
     clock: Clock,
@@ -83,7 +84,7 @@ def build_app(
         authenticator,
         sessions,
         pages,
-        authz_server.store,
+        store,
         clock,
         monotonic_ms,
         authz_server.clock_doubt,
@@ -92,7 +93,7 @@ def build_app(
         proxies=proxies,
     )
     oauth = OAuthEndpoints(authz_server, clock, door.source_of)
-    parts = (AuthorizePages(authz_server, door, clock), AdminPages(authz_server, door, clock), oauth)
+    parts = (AuthorizePages(authz_server, door, clock), AdminPages(authz_server, store, door, clock), oauth)
     style = resources.files("holdfast_server.web").joinpath("static/style.css").read_bytes()
 
     async def stylesheet(_request: Request) -> Response:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from holdfast_core import labels as L
-from holdfast_server.authz.registry import ResourceServer
+from holdfast_server.records import ResourceServer
 from holdfast_server.web.authenticator import Field
 
 Table = Sequence[Mapping[str, str]]

@@ -20,8 +20,7 @@ from holdfast_core.errors import Malformed
 from holdfast_core.secret import Secret
 from holdfast_server.authz.keyring import SigningKey
 from holdfast_server.base64url import b64
-from holdfast_server.records import RegistryError
-from holdfast_server.store.keys import KeyRecord
+from holdfast_server.records import KeyRecord, RegistryError
 from holdfast_server.wire.any_cbor import decode_any
 from holdfast_server.wire.cbor_diagnostic import read_diagnostic, write_diagnostic
 

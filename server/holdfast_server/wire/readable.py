@@ -8,11 +8,7 @@ from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES, TOKEN_EXCHANGE
-from holdfast_server.authz.registry import Client, ResourceServer, User
-from holdfast_server.store.audit import AuditRow
-from holdfast_server.store.keys import KeyRecord
-from holdfast_server.store.tokens import TokenRecord
-from holdfast_server.store.usage import ClientUsage
+from holdfast_server.records import AuditRow, Client, ClientUsage, KeyRecord, ResourceServer, TokenRecord, User
 
 METHODS = {
     "GET": L.METHOD_GET,
