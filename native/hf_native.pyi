@@ -27,12 +27,9 @@ def rules_read(encoded: bytes) -> bytearray | int:
 def token_verify(rules: bytearray, moment: bytes, token: bytes) -> int | tuple[Any, ...]:
     """Verify a token (hf_token.h).
 
-    moment: clock, exi, 1 if client-nonces are handed out, then now_s and exi_floor of 8 bytes.
+    moment: MOMENT_LEN bytes; kinds.py says what they are.
     A refusal is the verdict, or (verdict, cnonce) when it came after the client-nonce was taken for fresh.
-    A grant is 20 items. 0 to 15, each bytes or None: issuer, sub, aud (encoded), scope, cti, cnonce, act (encoded),
-    kid; id, ms, salt and context id of osc; x, y, k and key_ops (encoded) of a key. 16: exp, nbf, iat, exi and exi_seq,
-    of 8 bytes each. 17: alg of osc, kty, alg of the key, of 4 bytes each. 18: the claims' has, whether scope is text,
-    ace_profile, format, method, encrypted, whether the key has an alg. 19: the token's hash. Numbers are little-endian.
+    A grant is ITEM_COUNT items, each bytes, those up to ITEM_KEY_OPS None when absent; kinds.py says which is what.
     """
 
 def p256_table_make(point: bytes, teeth: int, blocks: int) -> bytearray:

@@ -198,6 +198,15 @@ def kinds(source: Source, tree: ast.Module) -> Iterator[str]:
             yield f"{source.path}:{node.lineno}: {node.value!r} has a name in kinds.py"
 
 
+def kinds_in_c(path: str, text: str) -> Iterator[str]:
+    """A header made from kinds.py says these numbers to C; no other file does."""
+    names, _ = _kinds()
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.match(r"\s*#\s*define\s+(?:HF_)?([A-Z0-9_]+)\s", line)
+        if found and found[1] in names:
+            yield f"{path}:{number}: {found[1]} is defined in kinds.py: include hf_kinds.h"
+
+
 def file_size_and_docstring(source: Source, tree: ast.Module) -> Iterator[str]:
     """A file says what it is, and fits a head."""
     lines = source.text.count("\n")

@@ -17,6 +17,7 @@ from layout_rules import (
     PACKAGES,
     Source,
     file_size_and_docstring,
+    kinds_in_c,
     package_sources,
     private_names,
     violations,
@@ -90,6 +91,16 @@ def test_planted_violation_is_found(path: str, text: str, said: str) -> None:
     found = violations(Source(path, DOC + text))
     assert len(found) == 1
     assert said in found[0]
+
+
+def test_no_kind_is_defined_twice_in_c(repo: Path) -> None:
+    files = [path for path in (repo / "native").rglob("*.[ch]") if path.name != "hf_kinds.h"]
+    assert len(files) > 40
+    found = [s for path in files for s in kinds_in_c(path.relative_to(repo).as_posix(), path.read_text())]
+    assert found == []
+    for planted in ("#define HF_MAX_ACTORS 4\n", "#define EXI_SEQUENCE_LEN 8 /* as there */\n"):
+        assert len(list(kinds_in_c("native/src/x.c", planted))) == 1
+    assert list(kinds_in_c("native/src/x.c", "#define HEADER_LEN 4\n")) == []
 
 
 def test_missing_docstring_is_found() -> None:

@@ -52,3 +52,52 @@ MAX_TIME_S = 1 << 40
 # How far the AS may be ahead of a clock: ten years of drift of a crystal, 20 millionths, are less than two hours, and
 # nothing is proven beyond the clock by such a token (timekeeper.py of a device).
 MAX_AHEAD_S = 3600
+
+# --- Between verifier_hf.py and the C core: rules as hf_rules_read takes them ---
+RULES_VERSION = 2
+# --- bits: flags of the rules ---
+RULE_REQUIRE_CNONCE = 1
+RULE_RFC8392 = 2  # rules.token_shape is RFC8392, not STRICT
+# --- bits: which claims a claims set has ---
+HAS_EXP = 1
+HAS_NBF = 2
+HAS_IAT = 4
+HAS_EXI = 8
+HAS_PROFILE = 16
+# --- enum clock: how much an RS knows about the time ---
+CLOCK_UNKNOWN = 0
+CLOCK_FLOOR = 1
+CLOCK_EXACT = 2
+# --- enum exi: the sequence numbers of exi tokens that an RS takes (9200:5.10.3): none, any, those above a floor ---
+EXI_REFUSED = 0
+EXI_ANY = 1
+EXI_ABOVE = 2
+# --- Bytes of a moment; now_s and exi_floor have 8, little-endian ---
+MOMENT_CLOCK = 0
+MOMENT_EXI = 1
+MOMENT_HAS_CNONCES = 2  # 1 if client-nonces are handed out
+MOMENT_NOW = 3
+MOMENT_FLOOR = 11
+MOMENT_LEN = 19
+# --- enum item: what token_verify of hf_native returns; numbers, words and flags are several, in the order named ---
+ITEM_ISSUER = 0
+ITEM_SUB = 1
+ITEM_AUD = 2  # encoded
+ITEM_SCOPE = 3
+ITEM_CTI = 4
+ITEM_CNONCE = 5
+ITEM_ACT = 6  # encoded
+ITEM_KID = 7
+ITEM_OSC_ID = 8
+ITEM_OSC_MS = 9
+ITEM_OSC_SALT = 10
+ITEM_OSC_CONTEXT_ID = 11
+ITEM_KEY_X = 12
+ITEM_KEY_Y = 13
+ITEM_KEY_K = 14
+ITEM_KEY_OPS = 15  # encoded
+ITEM_NUMBERS = 16  # exp, nbf, iat, exi, exi_seq, of 8 bytes each, little-endian
+ITEM_WORDS = 17  # alg of osc, kty, alg of the key, of 4 bytes each, little-endian
+ITEM_FLAGS = 18  # has, whether scope is text, ace_profile, format, cnf's method, encrypted, whether the key has an alg
+ITEM_TOKEN_HASH = 19
+ITEM_COUNT = 20

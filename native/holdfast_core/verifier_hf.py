@@ -8,11 +8,11 @@ import struct
 
 import hf_native
 from holdfast_core import cbor, errors
+from holdfast_core import kinds as K
 from holdfast_core import labels as L
 from holdfast_core.confirmation import Cnf, CoseKey, OscInput
 from holdfast_core.errors import LocalError
 from holdfast_core.grant import Grant
-from holdfast_core.kinds import FORMATS, RFC8392, ROLES
 from holdfast_core.scope import understand
 from holdfast_core.secret import Secret
 
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from holdfast_core.errors import HoldfastError
     from holdfast_core.rules import Rules
 
-# As native/include has them: HF_HAS_, enum hf_clock, enum hf_exi.
-_HAS_EXP, _HAS_NBF, _HAS_IAT, _HAS_EXI = 1, 2, 4, 8
-_CLOCK_UNKNOWN, _CLOCK_FLOOR, _CLOCK_EXACT = 0, 1, 2
-_EXI_REFUSED, _EXI_ANY, _EXI_ABOVE = 0, 1, 2
-_RULES_VERSION = 2
-_REQUIRE_CNONCE, _SHAPE_RFC8392 = 1, 2
 _MAX_LEEWAY_S = 0xFFFFFFFF  # 136 years
 
 
@@ -52,21 +46,23 @@ def encode_rules(rules: "Rules") -> bytes:
         held: Any = key.key
         secret = isinstance(held, Secret)
         material, table = (held.reveal(), None) if secret else (held.point, held.table)
-        keys.append([ROLES.index(key.role), key.kid, key.alg, key.issuer, material, table])
+        keys.append([K.ROLES.index(key.role), key.kid, key.alg, key.issuer, material, table])
     scopes = [[name, [list(pair) for pair in rules.scope_map.permissions(name)]] for name in rules.scope_map.names()]
     formats = 0
     for name in rules.formats:  # which may name one twice
         formats |= _bit(name)
     profiles = [profile for at, profile in enumerate(rules.profiles) if profile not in rules.profiles[:at]]
     leeway_s = min(rules.leeway_s, _MAX_LEEWAY_S)
-    flags = (_REQUIRE_CNONCE if rules.require_cnonce else 0) | (_SHAPE_RFC8392 if rules.token_shape == RFC8392 else 0)
-    numbers = [_RULES_VERSION, formats, profiles, rules.rs_id, leeway_s, flags]
+    flags = K.RULE_REQUIRE_CNONCE if rules.require_cnonce else 0
+    if rules.token_shape == K.RFC8392:
+        flags |= K.RULE_RFC8392
+    numbers = [K.RULES_VERSION, formats, profiles, rules.rs_id, leeway_s, flags]
     return cbor.encode(numbers + [list(rules.audiences), keys, scopes])
 
 
 def _bit(token_format: str) -> int:
-    """Return HF_CWT_ of a format: its place in FORMATS, without REFERENCE, which has none."""
-    return 1 << FORMATS.index(token_format) >> 1
+    """Return HF_CWT_ of a format: its place in K.FORMATS, without REFERENCE, which has none."""
+    return 1 << K.FORMATS.index(token_format) >> 1
 
 
 def verify_token(
@@ -88,7 +84,7 @@ def verify_token(
     elif len(result) == 2:
         verdict, cnonce = result
     else:
-        cnonce = result[5]
+        cnonce = result[K.ITEM_CNONCE]
     # The core took the nonce for fresh, and went on: whatever came after counts only if it is.
     if cnonce is not None and cnonce_check is not None and not cnonce_check(cnonce):
         raise errors.CnonceStale("stale")
@@ -98,8 +94,8 @@ def verify_token(
 
 
 def _moment(fresh: bool, now_s: "int | None", exi_floor: "int | None", now_is_floor: bool) -> bytes:
-    clock = _CLOCK_UNKNOWN if now_s is None else _CLOCK_FLOOR if now_is_floor else _CLOCK_EXACT
-    exi = _EXI_REFUSED if exi_floor is None else _EXI_ANY if exi_floor < 0 else _EXI_ABOVE
+    clock = K.CLOCK_UNKNOWN if now_s is None else K.CLOCK_FLOOR if now_is_floor else K.CLOCK_EXACT
+    exi = K.EXI_REFUSED if exi_floor is None else K.EXI_ANY if exi_floor < 0 else K.EXI_ABOVE
     return struct.pack("<BBBqQ", clock, exi, fresh, now_s or 0, max(exi_floor or 0, 0))
 
 
@@ -110,32 +106,33 @@ class _Claims:
 
 
 def _grant(fields: "tuple[Any, ...]", rules: "Rules") -> Grant:
-    """Make a Grant of what token_verify returns (hf_native.pyi says what is where)."""
-    exp, nbf, iat, exi, exi_seq = struct.unpack("<qqqqQ", fields[16])
-    has, scope_is_text, ace_profile, token_format = fields[18][:4]
+    """Make a Grant of what token_verify returns (kinds.py says what is where)."""
+    exp, nbf, iat, exi, exi_seq = struct.unpack("<qqqqQ", fields[K.ITEM_NUMBERS])
+    has, scope_is_text, ace_profile, token_format = fields[K.ITEM_FLAGS][:4]
     claims: Any = _Claims()
-    claims.sub = _text(fields[1])
-    aud: Any = cbor.decode(fields[2])
+    claims.sub = _text(fields[K.ITEM_SUB])
+    aud: Any = cbor.decode(fields[K.ITEM_AUD])
     claims.aud = (aud,) if isinstance(aud, str) else tuple(aud)
-    claims.scope = _text(fields[3]) if scope_is_text else fields[3]
-    claims.cti = fields[4]
-    claims.cnonce = fields[5]
-    claims.act = None if fields[6] is None else cbor.decode(fields[6], (L.TAG_COSE_ENCRYPT0,))
+    claims.scope = _text(fields[K.ITEM_SCOPE]) if scope_is_text else fields[K.ITEM_SCOPE]
+    claims.cti = fields[K.ITEM_CTI]
+    claims.cnonce = fields[K.ITEM_CNONCE]
+    claims.act = None if fields[K.ITEM_ACT] is None else cbor.decode(fields[K.ITEM_ACT], (L.TAG_COSE_ENCRYPT0,))
     claims.client_id = None
-    claims.exp = exp if has & _HAS_EXP else None
-    claims.nbf = nbf if has & _HAS_NBF else None
-    claims.iat = iat if has & _HAS_IAT else None
-    claims.exi = exi if has & _HAS_EXI else None
-    name = next(name for name in FORMATS if _bit(name) == token_format)
+    claims.exp = exp if has & K.HAS_EXP else None
+    claims.nbf = nbf if has & K.HAS_NBF else None
+    claims.iat = iat if has & K.HAS_IAT else None
+    claims.exi = exi if has & K.HAS_EXI else None
+    name = next(name for name in K.FORMATS if _bit(name) == token_format)
     permissions = understand(claims.scope, rules.scope_map)
-    sequence = exi_seq if has & _HAS_EXI else None
-    return Grant(claims, str(fields[0], "utf-8"), _cnf(fields), permissions, ace_profile, name, fields[19], sequence)
+    sequence = exi_seq if has & K.HAS_EXI else None
+    issuer, token_hash = str(fields[K.ITEM_ISSUER], "utf-8"), fields[K.ITEM_TOKEN_HASH]
+    return Grant(claims, issuer, _cnf(fields), permissions, ace_profile, name, token_hash, sequence)
 
 
 def _cnf(fields: "tuple[Any, ...]") -> Cnf:
-    kid, osc_id, ms, salt, context_id, x, y, k, key_ops = fields[7:16]
-    osc_alg, kty, key_alg = struct.unpack("<iii", fields[17])
-    method, encrypted, has_alg = fields[18][4:]
+    kid, osc_id, ms, salt, context_id, x, y, k, key_ops = fields[K.ITEM_KID : K.ITEM_NUMBERS]
+    osc_alg, kty, key_alg = struct.unpack("<iii", fields[K.ITEM_WORDS])
+    method, encrypted, has_alg = fields[K.ITEM_FLAGS][4:]
     if method == L.CNF_OSC:
         return Cnf(method, kid, osc=OscInput(osc_id, Secret(ms), salt, osc_alg, context_id=context_id))
     if method == L.CNF_KID:

@@ -11,12 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hf_kinds.h"
 #include "hf_verdict.h"
 
-#define HF_CBOR_MAX_DEPTH 8       /* arrays, maps and tags open at once; cbor.MAX_DEPTH */
-#define HF_CBOR_TRUE 21           /* simple values */
+#define HF_CBOR_TRUE 21 /* simple values */
 #define HF_CBOR_NULL 22
-#define HF_CBOR_MAX_MAP_ITEMS 256 /* cbor.MAX_MAP_ITEMS; it bounds the search for duplicate keys */
 
 /* Tags that a caller can allow: bits of `tags`. */
 #define HF_CBOR_TAG_ENCRYPT0 1u
@@ -60,7 +59,7 @@ struct hf_cbor_item {
 };
 
 /* Check that the bytes are exactly one item of the profile.
- *   in:  encoded[encoded_len], not NULL; tags: allowed at any place; max_depth 0..HF_CBOR_MAX_DEPTH
+ *   in:  encoded[encoded_len], not NULL; tags: allowed at any place; max_depth 0..HF_MAX_CBOR_DEPTH
  *   ret: 0 | HF_MALFORMED_CBOR with detail truncated trailing indefinite reserved not-shortest duplicate-key key-type
  *        depth tag utf8 simple float too-long
  *   time: quadratic in a map's keys unless they ascend; at most some 10^5 heads passed over for 1024 bytes

@@ -13,8 +13,6 @@
 #define HF_COSE_NONCE_LEN 13 /* of the four AES-CCM algorithms, RFC 9053 section 4.2 */
 #define HF_COSE_MAX_TAG_LEN 16
 
-enum hf_role { HF_ROLE_SIGN, HF_ROLE_MAC, HF_ROLE_ENCRYPT, HF_ROLE_COUNT };
-
 /* A provisioned key. material: x || y (sign), 32 bytes (mac), 16 or 32 bytes (encrypt), secret but for sign; table: of
  * hf_p256_table_make for a sign key, absent when there is none. */
 struct hf_key {

@@ -9,41 +9,29 @@
 #include "hf_cbor.h"
 #include "hf_cose.h"
 
-#define HF_TOKEN_MAX_LEN 1024 /* cwt.MAX_TOKEN_LEN */
-#define HF_MAX_SCOPES 256     /* names in the scope map of an RS: more than a device has resources */
-#define HF_MAX_PERMISSIONS 32 /* scope.MAX_PERMISSIONS */
+#define HF_MAX_SCOPES 256 /* names in the scope map of an RS: more than a device has resources */
 #define HF_TOKEN_HASH_LEN 32
 
 /* Room to decrypt in: the token's payload and, inside it, an Encrypted_COSE_Key. */
 #define HF_TOKEN_SCRATCH_LEN(token_len) (2 * (token_len))
 
-/* Bits of hf_rules.formats. */
-#define HF_FORMAT_ENCRYPTED 1u /* cwt-encrypted */
-#define HF_FORMAT_NESTED 2u    /* cwt-nested */
-#define HF_FORMAT_SIGNED 4u    /* cwt-signed */
-#define HF_FORMAT_MAC 8u       /* cwt-mac */
-
-/* Bits of hf_rules.flags. */
-#define HF_REQUIRE_CNONCE 1u
-#define HF_SHAPE_RFC8392 2u /* rules.RFC8392, not rules.STRICT */
-
-/* What one RS accepts: verifier.Rules. All slices are into the encoded rules. */
+/* What one RS accepts: rules.Rules. All slices are into the encoded rules. */
 struct hf_rules {
     struct hf_slice audiences;
     struct hf_slice keys;
     struct hf_slice scopes;
     struct hf_slice rs_id;
     uint32_t leeway_s;
-    uint8_t formats;
+    uint8_t formats;     /* HF_CWT_ bits */
     uint8_t profiles[2]; /* [0] is in force when a token names none; [1] may be the same */
-    uint8_t flags;
+    uint8_t flags;       /* HF_RULE_ bits */
 };
 
 /* Read the rules of an RS from their encoding, one CBOR item that outlives the struct:
- *   [version 2, formats, [profile, ..], rs_id bytes, leeway_s, flags, [audience text, ..],
+ *   [HF_RULES_VERSION, formats, [profile, ..], rs_id bytes, leeway_s, flags, [audience text, ..],
  *    [[role, kid bytes, alg, issuer text, material bytes, table bytes or null], ..],
  *    [[scope name text, [[path text, methods], ..]], ..]]
- * formats and flags are bits, role is enum hf_role, the rest as in verifier.Rules, cwt.TrustedKey and scope.ScopeMap.
+ * formats and flags are bits, role is enum hf_role, the rest as in rules.Rules, trust.TrustedKey and scope.ScopeMap.
  * A table is checked against its key, which takes about as long as the check of a signature.
  *   in:  encoded: the caller's own configuration, full of secrets; trusted, yet every condition is checked
  *   ret: 0 | HF_LOCAL (rules) | HF_MALFORMED_KEY (alg length table coordinate-range not-on-curve)
@@ -56,12 +44,6 @@ hf_verdict_t hf_rules_read(struct hf_slice encoded, struct hf_rules *rules);
  */
 void hf_rules_next_key(struct hf_cbor *keys, struct hf_key *key);
 
-/* How much an RS knows about the time. */
-enum hf_clock { HF_CLOCK_UNKNOWN, HF_CLOCK_FLOOR, HF_CLOCK_EXACT };
-
-/* Which sequence numbers of exi tokens an RS takes (RFC 9200 section 5.10.3): none, any, those above exi_floor. */
-enum hf_exi { HF_EXI_REFUSED, HF_EXI_ANY, HF_EXI_ABOVE };
-
 /* What an RS knows at this moment.
  * now_s: seconds since 1970 UTC, within +-2^53, or with HF_CLOCK_FLOOR the earliest time it can be.
  * is_fresh: says whether a client-nonce is one the RS handed out, and still fresh; NULL when it hands out none. */
@@ -73,13 +55,6 @@ struct hf_moment {
     uint8_t clock; /* enum hf_clock */
     uint8_t exi;   /* enum hf_exi */
 };
-
-/* Bits of hf_claims.has. */
-#define HF_HAS_EXP 1u
-#define HF_HAS_NBF 2u
-#define HF_HAS_IAT 4u
-#define HF_HAS_EXI 8u
-#define HF_HAS_PROFILE 16u
 
 /* Claims; absent ones have absent slices or no bit in `has`. aud, cnf and act are encoded items; scope is content, of
  * a text or a byte string. An ace_profile beyond 64 bits is the nearest that fits; absent nbf and iat are before any. */
@@ -97,7 +72,7 @@ struct hf_claims {
     int64_t iat_s;
     int64_t exi_s;
     int64_t ace_profile;
-    uint8_t has;
+    uint8_t has; /* HF_HAS_ bits */
     bool scope_is_text;
 };
 
@@ -142,7 +117,7 @@ struct hf_grant {
     uint8_t scopes[HF_MAX_SCOPES / 8]; /* which of the scope map, one bit each, for a text scope */
     uint8_t token_hash[HF_TOKEN_HASH_LEN];
     uint8_t ace_profile; /* in force */
-    uint8_t format;      /* one HF_FORMAT_ bit */
+    uint8_t format;      /* one HF_CWT_ bit */
     uint8_t detail;      /* enum hf_detail: which check failed */
 };
 

@@ -284,7 +284,7 @@ static enum hf_detail open_level(const struct hf_cbor *r, const struct hf_cbor_i
     }
     if (level->is_map) {
         level->items *= 2;
-        return item->lo > HF_CBOR_MAX_MAP_ITEMS ? HF_DETAIL_TOO_LONG : HF_DETAIL_NONE;
+        return item->lo > HF_MAX_CBOR_MAP_ITEMS ? HF_DETAIL_TOO_LONG : HF_DETAIL_NONE;
     }
     return HF_DETAIL_NONE;
 }
@@ -292,7 +292,7 @@ static enum hf_detail open_level(const struct hf_cbor *r, const struct hf_cbor_i
 static enum hf_detail check(struct hf_slice encoded, unsigned tags, unsigned max_depth)
 {
     struct hf_cbor r = hf_cbor_at(encoded);
-    struct level levels[HF_CBOR_MAX_DEPTH];
+    struct level levels[HF_MAX_CBOR_DEPTH];
     unsigned depth = 0;
     do {
         enum hf_detail detail;

@@ -7,9 +7,6 @@
 #include "hf_port.h"
 #include "hf_token_parts.h"
 
-#define MAX_AUDIENCES 16 /* claims.MAX_AUDIENCES */
-#define MAX_ACTORS 4     /* claims.MAX_ACTORS */
-
 #define MALFORMED(detail) HF_VERDICT(HF_MALFORMED_CLAIMS, detail)
 
 /* The claims in the order of claims._READERS: the first of a wrong type names the verdict. */
@@ -40,14 +37,14 @@ static const uint8_t in_has[] = {EXP, NBF, IAT, EXI, ACE_PROFILE};
 static bool is_audience(struct hf_cbor aud)
 {
     uint32_t count = hf_list_len(aud, HF_FORM_TEXT);
-    return hf_cbor_kind_at(aud) == HF_CBOR_TEXT || (count > 0 && count <= MAX_AUDIENCES);
+    return hf_cbor_kind_at(aud) == HF_CBOR_TEXT || (count > 0 && count <= HF_MAX_AUDIENCES);
 }
 
 /* Whether act is a map with sub, and perhaps the actor before it in act (RFC 8693 section 4.1). */
 static bool is_actor(struct hf_cbor actor)
 {
     struct hf_slice sub;
-    for (int i = 0; i < MAX_ACTORS; i++) {
+    for (int i = 0; i < HF_MAX_ACTORS; i++) {
         if (!hf_cbor_text(hf_cbor_get(actor, HF_L_CLAIM_SUB), &sub)) { /* nor is it a map, then */
             return false;
         }
@@ -65,7 +62,7 @@ hf_verdict_t hf_claims_read(struct hf_slice payload, struct hf_claims *claims)
     struct hf_cbor r = hf_cbor_at(payload);
     hf_memset(claims, 0, sizeof *claims);
     claims->nbf_s = claims->iat_s = INT64_MIN; /* absent: before any time */
-    hf_verdict_t verdict = hf_cbor_check(payload, HF_CBOR_TAG_ENCRYPT0, HF_CBOR_MAX_DEPTH);
+    hf_verdict_t verdict = hf_cbor_check(payload, HF_CBOR_TAG_ENCRYPT0, HF_MAX_CBOR_DEPTH);
     if (verdict != HF_OK) {
         return verdict;
     }

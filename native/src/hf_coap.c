@@ -1,10 +1,10 @@
 /* hf_coap.h */
 #include "hf_coap.h"
 
+#include "hf_kinds.h"
 #include "hf_port.h"
 
 #define HEADER_LEN 4
-#define MAX_TOKEN_LEN 8
 
 enum hf_status hf_coap_open(struct hf_coap_reader *reader, uint8_t *message, size_t message_len)
 {
@@ -13,7 +13,7 @@ enum hf_status hf_coap_open(struct hf_coap_reader *reader, uint8_t *message, siz
     }
     size_t token_len = message[0] & 15;
     unsigned class = message[1] >> 5;
-    if (message[0] >> 6 != 1 || token_len > MAX_TOKEN_LEN || HEADER_LEN + token_len > message_len) {
+    if (message[0] >> 6 != 1 || token_len > HF_MAX_COAP_TOKEN_LEN || HEADER_LEN + token_len > message_len) {
         return HF_MALFORMED_COAP;
     }
     if (message[1] == 0 ? message_len > HEADER_LEN : class == 1 || class == 6 || class == 7) {

@@ -117,7 +117,7 @@ static hf_verdict_t decode_headers(struct hf_cose *message, struct hf_cbor *head
     if (encoded->len == 0) {
         return HF_OK;
     }
-    hf_verdict_t verdict = hf_cbor_check(*encoded, 0, HF_CBOR_MAX_DEPTH);
+    hf_verdict_t verdict = hf_cbor_check(*encoded, 0, HF_MAX_CBOR_DEPTH);
     if (verdict != HF_OK) {
         return verdict;
     }

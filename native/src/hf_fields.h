@@ -26,8 +26,6 @@ enum hf_form {
     HF_FORM_DATE  /* an integer or a float, rounded up, no further from 0 than HF_MAX_TIME_S */
 };
 
-#define HF_MAX_TIME_S ((int64_t)1 << 40) /* claims.MAX_TIME_S */
-
 /* One known member. */
 struct hf_field {
     int8_t label;   /* of a map's member; the place of an array's */

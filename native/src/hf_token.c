@@ -7,8 +7,6 @@
 #include "hf_sha256.h"
 #include "hf_token_parts.h"
 
-#define EXI_SEQUENCE_LEN 8 /* verifier.EXI_SEQUENCE_LEN */
-#define MAX_AHEAD_S 3600   /* verifier.MAX_AHEAD_S */
 
 /* Check that a token has not ended, and begins before it ends. */
 static hf_verdict_t check_end(const struct hf_claims *claims, const struct hf_rules *rules,
@@ -50,9 +48,9 @@ static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_r
         return HF_OK;
     }
     int64_t latest_s = moment->now_s + rules->leeway_s;
-    return latest_s < claims->nbf_s                 ? HF_VERDICT(HF_NOT_YET_VALID, NBF)
-           : latest_s + MAX_AHEAD_S < claims->iat_s ? HF_VERDICT(HF_NOT_YET_VALID, IAT)
-                                                    : (hf_verdict_t)HF_OK;
+    return latest_s < claims->nbf_s                    ? HF_VERDICT(HF_NOT_YET_VALID, NBF)
+           : latest_s + HF_MAX_AHEAD_S < claims->iat_s ? HF_VERDICT(HF_NOT_YET_VALID, IAT)
+                                                       : (hf_verdict_t)HF_OK;
 }
 
 /* Check that an exi token is for this RS and above what has expired (RFC 9200 section 5.10.3).
@@ -69,8 +67,8 @@ __attribute__((noinline)) static hf_verdict_t check_exi(struct hf_slice cti, con
         return HF_VERDICT(HF_REPLAYED, NO_FLOOR);
     }
     struct hf_slice rs_id = {cti.p, rules->rs_id.len};
-    size_t shortest = (rules->flags & HF_SHAPE_RFC8392) != 0 ? 1 : EXI_SEQUENCE_LEN; /* verifier.py says why */
-    if (cti.len < rs_id.len + shortest || cti.len > rs_id.len + EXI_SEQUENCE_LEN ||
+    size_t shortest = (rules->flags & HF_RULE_RFC8392) != 0 ? 1 : HF_EXI_SEQUENCE_LEN; /* verifier.py says why */
+    if (cti.len < rs_id.len + shortest || cti.len > rs_id.len + HF_EXI_SEQUENCE_LEN ||
         !hf_slice_equal(rs_id, rules->rs_id)) {
         return HF_VERDICT(HF_REPLAYED, OTHER_RS);
     }
@@ -135,7 +133,8 @@ static hf_verdict_t check_rights(const struct hf_rules *rules, struct hf_grant *
 static hf_verdict_t check_cnonce(struct hf_slice cnonce, const struct hf_rules *rules, const struct hf_moment *moment)
 {
     if (cnonce.p == NULL) {
-        return (rules->flags & HF_REQUIRE_CNONCE) != 0 ? HF_VERDICT(HF_CNONCE_STALE, MISSING) : (hf_verdict_t)HF_OK;
+        bool required = (rules->flags & HF_RULE_REQUIRE_CNONCE) != 0;
+        return required ? HF_VERDICT(HF_CNONCE_STALE, MISSING) : (hf_verdict_t)HF_OK;
     }
     if (moment->is_fresh == NULL || !moment->is_fresh(moment->context, cnonce.p, cnonce.len)) {
         return HF_VERDICT(HF_CNONCE_STALE, STALE);
@@ -170,7 +169,7 @@ static hf_verdict_t check_cnf(const struct hf_rules *rules, struct hf_space *spa
         return verdict;
     }
     bool is_secret = cnf->method == HF_L_CNF_OSC || cnf->key.k.p != NULL;
-    bool in_clear = !cnf->encrypted && (grant->format == HF_FORMAT_SIGNED || grant->format == HF_FORMAT_MAC);
+    bool in_clear = !cnf->encrypted && (grant->format == HF_CWT_SIGNED || grant->format == HF_CWT_MAC);
     return is_secret && in_clear ? HF_VERDICT(HF_KEY_UNSUITABLE, IN_CLEAR) : (hf_verdict_t)HF_OK;
 }
 
@@ -220,7 +219,7 @@ enum hf_status hf_token_verify(const struct hf_rules *rules, const struct hf_mom
     struct hf_slice encoded = {token, token_len};
     struct hf_space space = {scratch, scratch_len};
     hf_memset(grant, 0, sizeof *grant);
-    hf_verdict_t verdict = token_len <= HF_TOKEN_MAX_LEN && scratch_len < HF_TOKEN_SCRATCH_LEN(token_len)
+    hf_verdict_t verdict = token_len <= HF_MAX_ACCESS_TOKEN_LEN && scratch_len < HF_TOKEN_SCRATCH_LEN(token_len)
                                ? HF_VERDICT(HF_LOCAL, SCRATCH)
                                : open_claims(rules, encoded, &space, grant);
     if (verdict == HF_OK) {

@@ -9,10 +9,6 @@
 #include "hf_token_parts.h"
 
 #define OSCORE_VERSION 1
-#define MIN_MS_LEN 16 /* verifier.py says why */
-#define MAX_MS_LEN 64
-#define MIN_PSK_LEN 16
-#define COORDINATE_LEN 32
 
 #define ROW(label, form, type, member, detail) \
     {HF_L_##label, HF_FORM_##form, offsetof(struct type, member), HF_DETAIL_##detail}
@@ -129,7 +125,8 @@ static uint32_t bit_if(bool condition, unsigned place)
 static uint32_t wrong_in_ec2(const struct key_members *members, uint32_t present)
 {
     return (present & HF_FIELD_BIT(KEY_D)) | bit_if(members->crv != HF_L_CRV_P256, KEY_CRV) |
-           bit_if(members->key.x.len != COORDINATE_LEN, KEY_X) | bit_if(members->key.y.len != COORDINATE_LEN, KEY_Y);
+           bit_if(members->key.x.len != HF_COORDINATE_LEN, KEY_X) |
+           bit_if(members->key.y.len != HF_COORDINATE_LEN, KEY_Y);
 }
 
 /* Decode a COSE_Key: cose_key.decode_cose_key.
@@ -184,7 +181,7 @@ static hf_verdict_t decrypt(const struct hf_rules *rules, struct hf_slice issuer
                             struct hf_cbor encrypted, struct hf_slice *key)
 {
     hf_verdict_t verdict = hf_token_open_key(rules, issuer, encrypted, space, key);
-    return verdict != HF_OK ? verdict : hf_cbor_check(*key, 0, HF_CBOR_MAX_DEPTH);
+    return verdict != HF_OK ? verdict : hf_cbor_check(*key, 0, HF_MAX_CBOR_DEPTH);
 }
 
 /* Members of cnf. */
@@ -245,9 +242,9 @@ hf_verdict_t hf_cnf_read(const struct hf_rules *rules, struct hf_slice issuer, s
 
 /* --- what profiles ask of a key --- */
 
-hf_verdict_t hf_point_check(const uint8_t x[COORDINATE_LEN], const uint8_t y[COORDINATE_LEN])
+hf_verdict_t hf_point_check(const uint8_t x[HF_COORDINATE_LEN], const uint8_t y[HF_COORDINATE_LEN])
 {
-    static const uint8_t p[COORDINATE_LEN] = {
+    static const uint8_t p[HF_COORDINATE_LEN] = {
         0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
         0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
     };
@@ -255,8 +252,8 @@ hf_verdict_t hf_point_check(const uint8_t x[COORDINATE_LEN], const uint8_t y[COO
     if (hf_memcmp(x, p, sizeof p) >= 0 || hf_memcmp(y, p, sizeof p) >= 0) {
         return HF_VERDICT(HF_MALFORMED_KEY, COORDINATE_RANGE);
     }
-    hf_memcpy(point, x, COORDINATE_LEN);
-    hf_memcpy(point + COORDINATE_LEN, y, COORDINATE_LEN);
+    hf_memcpy(point, x, HF_COORDINATE_LEN);
+    hf_memcpy(point + HF_COORDINATE_LEN, y, HF_COORDINATE_LEN);
     return hf_p256_check_point(point) == HF_OK ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_MALFORMED_KEY, NOT_ON_CURVE);
 }
 
@@ -265,8 +262,8 @@ static enum hf_detail check_osc(const struct hf_osc *osc)
 {
     return osc->version != OSCORE_VERSION                               ? HF_DETAIL_VERSION
            : osc->hkdf != HF_L_ALG_HMAC_256_256                         ? HF_DETAIL_HKDF
-           : hf_ccm_alg(osc->alg)->key_len == 0                             ? HF_DETAIL_ALG
-           : osc->ms.len < MIN_MS_LEN || osc->ms.len > MAX_MS_LEN       ? HF_DETAIL_MS
+           : hf_ccm_alg(osc->alg)->key_len == 0                         ? HF_DETAIL_ALG
+           : osc->ms.len < HF_MIN_MS_LEN || osc->ms.len > HF_MAX_MS_LEN ? HF_DETAIL_MS
                                                                         : HF_DETAIL_NONE;
 }
 
@@ -292,10 +289,10 @@ static bool allows(struct hf_slice key_ops, int32_t one, int32_t other)
 /* Check a pre-shared key (RFC 9202 section 3.3). */
 static enum hf_detail check_psk(const struct hf_cose_key *key)
 {
-    return key->k.len < MIN_PSK_LEN                                         ? HF_DETAIL_PSK
-           : key->has_alg && key->alg != HF_L_ALG_DIRECT_HKDF_SHA_256       ? HF_DETAIL_ALG
+    return key->k.len < HF_MIN_PSK_LEN                                            ? HF_DETAIL_PSK
+           : key->has_alg && key->alg != HF_L_ALG_DIRECT_HKDF_SHA_256             ? HF_DETAIL_ALG
            : !allows(key->key_ops, HF_L_KEYOP_DERIVE_KEY, HF_L_KEYOP_DERIVE_BITS) ? HF_DETAIL_KEY_OPS
-                                                                            : HF_DETAIL_NONE;
+                                                                                  : HF_DETAIL_NONE;
 }
 
 /* Check a public key for the client's handshake (RFC 9202 section 3.2), whose point is one. */

@@ -10,7 +10,7 @@
 
 static bool is_strict(const struct hf_rules *rules)
 {
-    return (rules->flags & HF_SHAPE_RFC8392) == 0;
+    return (rules->flags & HF_RULE_RFC8392) == 0;
 }
 
 /* Check that the header is the profile's: cwt._checked_kid. */
@@ -114,11 +114,11 @@ static hf_verdict_t read_untagged(const struct hf_rules *rules, struct hf_cbor a
     struct hf_cbor parts = array;
     uint32_t count;
     (void)hf_cbor_array(&parts, &count);
-    uint8_t clear = rules->formats & (HF_FORMAT_SIGNED | HF_FORMAT_MAC);
-    uint32_t tag = count == 3                    ? HF_L_TAG_COSE_ENCRYPT0
-                   : clear == HF_FORMAT_SIGNED ? HF_L_TAG_COSE_SIGN1
-                   : clear == HF_FORMAT_MAC    ? HF_L_TAG_COSE_MAC0
-                                               : 0u;
+    uint8_t clear = rules->formats & (HF_CWT_SIGNED | HF_CWT_MAC);
+    uint32_t tag = count == 3               ? HF_L_TAG_COSE_ENCRYPT0
+                   : clear == HF_CWT_SIGNED ? HF_L_TAG_COSE_SIGN1
+                   : clear == HF_CWT_MAC    ? HF_L_TAG_COSE_MAC0
+                                            : 0u;
     return hf_cose_read(tag, array, message); /* which knows no tag 0 */
 }
 
@@ -129,10 +129,10 @@ static hf_verdict_t read_token(const struct hf_rules *rules, struct hf_slice tok
     struct hf_cbor r = hf_cbor_at(token);
     struct hf_cbor whole = r;
     struct hf_cbor_item item;
-    if (token.len > HF_TOKEN_MAX_LEN) {
+    if (token.len > HF_MAX_ACCESS_TOKEN_LEN) {
         return HF_VERDICT(HF_MALFORMED_COSE, TOO_LONG);
     }
-    hf_verdict_t verdict = hf_cbor_check(token, TOKEN_TAGS, HF_CBOR_MAX_DEPTH);
+    hf_verdict_t verdict = hf_cbor_check(token, TOKEN_TAGS, HF_MAX_CBOR_DEPTH);
     if (verdict != HF_OK) {
         return verdict;
     }
@@ -155,7 +155,7 @@ static hf_verdict_t read_nested(struct hf_slice encoded, struct hf_cose *message
 {
     struct hf_cbor r = hf_cbor_at(encoded);
     struct hf_cbor_item item;
-    hf_verdict_t verdict = hf_cbor_check(encoded, MESSAGE_TAGS, HF_CBOR_MAX_DEPTH);
+    hf_verdict_t verdict = hf_cbor_check(encoded, MESSAGE_TAGS, HF_MAX_CBOR_DEPTH);
     if (verdict != HF_OK) {
         return verdict;
     }
@@ -166,9 +166,9 @@ static hf_verdict_t read_nested(struct hf_slice encoded, struct hf_cose *message
 /* The formats that a message can be before it is decrypted. */
 static uint8_t formats_of(const struct hf_cose *message)
 {
-    return message->tag == HF_L_TAG_COSE_SIGN1  ? HF_FORMAT_SIGNED
-           : message->tag == HF_L_TAG_COSE_MAC0 ? HF_FORMAT_MAC
-                                                : HF_FORMAT_ENCRYPTED | HF_FORMAT_NESTED;
+    return message->tag == HF_L_TAG_COSE_SIGN1  ? HF_CWT_SIGNED
+           : message->tag == HF_L_TAG_COSE_MAC0 ? HF_CWT_MAC
+                                                : HF_CWT_ENCRYPTED | HF_CWT_NESTED;
 }
 
 hf_verdict_t hf_token_open(const struct hf_rules *rules, struct hf_slice token, struct hf_space *space,
@@ -194,7 +194,7 @@ hf_verdict_t hf_token_open(const struct hf_rules *rules, struct hf_slice token, 
         return HF_OK;
     }
     bool nested = opened->payload.len > 0 && opened->payload.p[0] == SIGN1_HEAD;
-    opened->format = nested ? HF_FORMAT_NESTED : HF_FORMAT_ENCRYPTED;
+    opened->format = nested ? HF_CWT_NESTED : HF_CWT_ENCRYPTED;
     if ((rules->formats & opened->format) == 0) {
         return HF_VERDICT(HF_UNSUPPORTED_ALG, FORMAT);
     }

@@ -1,4 +1,4 @@
-/* The rules of an RS from their encoding (hf_token.h): what the constructors of verifier.Rules, cwt.TrustedKey and
+/* The rules of an RS from their encoding (hf_token.h): what the constructors of rules.Rules, trust.TrustedKey and
  * scope.ScopeMap refuse is refused here, once, so that nothing is asked again for every token. */
 #include <stddef.h>
 
@@ -8,12 +8,9 @@
 #include "hf_port.h"
 #include "hf_token_parts.h"
 
-#define RULES_VERSION 2
-#define MAC_KEY_LEN 32
 #define RULES_DEPTH 5 /* rules, scopes, scope, permissions, permission */
-#define ALL_FORMATS (HF_FORMAT_ENCRYPTED | HF_FORMAT_NESTED | HF_FORMAT_SIGNED | HF_FORMAT_MAC)
-
-#define ALL_FLAGS (HF_REQUIRE_CNONCE | HF_SHAPE_RFC8392)
+#define ALL_FORMATS (HF_CWT_ENCRYPTED | HF_CWT_NESTED | HF_CWT_SIGNED | HF_CWT_MAC)
+#define ALL_FLAGS (HF_RULE_REQUIRE_CNONCE | HF_RULE_RFC8392)
 
 #define WRONG HF_VERDICT(HF_LOCAL, RULES)
 #define ROW(place, form, type, member) {place, HF_FORM_##form, offsetof(struct type, member), HF_DETAIL_RULES}
@@ -105,7 +102,7 @@ void hf_rules_next_key(struct hf_cbor *keys, struct hf_key *key)
 static size_t secret_len(const struct hf_key *key)
 {
     if (key->role == HF_ROLE_MAC) {
-        return key->alg == HF_L_ALG_HMAC_256_256 || key->alg == HF_L_ALG_HMAC_256_64 ? MAC_KEY_LEN : 0;
+        return key->alg == HF_L_ALG_HMAC_256_256 || key->alg == HF_L_ALG_HMAC_256_64 ? HF_MAC_KEY_LEN : 0;
     }
     return hf_ccm_alg(key->alg)->key_len;
 }
@@ -203,7 +200,7 @@ hf_verdict_t hf_rules_read(struct hf_slice encoded, struct hf_rules *rules)
     hf_memset(&members, 0, sizeof members);
     hf_memset(rules, 0, sizeof *rules);
     if (hf_cbor_check(encoded, 0, RULES_DEPTH) != HF_OK ||
-        !read_array(hf_cbor_at(encoded), rules_fields, RULES_COUNT, &members) || members.version != RULES_VERSION ||
+        !read_array(hf_cbor_at(encoded), rules_fields, RULES_COUNT, &members) || members.version != HF_RULES_VERSION ||
         members.formats < 0 || members.formats > (int32_t)ALL_FORMATS ||
         !read_profiles(hf_cbor_at(members.profiles), members.rules.profiles) || members.leeway_s > UINT32_MAX ||
         members.flags < 0 || members.flags > (int32_t)ALL_FLAGS ||

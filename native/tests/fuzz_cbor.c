@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len)
         return 0;
     }
     struct hf_slice encoded = {input + 1, input_len - 1};
-    unsigned depth = input[0] >> 4 > HF_CBOR_MAX_DEPTH ? HF_CBOR_MAX_DEPTH : input[0] >> 4;
+    unsigned depth = input[0] >> 4 > HF_MAX_CBOR_DEPTH ? HF_MAX_CBOR_DEPTH : input[0] >> 4;
     hf_verdict_t verdict = hf_cbor_check(encoded, input[0] & 15u, depth);
     struct hf_cbor r = hf_cbor_at(encoded);
     struct hf_cbor skipped = r;
@@ -47,10 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len)
         FUZZ_ASSERT(skipped.p == skipped.end);
         visit(&r);
         FUZZ_ASSERT(r.p == r.end);
-        FUZZ_ASSERT(hf_cbor_check(encoded, 15, HF_CBOR_MAX_DEPTH) == HF_OK);
+        FUZZ_ASSERT(hf_cbor_check(encoded, 15, HF_MAX_CBOR_DEPTH) == HF_OK);
         for (size_t len = 0; len < encoded.len; len++) { /* no item is the start of another one */
             struct hf_slice cut = {encoded.p, len};
-            FUZZ_ASSERT(hf_cbor_check(cut, 15, HF_CBOR_MAX_DEPTH) != HF_OK);
+            FUZZ_ASSERT(hf_cbor_check(cut, 15, HF_MAX_CBOR_DEPTH) != HF_OK);
             len += len / 4;
         }
     } else {

@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len)
         return 0;
     }
     struct hf_slice encoded = {input + 1, input_len - 1};
-    if (hf_cbor_check(encoded, HF_CBOR_TAG_ENCRYPT0, HF_CBOR_MAX_DEPTH) != HF_OK) {
+    if (hf_cbor_check(encoded, HF_CBOR_TAG_ENCRYPT0, HF_MAX_CBOR_DEPTH) != HF_OK) {
         return 0;
     }
     hf_verdict_t verdict = hf_cose_read(input[0], hf_cbor_at(encoded), &message);

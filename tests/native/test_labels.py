@@ -2,13 +2,15 @@
 
 import ast
 import re
+import struct
 import sys
 
-from holdfast_core import errors, labels, verdicts
+from holdfast_core import errors, kinds, labels, verdicts
 from testkit import native_token as kit
 from testkit.native_build import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
+import gen_kinds
 import gen_verdicts
 from gen_labels import LABELS, header
 
@@ -22,6 +24,28 @@ def test_header_of_labels_is_up_to_date():
     defined = {name: int(value.strip("()"), 0) for name, value in re.findall(r"#define HF_L_(\w+) (\S+)", text)}
     assert defined == {name: value for name, value in vars(labels).items() if name.isupper()}
     assert header("# --- X (1:2) ---\nCLAIM_A = const(-7)\n").count("#define HF_L_CLAIM_A (-7)") == 1
+
+
+def test_header_of_kinds_is_up_to_date():
+    """When this fails: python scripts/gen_kinds.py > native/include/hf_kinds.h."""
+    text = (INCLUDE / "hf_kinds.h").read_text()
+    assert text == gen_kinds.header(gen_kinds.KINDS.read_text())
+    defined = {name: int(value, 0) for name, value in re.findall(r"HF_(\w+)(?: =)? (?:INT64_C\()?(\d+)", text)}
+    numbers = {name: value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, int)}
+    formats = {"CWT_ENCRYPTED": 1, "CWT_NESTED": 2, "CWT_SIGNED": 4, "CWT_MAC": 8}
+    assert defined == numbers | formats
+    assert kinds.FORMATS == ("reference", "cwt-encrypted", "cwt-nested", "cwt-signed", "cwt-mac")
+    assert "enum hf_role { HF_ROLE_SIGN, HF_ROLE_MAC, HF_ROLE_ENCRYPT, HF_ROLE_COUNT };" in text
+    assert kinds.ROLES == ("sign", "mac", "encrypt")
+
+
+def test_places_of_a_grant_and_of_a_moment_follow_each_other():
+    items = [value for name, value in vars(kinds).items() if name.startswith("ITEM_")]
+    assert items == list(range(kinds.ITEM_COUNT + 1))
+    assert (kinds.MOMENT_CLOCK, kinds.MOMENT_EXI, kinds.MOMENT_HAS_CNONCES) == (0, 1, 2)
+    assert struct.calcsize("<BBB") == kinds.MOMENT_NOW
+    assert struct.calcsize("<BBBq") == kinds.MOMENT_FLOOR
+    assert struct.calcsize("<BBBqQ") == kinds.MOMENT_LEN
 
 
 def subclasses(kind):

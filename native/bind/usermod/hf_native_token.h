@@ -32,8 +32,8 @@ static bool note_cnonce(void *context, const uint8_t *cnonce, size_t cnonce_len)
     return true;
 }
 
-/* A copy of a slice, None when it is absent; MP_OBJ_NULL when there is no memory, since whoever holds secrets wipes them
- * before he raises. like: any bytes object. */
+/* A copy of a slice, None when it is absent; MP_OBJ_NULL when there is no memory, since a caller that holds secrets wipes
+ * them before it raises. like: any bytes object. */
 static mp_obj_t copy_of(struct hf_slice slice, const mp_obj_str_t *like)
 {
     if (slice.p == NULL) {
@@ -71,11 +71,8 @@ static bool copy_all(mp_obj_t *copies, const struct hf_slice *slices, size_t cou
     return true;
 }
 
-/* How many items a grant has. */
-#define GRANT_ITEMS 20
-
-/* Copy what a grant holds, in the order that hf_native.pyi gives. */
-static bool copy_grant(mp_obj_t items[GRANT_ITEMS], const struct hf_grant *grant, const mp_obj_str_t *like)
+/* Copy what a grant holds: kinds.py says what is where. */
+static bool copy_grant(mp_obj_t items[HF_ITEM_COUNT], const struct hf_grant *grant, const mp_obj_str_t *like)
 {
     const struct hf_claims *claims = &grant->claims;
     const struct hf_cnf *cnf = &grant->cnf;
@@ -83,35 +80,30 @@ static bool copy_grant(mp_obj_t items[GRANT_ITEMS], const struct hf_grant *grant
     const int32_t words[] = {cnf->osc.alg, cnf->key.kty, cnf->key.alg};
     const uint8_t flags[] = {claims->has, claims->scope_is_text, grant->ace_profile, grant->format,
                              cnf->method, cnf->encrypted,        cnf->key.has_alg};
-    const struct hf_slice slices[GRANT_ITEMS] = {
-        grant->issuer,
-        claims->sub,
-        claims->aud,
-        claims->scope,
-        claims->cti,
-        claims->cnonce,
-        claims->act,
-        cnf->kid,
-        cnf->osc.id,
-        cnf->osc.ms,
-        cnf->osc.salt,
-        cnf->osc.context_id,
-        cnf->key.x,
-        cnf->key.y,
-        cnf->key.k,
-        cnf->key.key_ops,
-        {(const uint8_t *)numbers, sizeof numbers},
-        {(const uint8_t *)words, sizeof words},
-        {flags, sizeof flags},
-        {grant->token_hash, HF_TOKEN_HASH_LEN},
+    const struct hf_slice slices[HF_ITEM_COUNT] = {
+        [HF_ITEM_ISSUER] = grant->issuer,
+        [HF_ITEM_SUB] = claims->sub,
+        [HF_ITEM_AUD] = claims->aud,
+        [HF_ITEM_SCOPE] = claims->scope,
+        [HF_ITEM_CTI] = claims->cti,
+        [HF_ITEM_CNONCE] = claims->cnonce,
+        [HF_ITEM_ACT] = claims->act,
+        [HF_ITEM_KID] = cnf->kid,
+        [HF_ITEM_OSC_ID] = cnf->osc.id,
+        [HF_ITEM_OSC_MS] = cnf->osc.ms,
+        [HF_ITEM_OSC_SALT] = cnf->osc.salt,
+        [HF_ITEM_OSC_CONTEXT_ID] = cnf->osc.context_id,
+        [HF_ITEM_KEY_X] = cnf->key.x,
+        [HF_ITEM_KEY_Y] = cnf->key.y,
+        [HF_ITEM_KEY_K] = cnf->key.k,
+        [HF_ITEM_KEY_OPS] = cnf->key.key_ops,
+        [HF_ITEM_NUMBERS] = {(const uint8_t *)numbers, sizeof numbers},
+        [HF_ITEM_WORDS] = {(const uint8_t *)words, sizeof words},
+        [HF_ITEM_FLAGS] = {flags, sizeof flags},
+        [HF_ITEM_TOKEN_HASH] = {grant->token_hash, HF_TOKEN_HASH_LEN},
     };
-    return copy_all(items, slices, GRANT_ITEMS, like);
+    return copy_all(items, slices, HF_ITEM_COUNT, like);
 }
-
-/* Bytes of `moment`: clock, exi, whether client-nonces are handed out, now_s, exi_floor; both of 8 bytes, little-endian. */
-#define MOMENT_LEN 19
-#define MOMENT_NOW 3
-#define MOMENT_FLOOR 11
 
 /* hf_token_verify. rules: of rules_read.
  *   ret: the grant's tuple; (verdict, cnonce) when it was refused after its client-nonce was taken; the verdict else
@@ -124,20 +116,22 @@ static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
     if ((uintptr_t)r % sizeof(void *) != 0) { /* a slice that lies askew */
         wrong_length();
     }
-    const uint8_t *m = fixed(moment, MOMENT_LEN);
+    const uint8_t *m = fixed(moment, HF_MOMENT_LEN);
     mp_buffer_info_t t = bytes_of(token);
-    now.clock = m[0];
-    now.exi = m[1];
-    if (!m[2]) {
+    now.clock = m[HF_MOMENT_CLOCK];
+    now.exi = m[HF_MOMENT_EXI];
+    if (!m[HF_MOMENT_HAS_CNONCES]) {
         now.is_fresh = NULL;
     }
-    hf_memcpy(&now.now_s, m + MOMENT_NOW, sizeof now.now_s);
-    hf_memcpy(&now.exi_floor, m + MOMENT_FLOOR, sizeof now.exi_floor);
-    size_t len = t.len <= HF_TOKEN_MAX_LEN ? t.len : 0; /* what is longer is refused unread, and must not cost memory */
+    hf_memcpy(&now.now_s, m + HF_MOMENT_NOW, sizeof now.now_s);
+    hf_memcpy(&now.exi_floor, m + HF_MOMENT_FLOOR, sizeof now.exi_floor);
+    /* What is longer is refused unread, and must not cost memory. */
+    size_t len = t.len <= HF_MAX_ACCESS_TOKEN_LEN ? t.len : 0;
     size_t scratch_len = HF_TOKEN_SCRATCH_LEN(len);
     size_t room = sizeof(struct hf_grant) + scratch_len + len;
     const mp_obj_str_t *like = MP_OBJ_TO_PTR(mp_obj_new_bytes(NULL, 0));
-    mp_obj_tuple_t *fields = MP_OBJ_TO_PTR(mp_obj_new_tuple(GRANT_ITEMS, NULL)); /* before there are secrets: it may fail */
+    /* Before there are secrets: it may fail. */
+    mp_obj_tuple_t *fields = MP_OBJ_TO_PTR(mp_obj_new_tuple(HF_ITEM_COUNT, NULL));
     struct hf_grant *grant = m_malloc(room);
     uint8_t *scratch = (uint8_t *)(grant + 1);
     noted.cnonce = scratch + scratch_len;

@@ -9,7 +9,7 @@ from typing import Any
 from holdfast_core import labels as L
 from holdfast_core.errors import HoldfastError
 from holdfast_core.grant import Grant
-from holdfast_core.kinds import REFERENCE
+from holdfast_core.kinds import EXI_SEQUENCE_LEN, REFERENCE
 from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.verifier import grant_from_introspection, verify_token
@@ -57,7 +57,7 @@ def lint(token: bytes, claims: dict[int, Any], rs: ResourceServer, keyring: Keyr
 
 
 def _exi_sequence(claims: dict[int, Any]) -> int:
-    return int.from_bytes(claims[L.CLAIM_CTI][-8:], "big")
+    return int.from_bytes(claims[L.CLAIM_CTI][-EXI_SEQUENCE_LEN:], "big")
 
 
 def _says_the_same(grant: Grant, claims: dict[int, Any]) -> bool:
