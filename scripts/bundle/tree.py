@@ -17,13 +17,14 @@ CORE = ROOT / "native" / "holdfast_core"
 FOLDERS = (CORE, ROOT / "device" / "holdfast_device", ROOT / "device" / "examples")
 NOT_FOR_BOARDS = (CORE / "not_for_boards.txt").read_text().split()
 RUN = ROOT / "device" / "holdfast_deploy" / "run_shell.py"
+SERVERS = "rederive_server.py"  # what a device meets in tests of the inside
 AS_IT_IS = {"__init__.py", "labels.py"}
 
 
 def read(*, inside: bool) -> dict[str, str]:
     """Return what boards get: texts by their paths below OUT.  Raises Refused.
 
-    inside: with an address for every file and name, and the program that tests start on a computer.
+    inside: with an address for every file and name, the program that tests start, and the server's side of a context.
     """
     texts: dict[str, str] = {}
     trees: dict[str, ast.Module] = {}
@@ -35,7 +36,7 @@ def read(*, inside: bool) -> dict[str, str]:
                 texts[f"{package.name}/{path.name}"] = text
             elif package.name == "examples":
                 texts[f"{package.name}/{path.name}"] = text_of(stripped(text, labels))
-            elif path.name not in NOT_FOR_BOARDS:
+            elif path.name not in NOT_FOR_BOARDS or (inside and path.name == SERVERS):
                 trees[f"{package.name}.{path.stem}"] = stripped(text, labels)
     if inside:
         texts[f"{RUN.parent.name}/{RUN.name}"] = RUN.read_text()
