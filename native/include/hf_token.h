@@ -76,7 +76,8 @@ struct hf_claims {
     bool scope_is_text;
 };
 
-/* OSCORE_Input_Material (cnf.OscInput): a grant's has version 1, HMAC 256/256 and one of the four AES-CCM algorithms. */
+/* OSCORE_Input_Material (confirmation.OscInput): a grant's has version 1, HMAC 256/256 and one of the four AES-CCM
+ * algorithms. */
 struct hf_osc {
     struct hf_slice id;
     struct hf_slice ms; /* secret */
@@ -87,7 +88,7 @@ struct hf_osc {
     int32_t version;
 };
 
-/* A COSE_Key (cose_key.CoseKey). key_ops: the encoded array. */
+/* A COSE_Key (confirmation.CoseKey). key_ops: the encoded array. */
 struct hf_cose_key {
     struct hf_slice key_ops;
     struct hf_slice x;
@@ -98,7 +99,7 @@ struct hf_cose_key {
     bool has_alg;
 };
 
-/* A confirmation (cnf.Cnf). method: label CNF_COSE_KEY (also of an encrypted one), CNF_KID or CNF_OSC. */
+/* A confirmation (confirmation.Cnf). method: label CNF_COSE_KEY (also of an encrypted one), CNF_KID or CNF_OSC. */
 struct hf_cnf {
     struct hf_slice kid;
     struct hf_osc osc;
@@ -113,7 +114,7 @@ struct hf_grant {
     struct hf_claims claims;
     struct hf_slice issuer; /* the AS whose key protected it */
     struct hf_cnf cnf;
-    uint64_t exi_seq;                  /* when claims.has HF_HAS_EXI */
+    uint64_t exi_seq;                  /* when the claims have HF_HAS_EXI */
     uint8_t scopes[HF_MAX_SCOPES / 8]; /* which of the scope map, one bit each, for a text scope */
     uint8_t token_hash[HF_TOKEN_HASH_LEN];
     uint8_t ace_profile; /* in force */

@@ -1,4 +1,4 @@
-/* CoAP messages as bytes: walking and writing options (RFC 7252 section 3). The rules of coap_message.py.
+/* CoAP messages as bytes: walking and writing options (RFC 7252 section 3). As coap_message.py does it.
  * Part of hf_oscore. Everything is public: time depends on the bytes.
  */
 #ifndef HF_COAP_H

@@ -257,7 +257,7 @@ hf_verdict_t hf_point_check(const uint8_t x[HF_COORDINATE_LEN], const uint8_t y[
     return hf_p256_check_point(point) == HF_OK ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_MALFORMED_KEY, NOT_ON_CURVE);
 }
 
-/* Check OSCORE_Input_Material (RFC 9203 section 3.2): verifier.check_osc. */
+/* Check OSCORE_Input_Material (RFC 9203 section 3.2): cnf.check_osc. */
 static enum hf_detail check_osc(const struct hf_osc *osc)
 {
     return osc->version != OSCORE_VERSION                               ? HF_DETAIL_VERSION

@@ -107,7 +107,7 @@ static size_t secret_len(const struct hf_key *key)
     return hf_ccm_alg(key->alg)->key_len;
 }
 
-/* Check one key as cwt.TrustedKey and crypto.Es256Key do, and that its table is its own. */
+/* Check one key as trust.TrustedKey and crypto.Es256Key do, and that its table is its own. */
 static hf_verdict_t check_key(const struct hf_key *key)
 {
     if (key->role != HF_ROLE_SIGN) {
