@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import mutants_c
 import mutants_python
 
 PYTHON = """
-def check(mask, methods, seen):
+def check(mask: int | None, methods, seen) -> bytes | None:
     if not methods or mask & ~methods > 3:
         raise ValueError("rights")
     seen.record(max(mask, 1))
@@ -87,9 +88,105 @@ def test_a_mutant_of_the_c_core_is_judged_by_the_tests_and_by_the_compiler(tmp_p
         (text.replace(bound, "okm_len >"), "invalid"),
         (text.replace(f"if ({bound}", f"int unused = 1; if ({bound}"), "killed"),  # a warning
     ):
-        assert tree.verdict(mutants.Mutant(file, 1, "", source, ())) == verdict, verdict
+        assert tree.verdict(mutants.Mutant(file, 1, "", source)) == verdict, verdict
         assert (tree.root / file).read_text() == text
     tree.end()
     (tree.root / file).write_text(lower)
     with pytest.raises(SystemExit, match=r"unchanged files: failed tests/native/test_symmetric.py"):
         tree.start(chosen)
+
+
+MODULE = """
+LIMIT = 3
+
+
+def check(value):
+    if value > LIMIT:
+        raise ValueError(value)
+    return value
+
+
+class Table:
+    @property
+    def size(self):
+        return 7
+
+
+def command():
+    return 5
+"""
+SMALL = mutants.Files(("native/small.py",), ("tests/test_small.py",))
+TESTS = """
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+import small
+
+
+@pytest.fixture(scope="module")
+def size():
+    return small.Table().size
+
+
+def test_first(size):
+    pass
+
+
+def test_second(size):
+    assert size == 7
+
+
+@pytest.mark.parametrize("value", [3, 4])
+def test_limit(value):
+    if value > 3:
+        with pytest.raises(ValueError):
+            small.check(value)
+    else:
+        small.check(value)
+
+
+def test_process():
+    code = "import sys, small; sys.exit(small.command())"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 5
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[mutants.Tree]:
+    tree = mutants.Tree(tmp_path)
+    (tree.root / "native/small.py").write_text(MODULE)
+    (tree.root / "tests/test_small.py").write_text(TESTS)
+    tree.start(SMALL)
+    yield tree
+    tree.end()
+
+
+def test_a_mutant_of_python_is_killed_by_any_test_that_notices(tree: mutants.Tree) -> None:
+    verdicts = {
+        what: tree.verdict(mutants.Mutant("native/small.py", line, what, source))
+        for line, what, source in mutants_python.mutants(MODULE)
+    }
+    assert verdicts == {
+        "3 -> 4": "killed",  # a constant of the module
+        "value > LIMIT -> GtE": "killed",
+        "without raise ValueError(value)": "killed",
+        "7 -> 8": "killed",  # made once for two tests, and the second looks
+        "5 -> 6": "killed",  # in a process that a test starts
+    }
+    assert (tree.root / "native/small.py").read_text() == MODULE
+
+
+def test_a_mutant_of_python_that_no_test_notices_survives(tree: mutants.Tree) -> None:
+    for line, old, new in ((7, "ValueError(value)", "ValueError(3)"), (2, "LIMIT = 3", "LIMIT = 3\nOTHER = 4")):
+        assert old in MODULE
+        same = mutants.Mutant("native/small.py", line, "", MODULE.replace(old, new))
+        assert tree.verdict(same) == "survived"
+
+
+def test_nothing_is_judged_by_tests_that_fail_on_the_unchanged_file(tree: mutants.Tree) -> None:
+    (tree.root / "tests/test_small.py").write_text("def test_it():\n    assert False\n")
+    with pytest.raises(SystemExit, match="fail on the unchanged files"):
+        mutants.Tree.start(tree, SMALL)

@@ -272,7 +272,7 @@ class Worker:
             self.end()
             sys.exit(f"mutants: the tests fail on the unchanged files: {word}")
 
-    def verdict(self):
+    def verdict(self, _mutant):
         """What the tests say of the tree as it is now."""
         print(file=self.to, flush=True)
         return self.answers.readline().strip()

@@ -32,6 +32,12 @@ def _is_for_types_only(node):
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
+def _annotation(node):
+    """What says a type here: only a checker of types reads it."""
+    said = (getattr(node, "annotation", None), getattr(node, "returns", None))
+    return [part for root in said if root is not None for part in ast.walk(root)]
+
+
 def _is_text(node):
     """A concatenation of names, not of numbers: swapping its sign is an error and no mistake that anybody makes."""
     return (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)) or isinstance(node, ast.JoinedStr)
@@ -99,7 +105,8 @@ def _sites(tree):
     for node in ast.walk(tree):
         if _is_for_types_only(node):
             node.body = [ast.Pass()]
-    for parent in ast.walk(tree):
+    annotations = {id(part) for node in ast.walk(tree) for part in _annotation(node)}
+    for parent in (node for node in ast.walk(tree) if id(node) not in annotations):
         yield from _statements_left_out(parent)
         yield from _expressions_bent(parent)
         yield from _negations_left_out(parent)
