@@ -9,7 +9,7 @@ import random
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_core.coap_message import decode, is_request
+from holdfast_core.coap_message import decode, encode_options, is_request
 from holdfast_core.oscore_option import encode_option
 from holdfast_core.replay_window import ReplayWindow
 from holdfast_core.sender_sequence import MAX_SEQUENCE
@@ -77,6 +77,21 @@ def test_option_values(lib):
         else:
             want = [None if row[name] is None else bytes.fromhex(row[name]) for name in ("kid", "kid_context")]
             assert [status, kid, kid_context] == ["ok", *want], row["id"]
+
+
+def test_messages_without_the_option(lib):
+    """An Empty message is a message, and no request; one with anything behind its header is none."""
+    ends = Ends(lib)
+    for datagram, verdict in (
+        (bytes.fromhex("40000007"), "malformed-oscore"),
+        (bytes.fromhex("4000000711"), "malformed-coap"),
+        (bytes.fromhex("41000007aa"), "malformed-coap"),
+        (REQUEST, "malformed-oscore"),
+    ):
+        assert ends.hear(datagram)[0] == verdict
+        assert kit.read_ids(lib, datagram)[0] == verdict
+    for end in range(4):
+        assert ends.hear(bytes.fromhex("40000007")[:end])[0] == "malformed-coap"
 
 
 def test_two_oscore_options(lib):
@@ -304,6 +319,19 @@ def test_exactly_the_room_it_takes(lib):
         assert statuses[-1] == "ok"
         assert {result for status, result, _ in done if status == "local"} == {datagram}
         assert len({result for status, result, _ in done if status == "ok"}) == 1
+
+
+@pytest.mark.parametrize("length", [0, 1, 12, 13, 14, 255, 268, 269, 270])
+def test_the_room_for_outer_options_of_every_form(lib, length):
+    """It is asked for before anything moves: marker, code, tag and the outer options, to the byte."""
+    for options in ([(L.OPT_URI_HOST, bytes(length))], [(L.OPT_PROXY_SCHEME, bytes(length))]):
+        native = Ends(lib).native
+        datagram = message(L.CODE_GET, options, b"x")
+        status, protected, _ = native.protect_request(1, datagram)
+        assert status == "ok"
+        room = len(encode_options(decode(protected).options)) + 2 + 8
+        assert native.protect_request(1, datagram, room - 1)[:2] == ("local", datagram)
+        assert native.protect_request(1, datagram, room)[:2] == ("ok", protected)
 
 
 def test_no_datagram_is_too_long_but_text_is(lib):

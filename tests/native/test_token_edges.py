@@ -188,6 +188,41 @@ def test_corners(build, row, cases):
         assert (name, python_text(encoded, rules)) == (name, want)
 
 
+def floats():
+    """Encoded floats of each width, sign and exponent that a date can have, and of some that it cannot."""
+    for writer, fraction_bits, exponents in (
+        (w.f16, 10, range(31)),
+        (w.f32, 23, (*range(3), *range(100, 200), 253, 254)),
+        (w.f64, 52, (*range(3), *range(1000, 1100), 2046)),
+    ):
+        width = {10: 2, 23: 4, 52: 8}[fraction_bits]
+        for sign in (0, 1):
+            for exponent in exponents:
+                for fraction in (0, 1, 0x2B << fraction_bits - 7, (1 << fraction_bits) - 1):
+                    bits = sign << 8 * width - 1 | exponent << fraction_bits | fraction
+                    yield writer(bits.to_bytes(width, "big"))
+
+
+def test_dates_are_the_same_numbers():
+    """nbf, rounded up, of every kind of float: the verdict says where it is in time, the grant which number it is."""
+    row, rules = BOTH, rules_from(BOTH)
+    tokens = [token({5: date}) for date in floats()]
+    verdicts = kit.run(
+        kit.program(), [kit.record("R", kit.encode_rules(row)), *(kit.token_record(t, s.NOW) for t in tokens)]
+    )
+    seen = []
+    for one, verdict in zip(tokens, verdicts[1:], strict=True):
+        try:
+            grant = verify_token(one, rules, s.NOW)
+        except PeerError as error:
+            assert verdict.text == str(error), one.hex()
+        else:
+            assert verdict.text == ""
+            assert verdict.grant["nbf"] == kit.of_grant(grant)["nbf"], one.hex()
+            seen.append(grant.nbf)
+    assert len(set(seen)) > 200
+
+
 @pytest.mark.parametrize("floor", [None, -1, 0, 6, 7, 8, 1 << 32, (1 << 64) - 1])
 def test_sequence_numbers(floor):
     numbers = (0, 1, 7, 8, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 63), (1 << 64) - 1)

@@ -54,7 +54,7 @@ class Ends:
             return result.message, result
 
         said, inner, result = outcome(opened)
-        status, plain, exchange = self.native_peer.unprotect_request(datagram, shift=len(datagram) % 4)
+        status, plain, exchange = self.native_peer.unprotect_request(datagram)
         assert status == said, datagram.hex()
         if said == "ok":
             assert plain == inner

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import mmap
 from ctypes import (
     POINTER,
     Structure,
@@ -119,6 +120,33 @@ def content_of(buffer, shift):
     return raw[len(GUARD) + shift : -len(GUARD)]
 
 
+class Edge:
+    """Memory that ends where reading ends the process: a datagram lies right before it, and a guard before that."""
+
+    SIZE = 1 << 17
+
+    def __init__(self):
+        self.map = mmap.mmap(-1, self.SIZE + mmap.PAGESIZE)
+        self.end = ctypes.addressof(ctypes.c_char.from_buffer(self.map)) + self.SIZE
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mprotect.argtypes = (ctypes.c_void_p, c_size_t, c_int)
+        assert libc.mprotect(self.end, mmap.PAGESIZE, 0) == 0
+
+    def put(self, content):
+        """Its address."""
+        self.map[self.SIZE - len(content) - len(GUARD) : self.SIZE] = GUARD + content
+        return self.end - len(content)
+
+    def get(self, length):
+        """What lies there, and the guard stands."""
+        raw = self.map[self.SIZE - length - len(GUARD) : self.SIZE]
+        assert raw[: len(GUARD)] == GUARD
+        return raw[len(GUARD) :]
+
+
+edge = functools.cache(Edge)
+
+
 class Aead:
     """AES-CCM of one build under one key; the buffers are exactly as long as they may be used."""
 
@@ -159,22 +187,23 @@ class Oscore:
         )
         self.status = STATUS[lib.hf_oscore_derive(byref(self.ctx), byref(given))]
 
-    def _run(self, function, before, datagram, room, after, shift=0):
-        buffer, at = aligned(datagram + bytes(room), shift)
-        length = c_size_t(len(datagram))
-        size = (c_size_t(len(datagram) + room),) if room else ()
-        status = STATUS[function(byref(self.ctx), *before, ctypes.c_void_p(at), byref(length), *size, *after)]
-        return status, content_of(buffer, shift)[: length.value]
+    def _run(self, function, before, datagram, room, after):
+        size, length = len(datagram) + room, c_size_t(len(datagram))
+        at = ctypes.c_void_p(edge().put(datagram + bytes(room)))
+        status = STATUS[function(byref(self.ctx), *before, at, byref(length), c_size_t(size), *after)]
+        return status, edge().get(size)[: length.value]
 
     def protect_request(self, number, datagram, room=1200):
         exchange = Exchange()
         run = self._run(self.lib.hf_oscore_protect_request, (c_uint64(number),), datagram, room, (byref(exchange),))
         return *run, exchange
 
-    def unprotect_request(self, datagram, shift=0):
+    def unprotect_request(self, datagram):
         exchange = Exchange()
+        at, length = edge().put(datagram), c_size_t(len(datagram))
         function = self.lib.hf_oscore_unprotect_request
-        return *self._run(function, (), datagram, 0, (byref(exchange),), shift), exchange
+        status = STATUS[function(byref(self.ctx), ctypes.c_void_p(at), byref(length), byref(exchange))]
+        return status, edge().get(len(datagram))[: length.value], exchange
 
     def protect_response(self, exchange, datagram, number=None, room=1200):
         pointer = None if number is None else byref(c_uint64(number))
@@ -182,7 +211,10 @@ class Oscore:
         return self._run(function, (byref(exchange), pointer), datagram, room, ())
 
     def unprotect_response(self, exchange, datagram):
-        return self._run(self.lib.hf_oscore_unprotect_response, (byref(exchange),), datagram, 0, ())
+        at, length = edge().put(datagram), c_size_t(len(datagram))
+        function = self.lib.hf_oscore_unprotect_response
+        status = STATUS[function(byref(self.ctx), byref(exchange), ctypes.c_void_p(at), byref(length))]
+        return status, edge().get(len(datagram))[: length.value]
 
     def accept(self, exchange):
         return STATUS[self.lib.hf_oscore_accept(byref(self.ctx), byref(exchange))]
@@ -190,9 +222,9 @@ class Oscore:
 
 def read_ids(lib, datagram):
     """(status, kid, kid_context) of a datagram."""
-    buffer, at = aligned(datagram, 0)
+    at = edge().put(datagram)
     ids = Ids()
     status = STATUS[lib.hf_oscore_read_ids(ctypes.c_void_p(at), c_size_t(len(datagram)), byref(ids))]
-    assert content_of(buffer, 0) == datagram
+    assert edge().get(len(datagram)) == datagram
     fields = ((ids.kid, ids.kid_len), (ids.kid_context, ids.kid_context_len))
     return status, *(ctypes.string_at(place, length) if place else None for place, length in fields)
