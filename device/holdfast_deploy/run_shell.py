@@ -197,7 +197,7 @@ def _serve(options: Options, setup: "Setup | None") -> None:
         raise CannotRun(options.host + " port " + str(options.port) + ": " + _described(error))
     names = list(options.peers.values()) + ([] if provisioning.as_peer is None else [provisioning.as_peer])
     announce(_port_of(link.sock, options.port))
-    Loop(device, named(link, names, ticks.now_ms), ticks, options.clock).run()
+    Loop(device, named(link, names, ticks.now_ms, write), ticks, options.clock).run()
     del place
 
 

@@ -78,7 +78,7 @@ def run(
         if as_peer is not None:
             from holdfast_device.named_shell import named
 
-            link = named(link, [as_peer], ticks.now_ms)
+            link = named(link, [as_peer], ticks.now_ms, write)
         announce(0)
         serves = True
         gc.collect()

@@ -7,8 +7,6 @@ which may hold up the loop, more and more seldom.  Loaded only by a device that 
 
 import json
 
-from holdfast_device.board_shell import write
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -98,12 +96,15 @@ class NamedLink:
         self._names[host.address] = name
 
 
-def _tell(host: str) -> None:
-    write(json.dumps({"unresolved": host}) + "\n")
-
-
 def named(
-    link: "Any", names: "Iterable[Name]", now_ms: "Callable[[], int]", unresolved: "Callable[[str], object]" = _tell
+    link: "Any", names: "Iterable[Name]", now_ms: "Callable[[], int]", write: "Callable[[str], object]"
 ) -> "Link":
-    """Return the link on which peers have these names, where the link can find addresses."""
+    """Return the link on which peers have these names, where the link can find addresses.
+
+    write: takes a line of JSON, {"unresolved": NAME}.
+    """
+
+    def unresolved(host: str) -> None:
+        write(json.dumps({"unresolved": host}) + "\n")
+
     return NamedLink(link, names, now_ms, unresolved) if hasattr(link, "resolve") else link

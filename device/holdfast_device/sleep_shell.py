@@ -9,7 +9,7 @@ The memory is wiped before anything acts on what it held: with zeros first, sinc
 import time
 
 from holdfast_core.errors import HoldfastError
-from holdfast_device.board_shell import show_bug
+from holdfast_device.board_shell import show_bug, write
 from holdfast_device.hibernation import ROOM, freeze, thaw, wake
 from holdfast_device.loop_shell import Loop
 from holdfast_device.ticks_shell import Ticks
@@ -149,7 +149,7 @@ def cycle(
     if provisioning.as_peer is not None:
         from holdfast_device.named_shell import named
 
-        link = named(link, [provisioning.as_peer], ticks.now_ms)
+        link = named(link, [provisioning.as_peer], ticks.now_ms, write)
     try:
         run_awake(device, link, ticks, has_clock, awake_ms)
     except (HoldfastError, OSError, MemoryError):

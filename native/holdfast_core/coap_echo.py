@@ -80,7 +80,7 @@ class EchoMint:
         challenged gets a challenge of its own; the last number gets the same one again, without a Partial IV more;
         and what cannot be new uses up one sender sequence number in REMAKE_MS, from wherever it comes.
         """
-        known = context.challenge
+        known: Challenge | None = context.challenge
         if known is not None and state.number <= known.number:
             if state.number == known.number and now_ms < known.until_ms:
                 return known.answer

@@ -6,10 +6,10 @@ Plain records; they never act.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from typing import Any
 
     from holdfast_core.coap_block import Block, Key
     from holdfast_core.coap_message import Message
-    from holdfast_core.coap_observe import Observation
     from holdfast_core.coap_reliability import Exchange
     from holdfast_core.oscore import RequestContext, RequestState, SecurityContext
 
@@ -30,7 +30,8 @@ class Incoming:
     """One request, to be answered with CoapStack.respond, now or later.
 
     message: the request, with its whole body; inside OSCORE the inner one.  context: the security context it came in,
-    or None.  observe: it asks to be registered as an observer.  id: unique within the stack.
+    or None.  observe: it asks to be registered as an observer.  id: unique within the stack.  observation: the server's
+    entry of it (coap_observe.py), or None.
     """
 
     __slots__ = (
@@ -61,7 +62,7 @@ class Incoming:
         self.context: SecurityContext | None = None
         self.state: RequestState | None = None
         self.observe = False
-        self.observation: Observation | None = None
+        self.observation: Any = None
         self.block1: Block | None = None
         self.block2: Block | None = None
         self.key: Key | None = None

@@ -297,7 +297,7 @@ class Server:
 
     def notify(self, incoming: Incoming, message: Message, now_ms: int) -> bool:
         """See CoapStack.notify."""
-        observation = incoming.observation
+        observation: Observation | None = incoming.observation
         if observation is None:
             return False
         if not _is_success(message.code):
@@ -311,7 +311,7 @@ class Server:
 
     def finish(self, incoming: Incoming, message: Message, now_ms: int) -> None:
         """See CoapStack.end_observation."""
-        observation = incoming.observation
+        observation: Observation | None = incoming.observation
         if observation is None:
             return
         self._leave(observation, now_ms)

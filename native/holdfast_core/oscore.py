@@ -23,9 +23,7 @@ from holdfast_core.sender_sequence import SenderSequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    from holdfast_core.coap_echo import Challenge
+    from typing import Any, Protocol
 
     Options = list[tuple[int, bytes]]
 
@@ -146,7 +144,7 @@ class SecurityContext:
         self.sequence = SenderSequence() if sequence is None else sequence
         self.replay = ReplayWindow() if replay is None else replay
         self.owner: object = None
-        self.challenge: Challenge | None = None
+        self.challenge: Any = None
         secret = master_secret.reveal() if isinstance(master_secret, Secret) else master_secret
         prk = hkdf_extract(master_salt, secret)
         self._sealer = Aead(alg, derive(prk, sender_id, id_context, alg, "Key", key_len))

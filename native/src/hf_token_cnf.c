@@ -242,21 +242,6 @@ hf_verdict_t hf_cnf_read(const struct hf_rules *rules, struct hf_slice issuer, s
 
 /* --- what profiles ask of a key --- */
 
-hf_verdict_t hf_point_check(const uint8_t x[HF_COORDINATE_LEN], const uint8_t y[HF_COORDINATE_LEN])
-{
-    static const uint8_t p[HF_COORDINATE_LEN] = {
-        0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-    };
-    uint8_t point[HF_P256_POINT_LEN];
-    if (hf_memcmp(x, p, sizeof p) >= 0 || hf_memcmp(y, p, sizeof p) >= 0) {
-        return HF_VERDICT(HF_MALFORMED_KEY, COORDINATE_RANGE);
-    }
-    hf_memcpy(point, x, HF_COORDINATE_LEN);
-    hf_memcpy(point + HF_COORDINATE_LEN, y, HF_COORDINATE_LEN);
-    return hf_p256_check_point(point) == HF_OK ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_MALFORMED_KEY, NOT_ON_CURVE);
-}
-
 /* Check OSCORE_Input_Material (RFC 9203 section 3.2): cnf.check_osc. */
 static enum hf_detail check_osc(const struct hf_osc *osc)
 {

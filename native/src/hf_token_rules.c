@@ -107,6 +107,21 @@ static size_t secret_len(const struct hf_key *key)
     return hf_ccm_alg(key->alg)->key_len;
 }
 
+hf_verdict_t hf_point_check(const uint8_t x[HF_COORDINATE_LEN], const uint8_t y[HF_COORDINATE_LEN])
+{
+    static const uint8_t p[HF_COORDINATE_LEN] = {
+        0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    };
+    uint8_t point[HF_P256_POINT_LEN];
+    if (hf_memcmp(x, p, sizeof p) >= 0 || hf_memcmp(y, p, sizeof p) >= 0) {
+        return HF_VERDICT(HF_MALFORMED_KEY, COORDINATE_RANGE);
+    }
+    hf_memcpy(point, x, HF_COORDINATE_LEN);
+    hf_memcpy(point + HF_COORDINATE_LEN, y, HF_COORDINATE_LEN);
+    return hf_p256_check_point(point) == HF_OK ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_MALFORMED_KEY, NOT_ON_CURVE);
+}
+
 /* Check one key as trust.TrustedKey and crypto.Es256Key do, and that its table is its own. */
 static hf_verdict_t check_key(const struct hf_key *key)
 {
@@ -122,7 +137,7 @@ static hf_verdict_t check_key(const struct hf_key *key)
     if (key->material.len != HF_P256_POINT_LEN) {
         return HF_VERDICT(HF_MALFORMED_KEY, LENGTH);
     }
-    hf_verdict_t verdict = hf_point_check(key->material.p, key->material.p + HF_P256_POINT_LEN / 2);
+    hf_verdict_t verdict = hf_point_check(key->material.p, key->material.p + HF_COORDINATE_LEN);
     if (verdict == HF_OK && key->table.p != NULL &&
         hf_p256_table_check(key->table.p, key->table.len, key->material.p) != HF_OK) {
         return HF_VERDICT(HF_MALFORMED_KEY, TABLE);

@@ -1,5 +1,7 @@
 """Links that fail, peers that have names, both families of addresses: nothing of it ends a device."""
 
+import json
+
 from minitest import TestCase
 from test_ble import Clock as BleClock
 from test_ble import Radio
@@ -231,7 +233,10 @@ AS = ("as.example", 5683)
 class NamedPeers(TestCase):
     def setUp(self):
         self.link, self.now, self.unresolved = Names(), Now(), []
-        self.named = named(self.link, [AS], self.now.now_ms, self.unresolved.append)
+        self.named = named(self.link, [AS], self.now.now_ms, self.write)
+
+    def write(self, line):
+        self.unresolved.append(json.loads(line)["unresolved"])
 
     def test_what_goes_to_a_name_goes_to_its_address_and_comes_back_as_the_name(self):
         self.link.known["as.example"] = ["address"]
@@ -294,7 +299,7 @@ class NamedPeers(TestCase):
         self.assertEqual(self.link.sent[-1], (b"question", "address"))
 
     def test_lines_know_addresses_and_no_names(self):
-        link = named(serial()[0], [("127.0.0.1", 5683), AS], self.now.now_ms, self.unresolved.append)
+        link = named(serial()[0], [("127.0.0.1", 5683), AS], self.now.now_ms, self.write)
         self.assertIsInstance(link, NamedLink)
         link.send(b"x", ("127.0.0.1", 5683))
         self.assertEqual(self.unresolved, [])

@@ -7,7 +7,7 @@ from holdfast_core.errors import Overloaded, UnknownContext
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_contexts import ContextTable
 from holdfast_core.secret import Secret
-from holdfast_device.sessions import IDLE_MS, MAX_PENDING, MAX_PENDING_PER_KEY, Session, Sessions
+from holdfast_device.sessions import BOUND, ENDED, IDLE_MS, MAX_PENDING, MAX_PENDING_PER_KEY, PENDING, Session, Sessions
 
 LIMIT = 2
 
@@ -73,6 +73,32 @@ class Table(TestCase):
             self.sessions.ended_by(other, 499 + IDLE_MS)
         self.assertEqual(self.sessions.ended_by(other, 500 + IDLE_MS), [silent])
         self.assertEqual(self.sessions.ended_by(later, 1000), [same, newcomer])
+
+    def test_rights_are_replaced_in_a_session_that_has_proven_its_key_and_in_no_other(self):
+        session = self.add(osc(b"1"))
+        with self.assertRaises(KeyError):
+            session.replace("grant", Secret(b"new"), 7)
+        self.assertEqual((session.state, session.grant, session.token.reveal()), (PENDING, None, b"token"))
+        session.bind()
+        session.touch(5)
+        session.replace("grant", Secret(b"new"), 7)
+        self.assertEqual((session.state, session.used_ms, session.grant, session.ends_ms), (BOUND, 5, "grant", 7))
+        self.assertEqual(session.token.reveal(), b"new")
+        with self.assertRaises(KeyError):
+            session.bind()
+
+    def test_nothing_happens_to_a_session_that_has_ended(self):
+        for bound in (False, True):
+            session = self.add(osc(b"1"), bound=bound)
+            self.sessions.remove(session)
+            self.sessions.remove(session)
+            self.assertEqual(session.state, ENDED)
+            for event in (session.bind, session.end):
+                with self.assertRaises(KeyError):
+                    event()
+            with self.assertRaises(KeyError):
+                session.touch(9)
+            self.assertEqual((session.state, session.used_ms), (ENDED, 0))
 
     def test_what_was_removed_is_not_found(self):
         session = self.add(osc(b"1"))
