@@ -40,6 +40,7 @@ OSCORE_SOURCES = (
     "hf_coap.c",
     "hf_aes.c",
     "hf_aes_ccm.c",
+    "hf_hkdf.c",
     "hf_hmac.c",
     "hf_sha256.c",
 )

@@ -34,37 +34,3 @@ def token_verify(rules: bytearray, moment: bytes, token: bytes) -> int | tuple[A
 
 def p256_table_make(point: bytes, teeth: int, blocks: int) -> bytearray:
     """The table of a key. Raises ValueError also when it is no point of the curve. Not in the module for armv6m."""
-
-# OSCORE (hf_oscore.h). A context is what oscore_derive returned: secret, to be wiped by its owner; bytes 0..12 are its
-# replay window, and after a restart byte 12 is to be set to 0. An exchange is a bytearray(24). A message is a datagram
-# in the first `length` bytes of a bytearray, changed in place; protecting needs 67 bytes behind it, and as many more as
-# its Uri-Host, Observe, Uri-Port and Proxy-Scheme options have. number: 5 bytes, big-endian, never used twice.
-# What returns a length returns a refusal as a status below zero.
-
-def oscore_derive(
-    master_secret: bytes,
-    master_salt: bytes,
-    sender_id: bytes,
-    recipient_id: bytes,
-    id_context: bytes | None,
-    alg: int,
-) -> bytearray | int:
-    """The context, or the status."""
-
-def oscore_wipe(ctx: bytearray) -> None: ...
-def oscore_read_ids(message: bytes | bytearray) -> tuple[bytes | None, bytes | None] | int:
-    """Kid and kid context that a message names, or the status."""
-
-def oscore_protect_request(
-    ctx: bytearray, exchange: bytearray, message: bytearray, length: int, number: bytes
-) -> int: ...
-def oscore_unprotect_request(ctx: bytearray, exchange: bytearray, message: bytearray, length: int) -> int: ...
-def oscore_accept(ctx: bytearray, exchange: bytearray) -> int:
-    """The status."""
-
-def oscore_protect_response(
-    ctx: bytearray, exchange: bytearray, message: bytearray, length: int, number: bytes | None
-) -> int:
-    """With None for number: under the request's nonce, which only the first response may use."""
-
-def oscore_unprotect_response(ctx: bytearray, exchange: bytearray, message: bytearray, length: int) -> int: ...

@@ -2,7 +2,7 @@
 #include "hf_oscore.h"
 
 #include "hf_aes_ccm.h"
-#include "hf_hmac.h"
+#include "hf_hkdf.h"
 #include "hf_labels.h"
 #include "hf_oscore_parts.h"
 #include "hf_port.h"

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "hf_aes_ccm.h"
+#include "hf_hkdf.h"
 #include "hf_hmac.h"
 #include "hf_labels.h"
 #include "hf_oscore.h"

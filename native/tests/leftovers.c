@@ -10,6 +10,7 @@
 #include <ucontext.h>
 
 #include "hf_aes_ccm.h"
+#include "hf_hkdf.h"
 #include "hf_hmac.h"
 #include "hf_oscore.h"
 #include "hf_oscore_parts.h"

@@ -7,7 +7,6 @@ ECDSA by a provisioned key's table, and arguments that the binding must refuse b
 import gc
 import sys
 
-from hf_native_oscore_cases import OscoreArguments, OscoreEquality, OscoreVectors
 from hf_native_token_cases import TokenRules, Tokens
 from minitest import TestCase, unhex, vectors
 
@@ -144,7 +143,7 @@ class Heap(TestCase):
 def run():
     """Run every case; the last line says `N passed`. Exit code 1 on the first failure, with its traceback."""
     passed = 0
-    for kind in (Tables, Arguments, Heap, OscoreVectors, OscoreEquality, OscoreArguments, TokenRules, Tokens):
+    for kind in (Tables, Arguments, Heap, TokenRules, Tokens):
         for name in sorted(dir(kind)):
             if name.startswith("test"):
                 case = kind()

@@ -111,7 +111,6 @@ def main():
     for name, call, secret in (
         ("ccm_open", lambda: hf_native.ccm_open(KEY, 8, NONCE, b"", sealed), SECRET),
         ("hmac_sha256", lambda: hf_native.hmac_sha256(KEY, SECRET), tag),
-        ("oscore_derive", lambda: hf_native.oscore_derive(SECRET, b"", b"a", b"b", None, 10), SECRET),
         ("token_verify", lambda: hf_native.token_verify(rules, at, good), SECRET),
         ("token_refused", lambda: hf_native.token_verify(rules, at, refused), SECRET + CNONCE),
     ):

@@ -31,7 +31,7 @@ STATUS = {
     0x63: "unknown-context",
     0x80: "local",
 }
-NAMES = ("sha256", "hmac", "aes", "aes_ccm", "coap", "oscore", "oscore_message")
+NAMES = ("sha256", "hmac", "hkdf", "aes", "aes_ccm", "coap", "oscore", "oscore_message")
 SOURCES = tuple(f"native/src/hf_{name}.c" for name in NAMES)
 BARE = ("native/port/hf_port_bare.c",)
 BARE_FLAGS = ("-ffreestanding", "-fno-tree-loop-distribute-patterns", "-Os", "-Wl,-Bsymbolic")

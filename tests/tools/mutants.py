@@ -110,7 +110,7 @@ SETS = {
         tests("server", "introspection", "revocation", "tokens", "token_endpoint"),
     ),
     "native-symmetric": Files(
-        native("sha256.c", "hmac.c", "aes.c", "aes.h", "aes_ccm.c"),
+        native("sha256.c", "hmac.c", "hkdf.c", "aes.c", "aes.h", "aes_ccm.c"),
         warm=pytest("native", "symmetric", "leftovers", chosen=FEW_SYMMETRIC),
     ),
     "native-oscore": Files(

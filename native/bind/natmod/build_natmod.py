@@ -33,13 +33,12 @@ CORE = (
         "hf_token_open",
         "hf_token_rules",
     ),
-    *("hf_coap", "hf_oscore", "hf_oscore_message"),
 )
 # The generator's comb on a board: six teeth in one block, 2 KB.
 GENERATOR_TEETH, GENERATOR_BLOCKS = "6", "1"
 
 # Sizes that a module may have, in bytes: what it takes today and a little more. Who makes it smaller lowers them.
-LIMITS = {"x64": 65_000, "armv6m": 29_450, "armv7m": 38_400, "armv7emsp": 37_550, "rv32imc": 47_800}
+LIMITS = {"x64": 55_000, "armv6m": 24_000, "armv7m": 32_300, "armv7emsp": 31_400, "rv32imc": 40_200}
 
 ARM = "arm-none-eabi-"
 RISCV = "riscv64-unknown-elf-"
@@ -75,18 +74,10 @@ FROM_LINKER = {
 }
 FROM_LIBGCC = {
     "x64": set(),
-    "armv6m": {
-        "__ctzsi2",
-        "__aeabi_lmul",
-        "__aeabi_llsl",
-        "__aeabi_llsr",
-        "__aeabi_lasr",
-        "__aeabi_uidiv",
-        "__aeabi_uidivmod",
-    },
+    "armv6m": {"__aeabi_lmul"},
     "armv7m": set(),
     "armv7emsp": set(),
-    "rv32imc": {"__ctzsi2", "__lshrdi3", "__ashldi3", "__ashrdi3"},
+    "rv32imc": {"__ctzsi2"},
 }
 
 
@@ -114,6 +105,8 @@ class Natmod:
     def build(self) -> Path:
         """Compile, check and link; returns the module's path."""
         self.out.mkdir(parents=True, exist_ok=True)
+        for earlier in self.out.glob("*.o"):
+            earlier.unlink()  # of sources that may be no part of it any more
         header = self.out / "hf_p256_generator.h"
         run(sys.executable, ROOT / "scripts/p256_generator.py", GENERATOR_TEETH, GENERATOR_BLOCKS, header)
         config = self.out / "hf_native.config.h"

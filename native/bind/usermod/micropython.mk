@@ -6,8 +6,7 @@ HF_TABLE := $(BUILD)/hf_native
 
 SRC_USERMOD_C += $(HF_BIND)/modhf_native.c
 SRC_USERMOD_LIB_C += $(addprefix $(HF_NATIVE)/src/,hf_sha256.c hf_hmac.c hf_aes.c hf_aes_ccm.c hf_p256.c \
-  hf_cbor.c hf_cose.c hf_claims.c hf_fields.c hf_scope.c hf_token.c hf_token_cnf.c hf_token_open.c hf_token_rules.c \
-  hf_coap.c hf_oscore.c hf_oscore_message.c)
+  hf_cbor.c hf_cose.c hf_claims.c hf_fields.c hf_scope.c hf_token.c hf_token_cnf.c hf_token_open.c hf_token_rules.c)
 CFLAGS_USERMOD += -I$(HF_NATIVE)/include -I$(HF_NATIVE)/src -I$(HF_TABLE)
 
 # Where the field of P-256 is in assembly.

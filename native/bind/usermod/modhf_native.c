@@ -183,7 +183,6 @@ static mp_obj_t p256_table_make(mp_obj_t point, mp_obj_t teeth, mp_obj_t blocks)
 static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
 #endif
 
-#include "hf_native_oscore.h"
 #include "hf_native_token.h"
 
 /* Both forms list the module's functions from here. The names are spelled out: what collects them reads this text. */
@@ -198,14 +197,6 @@ static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
     EXPORT(MP_QSTR_p256_verify_fixed, p256_verify_fixed_obj)    \
     EXPORT(MP_QSTR_p256_table_check, p256_table_check_obj)      \
     HF_TABLE_MAKE(EXPORT)                                       \
-    EXPORT(MP_QSTR_oscore_derive, oscore_derive_obj)            \
-    EXPORT(MP_QSTR_oscore_wipe, oscore_wipe_obj)                \
-    EXPORT(MP_QSTR_oscore_read_ids, oscore_read_ids_obj)        \
-    EXPORT(MP_QSTR_oscore_protect_request, oscore_protect_request_obj)\
-    EXPORT(MP_QSTR_oscore_unprotect_request, oscore_unprotect_request_obj)\
-    EXPORT(MP_QSTR_oscore_accept, oscore_accept_obj)            \
-    EXPORT(MP_QSTR_oscore_protect_response, oscore_protect_response_obj)\
-    EXPORT(MP_QSTR_oscore_unprotect_response, oscore_unprotect_response_obj)\
     EXPORT(MP_QSTR_rules_read, rules_read_obj)                  \
     EXPORT(MP_QSTR_token_verify, token_verify_obj)
 
