@@ -140,7 +140,10 @@ def rooms(source: Source, tree: ast.Module) -> Iterator[str]:
 
 
 def sans_io(source: Source, tree: ast.Module) -> Iterator[str]:
-    """Only the rooms and files that are named for it touch the world."""
+    """Only the rooms and files that are named for it touch the world, and only the store knows SQLite."""
+    for line, module in imported(tree, source.package):
+        if module == "sqlite3" and source.room in ROOMS.keys() - {"store"}:
+            yield f"{source.path}:{line}: imports sqlite3, which only store may"
     if source.is_worldly:
         return
     for line, module in imported(tree, source.package):

@@ -2,12 +2,12 @@
 
 import os
 import random
-import sqlite3
 import subprocess
 import sys
 
 import pytest
 
+from holdfast_server.authz.errors import StoreFailed
 from holdfast_server.process import config as configuration
 from holdfast_server.store.backup import MAGIC, back_up
 from holdfast_server.store.home import CLEAN, EPOCH_JUMP
@@ -207,5 +207,5 @@ def test_a_backup_put_back_by_hand_is_not_believed(filled, tmp_path):
         assert store.begin(NOW_S) != CLEAN
         assert store.oscore_parties()[0].sequence_reserved > kept + EPOCH_JUMP
     (filled / DATABASE_NAME).write_bytes(file.read_bytes())
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(StoreFailed):
         Store(filled, NOW_S, create=False)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sqlite3
 import tracemalloc
 from contextlib import asynccontextmanager, contextmanager
 
@@ -16,6 +15,7 @@ from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_message import Message, decode, encode, request
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.names import ACCESS_TOKEN_URN
+from holdfast_server.authz.errors import StoreBusy, StoreFailed
 from holdfast_server.coap.party_contexts import PartyContexts
 from holdfast_server.coap.site import CoapSite
 from holdfast_server.coap.socket import BATCH, CoapShell
@@ -55,14 +55,14 @@ class Served:
         outer = not self.story.store._depth
         if outer and self.begins_fail:
             self.begins_fail -= 1
-            raise sqlite3.OperationalError("database is locked")
+            raise StoreBusy("database is locked")
         with self.story.store.transaction():
             yield
             if outer:
                 self.commits += 1
                 if self.commits_fail:
                     self.commits_fail -= 1
-                    raise sqlite3.OperationalError("disk full")
+                    raise StoreFailed("disk full")
 
     def context(self, sequence=0):
         return context_of(self.story.store.oscore_party(client_id=EKG), sequence)

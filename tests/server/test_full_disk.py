@@ -11,6 +11,7 @@ import pytest
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.provisioning import decode_provisioning
+from holdfast_server.authz.errors import StoreFailed
 from holdfast_server.process.clock_watch import WatchedClock
 from holdfast_server.process.log import EVERY_MS, MAX_LINES, Seldom, log
 from holdfast_server.process.readiness import FAILED_FOR_MS, TRIED_FOR_MS, UNWRITABLE, Readiness
@@ -131,7 +132,7 @@ def test_readiness_writes_seldom_however_often_somebody_asks(story, readiness, m
 
 def test_what_failed_for_a_request_makes_it_unready_for_a_while(story, readiness):
     assert readiness.lacks() == ""
-    readiness.failed(RuntimeError("a commit"))
+    readiness.failed(StoreFailed("a commit"))
     assert readiness.lacks() == UNWRITABLE
     readiness.clocks.ms += TRIED_FOR_MS
     assert readiness.lacks() == ""

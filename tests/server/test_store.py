@@ -1,6 +1,5 @@
 """The store: files, lock, migrations, transactions, the sweep, and what is left after a failed write or a kill."""
 
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast_core.errors import PeerError
-from holdfast_server.authz.errors import MigrationChanged, StoreLocked
+from holdfast_server.authz.errors import MigrationChanged, StoreFailed, StoreLocked
 from holdfast_server.records import Client
 from holdfast_server.store import sqlite as store_sqlite
 from holdfast_server.store.sqlite import DATABASE_NAME, Store
@@ -131,7 +130,7 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(tmp_path, monkeypatch):
     broken = {**shipped, 9000: ("9000_broken.sql", "CREATE TABLE half (id INTEGER) STRICT;\nNONSENSE;")}
     with monkeypatch.context() as patch:
         patch.setattr(store_sqlite, "_shipped_migrations", lambda: broken)
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(StoreFailed):
             Store(tmp_path)
     with Store(tmp_path) as store:
         assert store._one("SELECT name FROM sqlite_master WHERE name = 'half'") is None
@@ -202,7 +201,7 @@ def test_on_a_full_disk_each_issuance_is_whole_or_not_there_and_with_room_it_goe
     """SQLite itself says here that there is no room, and has by then rolled back more than it was asked to."""
     pages = story.store._one("PRAGMA page_count")[0]
     story.store._execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(StoreFailed, match="full"):
         issue_many(story)
     tokens = story.store.tokens(limit=1000)
     assert 0 < len(tokens) < 1000

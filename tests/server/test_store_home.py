@@ -11,11 +11,11 @@ import pytest
 
 from holdfast_core.secret import Secret
 from holdfast_core.sender_sequence import MAX_SEQUENCE
-from holdfast_server.authz.errors import NotAtHome
+from holdfast_server.authz.errors import NotAtHome, StoreFailed
 from holdfast_server.coap.party_contexts import RESERVE, PartyContexts
 from holdfast_server.records import OscoreParty
 from holdfast_server.store.home import CLEAN, CRASHED, EPOCH_JUMP, LIMIT_STEP, RESTORED
-from holdfast_server.store.sqlite import DATABASE_NAME, Store, is_unavailable
+from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from testkit.authz import NOW_S, TUBE, build_story_as
 
 KID = b"k"
@@ -267,9 +267,9 @@ def test_numbers_end_and_do_not_wrap(home):
 def test_a_file_that_cannot_be_written_stops_the_number_that_needs_it(home, monkeypatch):
     life = Life(home)
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(sqlite3.OperationalError, match="No space") as refused, life.store.transaction():
+    with pytest.raises(StoreFailed, match="No space") as refused, life.store.transaction():
         life.store.reserve_sender_sequence(KID, 2 * LIMIT_STEP)
-    assert is_unavailable(refused.value)
+    assert refused.value.is_unavailable
     assert life.store.oscore_parties()[0].sequence_reserved < LIMIT_STEP
 
 

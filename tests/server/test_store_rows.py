@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import os
-import sqlite3
 import threading
 from dataclasses import replace
 
 import pytest
 
+from holdfast_server.authz.errors import StoreFailed
 from holdfast_server.authz.revocation import Revocations
 from holdfast_server.records import Client, CodeRecord, ResourceServer, TokenRecord, User, token_hash_of
 from holdfast_server.store.home import EPOCH_JUMP
@@ -223,7 +223,7 @@ def test_a_thread_that_is_not_the_owner_is_refused(story):
     def misuse():
         try:
             story.store.clients()
-        except sqlite3.ProgrammingError as error:
+        except StoreFailed as error:
             errors.append(error)
 
     thread = threading.Thread(target=misuse)

@@ -12,6 +12,8 @@
       `- AuthorizeError             the authorization endpoint's refusal (RFC 6749 section 4.1.2.1)
     LocalError (holdfast_core.errors)
       `- StoreError                 StoreLocked, MigrationChanged: start-up problems, told to the operator
+         `- StoreFailed             5.03 / 503 when is_unavailable, else a bug: 5.00 / 500
+            `- StoreBusy            held by somebody else
 
 Descriptions are constant text of this package; nothing of the peer's bytes is ever in them.
 """
@@ -152,6 +154,26 @@ class StoreLocked(StoreError):
     """Another process holds the state directory."""
 
     reason = "another holdfast server uses this state directory"
+
+
+class StoreFailed(StoreError):
+    """The database did not do what it was asked, and nothing of it has happened.
+
+    detail: the database's own words; name: its name for the failure, for a log.  is_unavailable: nobody can be served
+    now (no room, no permission, damaged); False: the statement is at fault.  is_damage: only a backup mends it.
+    """
+
+    reason = "the database cannot be used"
+
+    def __init__(self, detail: str, name: str = "-", *, is_unavailable: bool = True, is_damage: bool = False) -> None:
+        super().__init__(detail)
+        self.name = name
+        self.is_unavailable = is_unavailable
+        self.is_damage = is_damage
+
+
+class StoreBusy(StoreFailed):
+    """Somebody else, a command or a backup, holds the database for longer than a request waits."""
 
 
 class NotAtHome(StoreError):

@@ -62,7 +62,7 @@ class KeyStore(AuditLog, Protocol):
     """Of keyring.py."""
 
     def add_key(self, key: KeyRecord) -> None:
-        """Insert a key.  Raises StoreConflict when its kid or its state is taken."""
+        """Insert a key.  Raises StoreFailed when its kid or its state is taken."""
 
     def key(self, kid: bytes) -> KeyRecord | None:
         """Return the key with this kid, or None."""
@@ -213,7 +213,7 @@ class RegistryStore(RevocationStore, Protocol):
         """Remove a person with their consents; False when there was none."""
 
     def add_oscore_party(self, party: OscoreParty, now_s: int) -> None:
-        """Insert a context.  Raises StoreConflict when its recipient_id, client or RS has one."""
+        """Insert a context.  Raises StoreFailed when its recipient_id, client or RS has one."""
 
     def oscore_parties(self) -> list[OscoreParty]:
         """Return every context, by recipient_id."""

@@ -5,7 +5,6 @@ clock or a damaged database are the operator's to mend; the finding says how.
 """
 
 import os
-import sqlite3
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ import click
 from cryptography import x509
 
 from holdfast_core.cli import EXIT_FAILED
-from holdfast_server.authz.errors import NotAtHome
+from holdfast_server.authz.errors import NotAtHome, StoreFailed
 from holdfast_server.authz.exports import NEXT_KEY
 from holdfast_server.cli.command import Admin, json_option, opened, problems, show_all, state_option
 from holdfast_server.process import config as configuration
@@ -144,8 +143,8 @@ def _database(admin: Admin) -> tuple[bool, str]:
         return False, f"is damaged: {damaged}"
     try:
         admin.store.check_writable()
-    except sqlite3.Error as error:
-        return False, f"cannot be written: {error}"
+    except StoreFailed as error:
+        return False, f"cannot be written: {error.detail}"
     return True, "is whole and can be written"
 
 

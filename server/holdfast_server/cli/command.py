@@ -11,7 +11,6 @@ import os
 import pwd
 import secrets
 import shutil
-import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import click
 
 from holdfast_core.errors import HoldfastError
 from holdfast_server.authz.changes import Changes
+from holdfast_server.authz.errors import StoreFailed
 from holdfast_server.authz.exports import Exports
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.registry import Registry
@@ -114,22 +114,22 @@ def problems() -> Iterator[None]:
     """Turn what can go wrong for an operator into one sentence, never a traceback."""
     try:
         yield
+    except StoreFailed as error:
+        raise Problem(sentence_of(f"The database cannot be used: {error.detail}{_hint_of(error)}")) from None
     except RegistryError as error:
         raise Problem(sentence_of(error.detail)) from None
     except (ConfigError, HoldfastError) as error:
         raise Problem(sentence_of(str(error))) from None
-    except sqlite3.Error as error:
-        raise Problem(sentence_of(f"The database cannot be used: {error}{_hint_of(error)}")) from None
     except OSError as error:
         raise Problem(sentence_of(f"{error.filename or 'the state directory'}: {error.strerror}")) from None
 
 
-def _hint_of(error: sqlite3.Error) -> str:
+def _hint_of(error: StoreFailed) -> str:
     """What an operator may do about it."""
     for said, hint in DATABASE_HINTS.items():
-        if said in str(error):
+        if said in error.detail:
             return hint
-    if isinstance(error, sqlite3.OperationalError):
+    if not error.is_damage:
         return ""
     return "; stop the server and bring back a backup with `holdfast server restore FILE --force`"
 

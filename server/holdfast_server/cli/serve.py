@@ -13,7 +13,6 @@ import os
 import secrets
 import signal
 import socket
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
@@ -26,7 +25,7 @@ from holdfast_core.errors import PeerError
 from holdfast_core.trace import tracer
 from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.clock_guard import ClockGuard
-from holdfast_server.authz.errors import DatabaseDamaged
+from holdfast_server.authz.errors import DatabaseDamaged, StoreFailed
 from holdfast_server.authz.quotas import Quotas
 from holdfast_server.cli.command import Admin
 from holdfast_server.coap.party_contexts import PartyContexts
@@ -81,7 +80,7 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
 
     def on_unopened(peer: Hashable, refused: PeerError) -> None:
         source = address_of(peer)
-        with contextlib.suppress(sqlite3.Error):  # what is asked next says so
+        with contextlib.suppress(StoreFailed):  # what is asked next says so
             if authz_server.note_unauthenticated(source, clock.now_s(), f"OSCORE: {refused.reason}"):
                 log.warning("event=oscore-refused reason=%s from=%s", refused.reason, source)
 
@@ -124,7 +123,7 @@ def end(store: Store, contexts: PartyContexts) -> None:
     """Keep what the next start may believe; where that fails, it starts as after a crash."""
     try:
         store.end(contexts.windows())
-    except sqlite3.Error as error:
+    except StoreFailed as error:
         log_bug(error, "windows-not-kept")
 
 
@@ -133,7 +132,7 @@ def keep_counts(authz_server: AuthorizationServer, store: Store, quotas: Quotas,
     try:
         write_usage(store, quotas, now_s)
         authz_server.write_left_out(now_s, all_periods=True)
-    except sqlite3.Error as error:
+    except StoreFailed as error:
         log_bug(error, "counts-not-kept")
 
 
@@ -192,7 +191,7 @@ async def _looking_after(
     in_force: Reload,
     clock: WatchedClock,
     quotas: Quotas,
-    failed: Callable[[sqlite3.Error], None],
+    failed: Callable[[StoreFailed], None],
 ) -> AsyncIterator[None]:
     """Beside the servers, watch the clock, write what was counted, and delete what has expired."""
 
@@ -208,7 +207,7 @@ async def _looking_after(
                     more = bool(authz_server.revocations.go_on(clock.now_s()))
                     more |= sweep_by(clock.guard, store, in_force.config.audit_days)
                     sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
-            except sqlite3.Error as error:
+            except StoreFailed as error:
                 failed(error)
             await asyncio.sleep(0 if more else WATCH_EVERY_S)
 

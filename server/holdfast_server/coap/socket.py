@@ -10,15 +10,14 @@ Sender sequence numbers are reserved outside of that transaction, for themselves
 import asyncio
 import contextlib
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, response
 from holdfast_core.coap_stack import CoapStack, Incoming, RequestEvent
+from holdfast_server.authz.errors import StoreFailed
 from holdfast_server.coap.site import CoapSite, unavailable
-from holdfast_server.store.sqlite import is_unavailable
 
 Address = Any
 BATCH = 32
@@ -45,7 +44,7 @@ class CoapShell:
         wall_s: Callable[[], int],
         monotonic_ms: Callable[[], int],
         on_error: Callable[[Exception], None],
-        on_unavailable: Callable[[Exception], None],
+        on_unavailable: Callable[[StoreFailed], None],
         on_fault: Callable[[Exception], None],
     ) -> None:
         self._stack = stack
@@ -113,7 +112,7 @@ class CoapShell:
         """A context whose party needs new sequence numbers stays silent while none can be reserved; peers ask again."""
         try:
             yield
-        except sqlite3.Error as error:
+        except StoreFailed as error:
             self._on_unavailable(error)
 
     def _answers_to(self, asked: list[Incoming]) -> list[Message]:
@@ -123,7 +122,7 @@ class CoapShell:
         try:
             with self._transaction():
                 return [self._answer_to(incoming) for incoming in asked]
-        except sqlite3.Error as error:
+        except StoreFailed as error:
             self._on_unavailable(error)
             return [unavailable() for _ in asked]
 
@@ -132,7 +131,7 @@ class CoapShell:
             with self._transaction():
                 return self._site.answer(incoming.message, incoming.context, self._wall_s(), address_of(incoming.peer))
         except Exception as error:  # one request's bug must not end the service for all
-            if is_unavailable(error):
+            if isinstance(error, StoreFailed) and error.is_unavailable:
                 raise
             self._on_error(error)
             return response(L.CODE_INTERNAL_SERVER_ERROR)

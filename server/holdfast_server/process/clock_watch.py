@@ -54,14 +54,14 @@ class WatchedClock:
         return self.guard.read(self._wall_s(), self._counting_ms())
 
     def watch(self) -> None:
-        """Read the clock, say what has changed, keep what was seen. Raises sqlite3.Error."""
+        """Read the clock, say what has changed, keep what was seen. Raises StoreFailed."""
         self.now_s()
         if self.guard.doubt or self._counting_ms() >= self._keep_at_ms:
             self.keep()
         self._tell()
 
     def keep(self) -> None:
-        """Write what was seen, or learn what the operator has accepted. Raises sqlite3.Error."""
+        """Write what was seen, or learn what the operator has accepted. Raises StoreFailed."""
         guard = self.guard
         kept = False
         if not guard.doubt and guard.seen_s is not None and guard.swept_s is not None:

@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from holdfast_server.authz.errors import StoreFailed
+
 log = logging.getLogger("holdfast.server")
 FRAMES = 4
 EVERY_MS = 60_000
@@ -61,6 +63,6 @@ def log_bug(error: BaseException, event: str = "bug") -> None:
     log.error('event=%s kind=%s at="%s"', event, type(error).__name__, where)
 
 
-def log_unavailable(error: BaseException) -> None:
+def log_unavailable(error: StoreFailed) -> None:
     """Say that the database cannot be used: by SQLite's name for the failure."""
-    log.error("event=database-unavailable sqlite=%s", getattr(error, "sqlite_errorname", "-"))
+    log.error("event=database-unavailable sqlite=%s", error.name)

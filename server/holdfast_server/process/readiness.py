@@ -4,9 +4,9 @@ The write is a row of the clock, at most once in TRIED_FOR_MS however often some
 request counts as well.
 """
 
-import sqlite3
 from collections.abc import Callable
 
+from holdfast_server.authz.errors import StoreFailed
 from holdfast_server.process.clock_watch import WatchedClock
 from holdfast_server.process.log import log_unavailable
 from holdfast_server.store.sqlite import Store
@@ -27,7 +27,7 @@ class Readiness:
         self._try_at_ms: int | None = None
         self._failed_at_ms: int | None = None
 
-    def failed(self, error: BaseException) -> None:
+    def failed(self, error: StoreFailed) -> None:
         """Note that the database has failed somebody, and say so in the log."""
         log_unavailable(error)
         self._failed_at_ms = self._monotonic_ms()
@@ -46,6 +46,6 @@ class Readiness:
     def _can_write(self) -> bool:
         try:
             self._store.check_writable()
-        except sqlite3.Error:
+        except StoreFailed:
             return False
         return True

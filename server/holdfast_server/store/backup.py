@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from holdfast_server.authz.errors import BackupUnusable, DatabaseDamaged
+from holdfast_server.store.failures import failures
 from holdfast_server.store.home import PREFIX
 from holdfast_server.store.sqlite import DATABASE_NAME, LOCK_NAME, Store, take_lock
 
@@ -29,7 +30,7 @@ FILES_TABLE = "CREATE TABLE backed_up (name TEXT PRIMARY KEY, content BLOB NOT N
 def back_up(store: Store, names: list[str], to: Path) -> None:
     """Write a backup of an open store, which may be served meanwhile, and of the files of these names beside it.
 
-    Raises BackupUnusable: `to` exists. DatabaseDamaged: the copy is not sound. OSError, sqlite3.Error.
+    Raises BackupUnusable: `to` exists. DatabaseDamaged: the copy is not sound. OSError, StoreFailed.
     """
     if to.exists():
         raise BackupUnusable(f"{to} exists, and a backup never replaces a file")
@@ -38,7 +39,7 @@ def back_up(store: Store, names: list[str], to: Path) -> None:
         store.copy_to(copy)
         with Store(folder, serving=False, create=False) as copied:
             _check(copied)
-        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        with failures(), contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("UPDATE home SET marker = ''")
             connection.execute(FILES_TABLE)
@@ -60,7 +61,7 @@ def restore(backup: Path, state: Path, now_s: int, operator: str, *, force: bool
 
     force: also where a server was; everything in its place is replaced. Killed at any moment, the directory has the
     server of before or the new one, or says that it has none.
-    Raises BackupUnusable, StoreLocked, DatabaseDamaged, MigrationChanged, OSError, sqlite3.Error.
+    Raises BackupUnusable, StoreLocked, DatabaseDamaged, MigrationChanged, OSError, StoreFailed.
     """
     if state.exists() and not force and not _is_unused(state):
         raise BackupUnusable(f"{state} is not empty: name a new directory, or say --force to replace what is in it")

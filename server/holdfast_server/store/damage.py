@@ -6,7 +6,7 @@ A flipped bit inside a value that still reads, a name or a secret, cannot be see
 import sqlite3
 from collections.abc import Callable
 
-from holdfast_server.authz.errors import DatabaseDamaged
+from holdfast_server.authz.errors import DatabaseDamaged, StoreFailed
 from holdfast_server.store.keys import KeyRows
 from holdfast_server.store.registry import RegistryRows
 
@@ -29,8 +29,8 @@ class DamageRows(RegistryRows, KeyRows):
         """
         try:
             return self._broken_pages(whole) or self._broken_schema() or self._broken_references() or self._unreadable()
-        except sqlite3.DatabaseError as error:
-            return str(error)
+        except StoreFailed as error:
+            return error.detail
         except UnicodeDecodeError:
             return NO_TEXT
 

@@ -19,14 +19,13 @@ import ctypes
 import json
 import os
 import secrets
-import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from holdfast_core.sender_sequence import MAX_SEQUENCE
-from holdfast_server.authz.errors import NotAtHome
+from holdfast_server.authz.errors import NotAtHome, StoreFailed
 from holdfast_server.store.audit import AuditRows
 from holdfast_server.store.secrets import SecretRows
 from holdfast_server.store.tokens import TokenRows
@@ -185,9 +184,7 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
         try:
             self._write(raised)
         except OSError as error:  # refused as every other write that finds no room
-            full = sqlite3.OperationalError(f"{self.path}: {error.strerror}")
-            full.sqlite_errorcode = sqlite3.SQLITE_FULL
-            raise full from None
+            raise StoreFailed(f"{self.path}: {error.strerror}") from None
         self._limits = raised
 
     def _write(self, limits: Limits) -> None:

@@ -16,7 +16,7 @@ class KeyRows(Rows):
     """Statements on keys and oscore_parties."""
 
     def add_key(self, key: KeyRecord) -> None:
-        """Insert a key; sqlite3.IntegrityError when its kid is taken or its state is."""
+        """Insert a key; StoreFailed when its kid is taken or its state is."""
         self._execute(
             "INSERT INTO keys (kid, role, rs_id, alg, secret, state, created_at, retired_until) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -81,7 +81,7 @@ class KeyRows(Rows):
     # --- OSCORE contexts with registered parties ---
 
     def add_oscore_party(self, party: OscoreParty, now_s: int) -> None:
-        """Insert a context; sqlite3.IntegrityError when its recipient_id, client or RS has one."""
+        """Insert a context; StoreFailed when its recipient_id, client or RS has one."""
         self._execute(
             "INSERT INTO oscore_parties (recipient_id, sender_id, master_secret, master_salt, client_id, rs_id, "
             "sequence_reserved, replay_highest, replay_seen, rederives, id_context, alg, created_at) "

@@ -16,10 +16,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from holdfast_server.authz.errors import DatabaseDamaged, MigrationChanged, StoreLocked
+from holdfast_server.authz.errors import DatabaseDamaged, MigrationChanged, StoreFailed, StoreLocked
 from holdfast_server.store.clock import ClockRows
 from holdfast_server.store.damage import NO_TEXT, DamageRows, Schema, schema_of
 from holdfast_server.store.exports import ExportRows
+from holdfast_server.store.failures import failure_of, failures
 from holdfast_server.store.home import HomeRows
 from holdfast_server.store.revocations import RevocationRows
 from holdfast_server.store.usage import UsageRows
@@ -53,7 +54,8 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows, RevocationRo
         self._depth = 0
         self._waits_ms = BUSY_TIMEOUT_MS
         try:
-            self._connection = _connect(self.path / DATABASE_NAME)
+            with failures():
+                self._connection = _connect(self.path / DATABASE_NAME)
             self._migrate(now_s, create)
         except UnicodeDecodeError:
             self._unlock()
@@ -99,7 +101,7 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows, RevocationRo
     def _begin(self) -> None:
         try:
             self._execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+        except StoreFailed:
             self._wait_at_most(IMPATIENT_MS)
             raise
         if self._waits_ms != BUSY_TIMEOUT_MS:
@@ -110,7 +112,7 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows, RevocationRo
         self._execute(f"PRAGMA busy_timeout = {waits_ms}")
 
     def check_writable(self) -> None:
-        """Write one row as it is, which goes to the disk as any other write does. Raises sqlite3.Error."""
+        """Write one row as it is, which goes to the disk as any other write does. Raises StoreFailed."""
         before_ms = self._waits_ms
         self._wait_at_most(PROBE_MS)
         try:
@@ -123,15 +125,15 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows, RevocationRo
         if not self._connection.in_transaction:
             return
         if depth == 0:
-            self._connection.execute("ROLLBACK")
+            self._execute("ROLLBACK")
             return
-        self._connection.execute(f"ROLLBACK TO level{depth}")
-        self._connection.execute(f"RELEASE level{depth}")
+        self._execute(f"ROLLBACK TO level{depth}")
+        self._execute(f"RELEASE level{depth}")
 
     def copy_to(self, path: Path) -> None:
         """Copy the database as it is at this moment into a new file; others may read and write meanwhile."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with contextlib.closing(sqlite3.connect(path)) as copy:
+        with failures(), contextlib.closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
 
     def sweep(self, now_s: int, limit: int = 500) -> int:
@@ -143,17 +145,27 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows, RevocationRo
             return self._sweep_tokens(now_s, limit) + self._sweep_keys(now_s, limit)
 
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        return self._connection.execute(statement, values)
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise failure_of(error) from error
 
     def _many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
-        self._connection.executemany(statement, values)
+        with failures():
+            self._connection.executemany(statement, values)
 
     def _one(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._execute(statement, values).fetchone()
+        try:
+            row: sqlite3.Row | None = self._execute(statement, values).fetchone()
+        except sqlite3.Error as error:
+            raise failure_of(error) from error
         return row
 
     def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
-        return self._execute(statement, values).fetchall()
+        try:
+            return self._execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise failure_of(error) from error
 
     # --- migrations ---
 
@@ -187,28 +199,6 @@ class Store(DamageRows, HomeRows, ClockRows, ExportRows, UsageRows, RevocationRo
             for statement in _statements(script):
                 self._execute(statement)
             self._execute("INSERT INTO migrations VALUES (?, ?, ?, ?)", (number, name, checksum, now_s))
-
-
-UNAVAILABLE = frozenset(
-    (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    )
-)
-
-
-def is_unavailable(error: BaseException) -> bool:
-    """Whether the database cannot be used now (held by somebody, no room, damaged): no fault of a request."""
-    # Extended codes, such as that of a snapshot that is too old, have the plain one in their low octet.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in UNAVAILABLE
 
 
 def take_lock(path: Path) -> int:

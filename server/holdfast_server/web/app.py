@@ -7,7 +7,6 @@ gives every answer the headers that keep it out of frames, caches and referrers.
 """
 
 import re
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
@@ -22,9 +21,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast_server.authz.authorization_server import AuthorizationServer
-from holdfast_server.authz.errors import RETRY_AFTER_S
+from holdfast_server.authz.errors import RETRY_AFTER_S, StoreFailed
 from holdfast_server.process.log import log_bug, log_unavailable
-from holdfast_server.store.sqlite import Store, is_unavailable
+from holdfast_server.store.sqlite import Store
 from holdfast_server.web.admin import AdminPages
 from holdfast_server.web.authenticator import Authenticator
 from holdfast_server.web.authorize import AuthorizePages
@@ -68,7 +67,7 @@ def build_app(  # noqa: PLR0913 - what the pages stand on, each with a name
     server_name: str = "Holdfast",
     proxies: frozenset[str] = frozenset(),
     not_ready: Callable[[], str] = lambda: "",
-    on_unavailable: Callable[[Exception], None] = log_unavailable,
+    on_unavailable: Callable[[StoreFailed], None] = log_unavailable,
 ) -> ASGIApp:
     """The whole HTTPS application of one authorization server.
 
@@ -121,7 +120,7 @@ def build_app(  # noqa: PLR0913 - what the pages stand on, each with a name
         ],
         exception_handlers={
             HTTPException: _refusal(door),
-            sqlite3.Error: _unavailable(door, on_unavailable),
+            StoreFailed: _unavailable(door, on_unavailable),
             Exception: _fault(door),
         },
     )
@@ -154,12 +153,12 @@ def _refusal(door: Door) -> Callable[[Request, Exception], Awaitable[Response]]:
 
 
 def _unavailable(
-    door: Door, report: Callable[[Exception], None]
+    door: Door, report: Callable[[StoreFailed], None]
 ) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Answer 503 when the database cannot be used: nothing has happened, since nothing is sent before a commit."""
 
     async def try_again(request: Request, exc: Exception) -> Response:
-        if not is_unavailable(exc):
+        if not (isinstance(exc, StoreFailed) and exc.is_unavailable):
             raise exc
         report(exc)
         if _is_browser(request):
