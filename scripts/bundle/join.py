@@ -59,11 +59,11 @@ class Rename(ast.NodeTransformer):
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Change the name, unless it is a method's, and what is inside."""
+        """Change the function's name, unless it is a method, and the names inside."""
         return self._definition(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """Change the name, unless it is a class's own, and what is inside."""
+        """Change the class's name, unless it stands in a class, and the names inside."""
         return self._definition(node)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
@@ -79,7 +79,7 @@ class Rename(ast.NodeTransformer):
         return from_bundle(self.names, self.module, node)
 
     def visit_Import(self, node: ast.Import) -> ast.AST:
-        """Do the same."""
+        """Refuse an import whose name is changed: the statement has no other name for its module."""
         for alias in node.names:
             if (alias.asname or alias.name) in self.changed:
                 raise self.module.refuse(f"line {node.lineno}: {alias.name} has the name of something else")
@@ -87,7 +87,7 @@ class Rename(ast.NodeTransformer):
 
 
 def from_bundle(names: Names, module: Module, node: ast.ImportFrom) -> ast.AST | list[ast.stmt]:
-    """The import with the bundle for its files."""
+    """The same import, from the bundle for files of the bundle.  Raises Refused."""
     if node.module not in (*PACKAGES, *names.order):
         return node
     parts: list[ast.stmt] = []
@@ -112,14 +112,14 @@ def _import(names: Names, thing: Thing, local: str) -> ast.stmt:
 
 
 class Readdress(ast.NodeTransformer):
-    """Make a file outside find in the bundle what is there now."""
+    """Make a file outside of the bundle import from the bundle."""
 
     def __init__(self, names: Names, module: Module) -> None:
         self.names = names
         self.module = module
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.stmt]:
-        """Change the address."""
+        """Import from the bundle."""
         return from_bundle(self.names, self.module, node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -146,7 +146,7 @@ def bundled(names: Names) -> ast.Module:
 
 
 def _foreign(names: Names, node: ast.Import | ast.ImportFrom, there: set[Thing]) -> Iterable[ast.stmt]:
-    """The import, of what no file of the bundle has, once."""
+    """An import of something that is not in the bundle; the same thing is imported once."""
     for alias in node.names:
         thing = target_of(node, alias) if isinstance(node, ast.ImportFrom) else (alias.name, None)
         if thing[0] in names.order or thing in there:
@@ -158,7 +158,10 @@ def _foreign(names: Names, node: ast.Import | ast.ImportFrom, there: set[Thing])
 
 
 def address(names: Names, name: str, inside: bool) -> ast.Module:
-    """The file that stands where a file of the bundle stood: it fetches what that defined; all it had if told to."""
+    """The file that stands where a file of the bundle stood: it fetches the public names that the file defined.
+
+    inside: it fetches every name that the file had.
+    """
     body = [
         _import(names, thing, local)
         for local, thing in names.local[name].items()

@@ -19,7 +19,7 @@ OPAQUE = {"globals", "locals", "vars", "dir", "eval", "exec", "__import__", "__n
 
 
 class Refused(Exception):
-    """A source holds what boardc does not understand. Says where, and what to write instead."""
+    """A source holds what boardc does not understand: the sentence says where. README.md says what to write instead."""
 
 
 def target_of(node: ast.ImportFrom, alias: ast.alias) -> tuple[str, str | None]:

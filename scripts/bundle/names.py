@@ -15,9 +15,9 @@ Thing = tuple[str, str | None]  # a file and a name in it; or a foreign module, 
 
 
 def reached(modules: dict[str, Module], roots: Iterable[str]) -> list[str]:
-    """The files that are loaded whenever the roots are, each behind those that it needs.
+    """The files that are loaded whenever the roots are, each behind those that it needs.  Raises Refused.
 
-    But for one that makes names when they are asked for (__getattr__): the bundle would have them all.
+    A file with __getattr__ makes names when they are asked for. It stays outside: the bundle would have all its names.
     """
     plainly: set[str] = set()
     todo = list(roots)
@@ -102,7 +102,7 @@ class Names:
         return wanted
 
     def _hidden(self, module: Module, wanted: dict[Thing, str]) -> set[Thing]:
-        """What this file uses by another name, while the name proper means something else in it."""
+        """Things that this file uses by another name, while their own name means something else in the file."""
         local = self.local[module.name]
         through = [self.through(module, node) for node in ast.walk(module.tree)]
         used = [thing for name, thing in local.items() if not self.is_file(thing) and name != wanted[thing]]

@@ -65,7 +65,7 @@ def _number(value: ast.expr, numbers: dict[str, Constant]) -> Constant | None:
 
 
 class Outside(ast.NodeTransformer):
-    """A file that imports numbers from the bundle has them itself."""
+    """Put numbers into a file outside of the bundle, in the place of their imports and names."""
 
     def __init__(self, numbers: dict[str, Constant]) -> None:
         self.numbers = numbers
@@ -89,7 +89,7 @@ class Outside(ast.NodeTransformer):
 
 
 class Inside(Outside):
-    """The bundle: the names go."""
+    """Put numbers into the bundle, and take their names out."""
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         """Drop the assignments."""
