@@ -6,8 +6,11 @@ cd "$(dirname "$0")/.."
 BIN=.venv/bin
 . scripts/gates.sh
 
+clang_format() { find native device benchmarks -name '*.[ch]' -print0 | xargs -0 $BIN/clang-format --dry-run -Werror; }
+
 gate "ruff format" $BIN/ruff format --check --quiet .
 gate "ruff check" $BIN/ruff check --quiet .
 gate "mypy --strict" $BIN/mypy
 gate "bundle" $BIN/python scripts/bundle check
+gate "clang-format" clang_format
 gate "shellcheck" $BIN/shellcheck scripts/*.sh .ci/run

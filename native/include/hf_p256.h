@@ -25,8 +25,7 @@
 #define HF_P256_MIN_TEETH 3
 #define HF_P256_MAX_TEETH 8
 #define HF_P256_MAX_BLOCKS 8
-#define HF_P256_TABLE_LEN(teeth, blocks) \
-    ((size_t)HF_P256_TABLE_HEAD_LEN + ((size_t)(blocks) << ((teeth) - 1)) * 64u)
+#define HF_P256_TABLE_LEN(teeth, blocks) ((size_t)HF_P256_TABLE_HEAD_LEN + ((size_t)(blocks) << ((teeth) - 1)) * 64u)
 
 /* Check that a public key is a point of the curve, with both coordinates below p.
  *   in:  point[64] public

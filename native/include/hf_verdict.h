@@ -9,6 +9,7 @@
 #include "hf_status.h"
 
 /* Name and text of every detail; the order is that of the files of holdfast_core. */
+/* clang-format off */
 #define HF_DETAILS(D) \
     D(NONE, "") \
     /* cbor.py */ \
@@ -35,6 +36,7 @@
     D(OTHER_RS, "other-rs") D(SEQUENCE, "sequence") D(STALE, "stale") D(PSK, "psk") D(IN_CLEAR, "in-clear") \
     /* ours: what a caller got wrong */ \
     D(RULES, "rules") D(LENGTH, "length") D(TABLE, "table") D(SCRATCH, "scratch")
+/* clang-format on */
 
 #define HF_DETAIL_NAME(name, text) HF_DETAIL_##name,
 enum hf_detail { HF_DETAILS(HF_DETAIL_NAME) HF_DETAIL_COUNT };

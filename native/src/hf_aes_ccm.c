@@ -49,8 +49,8 @@ static void absorb(struct run *run, const uint8_t *bytes, size_t len)
 static void start(struct run *run, const struct hf_aes_ccm *ccm, const uint8_t *nonce, const uint8_t *aad,
                   size_t aad_len, size_t text_len)
 {
-    uint8_t prefix[6] = {0xff, 0xfe, (uint8_t)(aad_len >> 16 >> 8), (uint8_t)(aad_len >> 16), (uint8_t)(aad_len >> 8),
-                         (uint8_t)aad_len};
+    uint8_t prefix[6] = {
+        0xff, 0xfe, (uint8_t)(aad_len >> 16 >> 8), (uint8_t)(aad_len >> 16), (uint8_t)(aad_len >> 8), (uint8_t)aad_len};
     size_t prefix_at = aad_len < 0xff00 ? 4 : 0;
     run->ccm = ccm;
     run->nonce = nonce;

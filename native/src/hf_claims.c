@@ -16,6 +16,7 @@ enum { ISS, SUB, AUD, EXP, NBF, IAT, CTI, CNF, SCOPE, ACE_PROFILE, CNONCE, EXI, 
     {HF_L_CLAIM_##name, HF_FORM_##form, offsetof(struct hf_claims, member), HF_DETAIL_##name}
 
 static const struct hf_field fields[CLAIM_COUNT] = {
+    /* clang-format off */
     [ISS] = CLAIM(ISS, TEXT, iss),
     [SUB] = CLAIM(SUB, TEXT, sub),
     [AUD] = CLAIM(AUD, ITEM, aud),
@@ -28,6 +29,7 @@ static const struct hf_field fields[CLAIM_COUNT] = {
     [ACE_PROFILE] = CLAIM(ACE_PROFILE, INT64, ace_profile),
     [CNONCE] = CLAIM(CNONCE, BYTES, cnonce),
     [EXI] = CLAIM(EXI, UINT, exi_s), /* RFC 9200 section 5.10.3 */
+    /* clang-format on */
 };
 
 /* The claim at each bit of hf_claims.has, from the lowest. */

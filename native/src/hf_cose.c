@@ -102,8 +102,7 @@ static enum hf_detail read_headers(struct hf_cbor headers, struct hf_cbor unprot
         return HF_DETAIL_CRIT;
     }
     message->has_alg = ((inside.present | outside.present) & HF_FIELD_BIT(ALG)) != 0;
-    message->others_unprotected =
-        outside.others || (outside.present & ~(HF_FIELD_BIT(KID) | HF_FIELD_BIT(IV))) != 0;
+    message->others_unprotected = outside.others || (outside.present & ~(HF_FIELD_BIT(KID) | HF_FIELD_BIT(IV))) != 0;
     return message->iv.p != NULL && message->partial_iv.p != NULL ? HF_DETAIL_IV : HF_DETAIL_NONE;
 }
 
@@ -172,7 +171,7 @@ static enum hf_detail read_parts(struct hf_cbor array, struct hf_cose *message, 
     struct hf_cbor map = *unprotected;
     (void)hf_cbor_map(&map, &message->unprotected_count);
     return hf_cbor_bytes(hf_cbor_at(parts.content), &message->content) && met.wrong == 0 ? HF_DETAIL_NONE
-                                                                                       : HF_DETAIL_STRUCTURE;
+                                                                                         : HF_DETAIL_STRUCTURE;
 }
 
 hf_verdict_t hf_cose_read(uint32_t tag, struct hf_cbor parts, struct hf_cose *message)
@@ -188,8 +187,7 @@ hf_verdict_t hf_cose_read(uint32_t tag, struct hf_cbor parts, struct hf_cose *me
     if (verdict == HF_OK) {
         verdict = decode_headers(message, &headers);
     }
-    return verdict != HF_OK ? verdict
-                            : hf_verdict_of(HF_MALFORMED_COSE, read_headers(headers, unprotected, message));
+    return verdict != HF_OK ? verdict : hf_verdict_of(HF_MALFORMED_COSE, read_headers(headers, unprotected, message));
 }
 
 /* --- opening --- */
@@ -314,8 +312,8 @@ APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_
     aad_len += protected_header->len;
     aad[aad_len++] = HF_CBOR_BYTES << 5;
     hf_aes_ccm_init(&ccm, key->material.p, key->material.len, alg->tag_len);
-    enum hf_status status = hf_aes_ccm_open(&ccm, message->iv.p, aad, aad_len, message->content.p,
-                                            message->content.len, space->p);
+    enum hf_status status = hf_aes_ccm_open(&ccm, message->iv.p, aad, aad_len, message->content.p, message->content.len,
+                                            space->p);
     hf_wipe(&ccm, sizeof ccm);
     if (status != HF_OK) {
         return HF_VERDICT(HF_BAD_SIGNATURE, NONE);

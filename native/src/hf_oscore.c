@@ -167,8 +167,8 @@ enum hf_status hf_oscore_decode_option(const uint8_t *value, size_t value_len, s
     unsigned flags = value[0];
     size_t at = 1;
     size_t piv_len = flags & HF_L_OSCFLAG_PIV_LEN;
-    if (flags == 0 || (flags & ~(unsigned)KNOWN_FLAGS) || piv_len > HF_OSCORE_MAX_PIV_LEN ||
-        piv_len > value_len - at || (piv_len > 1 && value[at] == 0)) {
+    if (flags == 0 || (flags & ~(unsigned)KNOWN_FLAGS) || piv_len > HF_OSCORE_MAX_PIV_LEN || piv_len > value_len - at ||
+        (piv_len > 1 && value[at] == 0)) {
         return HF_MALFORMED_OSCORE;
     }
     option->piv = value + at;
@@ -277,8 +277,8 @@ struct use {
     size_t aad_len;
 };
 
-static enum hf_status prepare(struct use *use, const struct hf_oscore_ctx *ctx,
-                              const struct hf_oscore_binding *binding, const struct hf_oscore_side *side)
+static enum hf_status prepare(struct use *use, const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding,
+                              const struct hf_oscore_side *side)
 {
     const struct hf_ccm_alg *alg = hf_ccm_alg(ctx->alg);
     make_nonce(ctx, binding->by_us ? &ctx->sender : &ctx->recipient, binding->number, use->nonce);
@@ -298,8 +298,8 @@ enum hf_status hf_oscore_seal(const struct hf_oscore_ctx *ctx, const struct hf_o
     return status;
 }
 
-enum hf_status hf_oscore_open(const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding,
-                              uint8_t *sealed, size_t sealed_len)
+enum hf_status hf_oscore_open(const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding, uint8_t *sealed,
+                              size_t sealed_len)
 {
     struct use use;
     enum hf_status status = prepare(&use, ctx, binding, &ctx->recipient);

@@ -48,7 +48,7 @@ enum hf_status hf_oscore_seal(const struct hf_oscore_ctx *ctx, const struct hf_o
                               size_t text_len);
 
 /* Decrypt sealed[sealed_len] in place under the Recipient Key.  ret: HF_OK | HF_DECRYPTION_FAILED */
-enum hf_status hf_oscore_open(const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding,
-                              uint8_t *sealed, size_t sealed_len);
+enum hf_status hf_oscore_open(const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding, uint8_t *sealed,
+                              size_t sealed_len);
 
 #endif

@@ -44,8 +44,7 @@ static int hf_p256_x86_can_run(void)
     return __builtin_cpu_supports("adx") && __builtin_cpu_supports("bmi2"); /* not covered: one processor, one answer */
 #endif
 }
-#define HF_CHOOSE(name, ...) \
-    (hf_p256_x86_can_run() ? hf_p256_x86_##name(__VA_ARGS__) : hf_portable_##name(__VA_ARGS__))
+#define HF_CHOOSE(name, ...) (hf_p256_x86_can_run() ? hf_p256_x86_##name(__VA_ARGS__) : hf_portable_##name(__VA_ARGS__))
 #else
 #define HF_CHOOSE(name, ...) hf_portable_##name(__VA_ARGS__)
 #endif

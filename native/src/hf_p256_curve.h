@@ -12,10 +12,10 @@
 #include HF_LIMBS_HEADER
 #include "hf_p256_int.h"
 
-static const hf_u256_t HF_P = HF_256(0xffffffff, 0x00000001, 0x00000000, 0x00000000, 0x00000000, 0xffffffff,
-                                     0xffffffff, 0xffffffff);
-static const hf_u256_t HF_N = HF_256(0xffffffff, 0x00000000, 0xffffffff, 0xffffffff, 0xbce6faad, 0xa7179e84,
-                                     0xf3b9cac2, 0xfc632551);
+static const hf_u256_t HF_P = HF_256(0xffffffff, 0x00000001, 0x00000000, 0x00000000, 0x00000000, 0xffffffff, 0xffffffff,
+                                     0xffffffff);
+static const hf_u256_t HF_N = HF_256(0xffffffff, 0x00000000, 0xffffffff, 0xffffffff, 0xbce6faad, 0xa7179e84, 0xf3b9cac2,
+                                     0xfc632551);
 /* 2^256 mod p, 2^512 mod p, 2^512 mod n, and the curve's b times 2^256 mod p */
 static const hf_u256_t HF_ONE = HF_256(0x00000000, 0xfffffffe, 0xffffffff, 0xffffffff, 0xffffffff, 0x00000000,
                                        0x00000000, 0x00000001);
@@ -23,8 +23,8 @@ static const hf_u256_t HF_RR = HF_256(0x00000004, 0xfffffffd, 0xffffffff, 0xffff
                                       0x00000000, 0x00000003);
 static const hf_u256_t HF_RR_N = HF_256(0x66e12d94, 0xf3d95620, 0x2845b239, 0x2b6bec59, 0x4699799c, 0x49bd6fa6,
                                         0x83244c95, 0xbe79eea2);
-static const hf_u256_t HF_B = HF_256(0xdc30061d, 0x04874834, 0xe5a220ab, 0xf7212ed6, 0xacf005cd, 0x78843090,
-                                     0xd89cdf62, 0x29c4bddf);
+static const hf_u256_t HF_B = HF_256(0xdc30061d, 0x04874834, 0xe5a220ab, 0xf7212ed6, 0xacf005cd, 0x78843090, 0xd89cdf62,
+                                     0x29c4bddf);
 
 #include HF_FIELD_HEADER
 #include "hf_p256_scalar.h"
@@ -38,8 +38,7 @@ static const hf_u256_t HF_B = HF_256(0xdc30061d, 0x04874834, 0xe5a220ab, 0xf7212
 #endif
 
 /* Two multipliers and r of a signature (FIPS 186-5 section 6.4.2 steps 1 to 4); returns 0 when r or s is out of range. */
-static int hf_signature_open(hf_u256_t *u1, hf_u256_t *u2, hf_u256_t *r, const uint8_t hash[32],
-                             const uint8_t sig[64])
+static int hf_signature_open(hf_u256_t *u1, hf_u256_t *u2, hf_u256_t *r, const uint8_t hash[32], const uint8_t sig[64])
 {
     hf_u256_t s, e, w;
     hf_u256_from_be(r, sig);
@@ -306,8 +305,8 @@ static void hf_entry_first(hf_affine_t *r, const hf_affine_t *q, const hf_comb_t
     hf_point_to_affine(r, &sum);
 }
 
-static enum hf_status HF_P256_NAME(table_make)(const uint8_t point[64], unsigned teeth, unsigned blocks,
-                                               uint8_t *table, size_t table_len)
+static enum hf_status HF_P256_NAME(table_make)(const uint8_t point[64], unsigned teeth, unsigned blocks, uint8_t *table,
+                                               size_t table_len)
 {
     hf_comb_t c;
     hf_affine_t q, entry;

@@ -8,6 +8,9 @@
 #ifndef HF_P256_FIELD_X86_H
 #define HF_P256_FIELD_X86_H
 
+/* Rows of assembly, laid out by hand. */
+/* clang-format off */
+
 /* Add m * p where m is the lowest of five limbs; m becomes the carry-free high part. Spoils rax, rcx, rdx. */
 #define HF_CLEAR(m) \
     "movq %%" m ", %%rax\n\tshlq $32, %%rax\n\t"  \
@@ -132,5 +135,6 @@ static inline void hf_fe_sub(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *
             : [r] "r"(r), [a] "r"(a), [b] "r"(b)
             : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory");
 }
+/* clang-format on */
 
 #endif

@@ -75,8 +75,8 @@ typedef struct {
 #if HF_LIMB_BITS == 64
 static const hf_modulus_t HF_N_STEPS = {
     {{0x33b9cac2fc632551, 0x339beab69c5e7a13, 0x3ffffffffffffffb, 0x3fffffc00000003f, 0xff}}, 0x332e375511ff43b1u};
-static const hf_modulus_t HF_P_STEPS = {
-    {{0x3fffffffffffffff, 0x3ffffffff, 0x0, 0x3fffffc000000040, 0xff}}, 0x3fffffffffffffffu};
+static const hf_modulus_t HF_P_STEPS = {{{0x3fffffffffffffff, 0x3ffffffff, 0x0, 0x3fffffc000000040, 0xff}},
+                                        0x3fffffffffffffffu};
 #else
 static const hf_modulus_t HF_N_STEPS = {
     {{0x3c632551, 0xee72b0b, 0x3179e84f, 0x39beab69, 0x3fffffbc, 0x3fffffff, 0xfff, 0x3fffc000, 0xffff}}, 0x11ff43b1u};

@@ -195,8 +195,7 @@ hf_verdict_t hf_scope_understand(const struct hf_claims *claims, const struct hf
                                  uint8_t scopes[HF_MAX_SCOPES / 8])
 {
     hf_memset(scopes, 0, HF_MAX_SCOPES / 8);
-    return claims->scope_is_text ? understand_text(claims->scope, rules, scopes)
-                                 : understand_aif(claims->scope, rules);
+    return claims->scope_is_text ? understand_text(claims->scope, rules, scopes) : understand_aif(claims->scope, rules);
 }
 
 enum hf_status hf_permissions_check(const struct hf_grant *grant, const struct hf_rules *rules, struct hf_slice path,

@@ -60,7 +60,7 @@ static void schedule(uint32_t *w)
         uint32_t early = w[1];
         uint32_t late = w[14];
         uint32_t sigma0 = rotr(rotr(early, 11) ^ early, 7) ^ early >> 3; /* turned by 7 and 18 */
-        uint32_t sigma1 = rotr(rotr(late, 2) ^ late, 17) ^ late >> 10;   /* turned by 17 and 19 */
+        uint32_t sigma1 = rotr(rotr(late, 2) ^ late, 17) ^ late >> 10; /* turned by 17 and 19 */
         w[16] = sigma1 + w[9] + sigma0 + w[0];
     }
 }

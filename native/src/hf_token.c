@@ -7,7 +7,6 @@
 #include "hf_sha256.h"
 #include "hf_token_parts.h"
 
-
 /* Check that a token has not ended, and begins before it ends. */
 static hf_verdict_t check_end(const struct hf_claims *claims, const struct hf_rules *rules,
                               const struct hf_moment *moment)

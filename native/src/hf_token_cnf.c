@@ -283,9 +283,9 @@ static enum hf_detail check_psk(const struct hf_cose_key *key)
 /* Check a public key for the client's handshake (RFC 9202 section 3.2), whose point is one. */
 static enum hf_detail check_rpk(const struct hf_cose_key *key)
 {
-    return key->has_alg && key->alg != HF_L_ALG_ES256                             ? HF_DETAIL_ALG
-           : !allows(key->key_ops, HF_L_KEYOP_VERIFY, HF_L_KEYOP_VERIFY)          ? HF_DETAIL_KEY_OPS
-                                                                                  : HF_DETAIL_NONE;
+    return key->has_alg && key->alg != HF_L_ALG_ES256                    ? HF_DETAIL_ALG
+           : !allows(key->key_ops, HF_L_KEYOP_VERIFY, HF_L_KEYOP_VERIFY) ? HF_DETAIL_KEY_OPS
+                                                                         : HF_DETAIL_NONE;
 }
 
 hf_verdict_t hf_cnf_check(const struct hf_cnf *cnf, uint8_t profile)

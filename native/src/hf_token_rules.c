@@ -127,9 +127,9 @@ static hf_verdict_t check_key(const struct hf_key *key)
 {
     if (key->role != HF_ROLE_SIGN) {
         size_t len = secret_len(key);
-        return len == 0 || key->table.p != NULL  ? HF_VERDICT(HF_MALFORMED_KEY, ALG)
-               : key->material.len != len        ? HF_VERDICT(HF_MALFORMED_KEY, LENGTH)
-                                                 : (hf_verdict_t)HF_OK;
+        return len == 0 || key->table.p != NULL ? HF_VERDICT(HF_MALFORMED_KEY, ALG)
+               : key->material.len != len       ? HF_VERDICT(HF_MALFORMED_KEY, LENGTH)
+                                                : (hf_verdict_t)HF_OK;
     }
     if (key->alg != HF_L_ALG_ES256) {
         return HF_VERDICT(HF_MALFORMED_KEY, ALG);
@@ -218,8 +218,7 @@ hf_verdict_t hf_rules_read(struct hf_slice encoded, struct hf_rules *rules)
         !read_array(hf_cbor_at(encoded), rules_fields, RULES_COUNT, &members) || members.version != HF_RULES_VERSION ||
         members.formats < 0 || members.formats > (int32_t)ALL_FORMATS ||
         !read_profiles(hf_cbor_at(members.profiles), members.rules.profiles) || members.leeway_s > UINT32_MAX ||
-        members.flags < 0 || members.flags > (int32_t)ALL_FLAGS ||
-        !are_names(hf_cbor_at(members.rules.audiences))) {
+        members.flags < 0 || members.flags > (int32_t)ALL_FLAGS || !are_names(hf_cbor_at(members.rules.audiences))) {
         return WRONG;
     }
     members.rules.formats = (uint8_t)members.formats;

@@ -56,7 +56,8 @@ static void mac0(int32_t alg, size_t tag_len)
 {
     uint8_t bytes[32];
     uint8_t tag[32];
-    uint8_t structure[] = "\x84\x64MAC0\x43\xa1\x01\x05\x40\x50" "0123456789abcdef";
+    uint8_t structure[] = "\x84\x64MAC0\x43\xa1\x01\x05\x40\x50"
+                          "0123456789abcdef";
     struct hf_key key = secret_key(bytes, 32, alg);
     struct hf_slice payload;
     structure[9] = (uint8_t)alg;
@@ -80,7 +81,8 @@ static void encrypt0(int32_t alg, size_t key_len, size_t tag_len)
     uint8_t bytes[32];
     uint8_t sealed[PAYLOAD_LEN + HF_AES_CCM_MAX_TAG_LEN] = {1, 2, 3};
     uint8_t room[100];
-    uint8_t structure[] = "\x83\x68" "Encrypt0\x43\xa1\x01\x0a\x40";
+    uint8_t structure[] = "\x83\x68"
+                          "Encrypt0\x43\xa1\x01\x0a\x40";
     struct hf_key key = secret_key(bytes, key_len, alg);
     struct hf_space space = {room, sizeof room};
     struct hf_slice payload;

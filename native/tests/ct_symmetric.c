@@ -133,7 +133,8 @@ static void derive(struct hf_oscore_ctx *client, struct hf_oscore_ctx *server, i
 /* A request and two responses with secret payloads; what goes over the wire is public then. */
 static void oscore_case_of(int alg)
 {
-    static const uint8_t GET[] = "\x42\x05\x00\x07tk\x34tube\x30\x53" "ekg\xff________________";
+    static const uint8_t GET[] = "\x42\x05\x00\x07tk\x34tube\x30\x53"
+                                 "ekg\xff________________";
     static const uint8_t CONTENT[] = "\x42\x45\x00\x07tk\x60\xff________________";
     const size_t get_len = sizeof GET - 1;
     const size_t content_len = sizeof CONTENT - 1;
@@ -214,9 +215,11 @@ static const struct {
     const char *name;
     void (*run)(void);
 } CASES[] = {
+/* clang-format off */
     {"sha256", sha256_case},         {"hmac", hmac_case},               {"hkdf", hkdf_case},
     {"ccm", ccm_case},               {"oscore", oscore_case},           {"leak-index", leak_index_case},
     {"leak-branch", leak_branch_case}, {"leak-status", leak_status_case},
+/* clang-format on */
 };
 
 int main(int argc, char **argv)

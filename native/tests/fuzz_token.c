@@ -85,7 +85,10 @@ static void make_encrypt0(const uint8_t *plaintext, size_t len, struct out *toke
     struct hf_aes_ccm ccm;
     struct out aad = {{0}, 0};
     uint8_t sealed[MAX_INPUT + 8];
-    put(&aad, "\x83\x68" "Encrypt0", 10);
+    put(&aad,
+        "\x83\x68"
+        "Encrypt0",
+        10);
     put_string(&aad, encrypt_header, sizeof encrypt_header);
     put(&aad, "\x40", 1);
     FUZZ_ASSERT(hf_aes_ccm_init(&ccm, encrypt_key, sizeof encrypt_key, 8) == HF_OK);

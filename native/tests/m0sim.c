@@ -163,7 +163,10 @@ static void process(struct m0 *m, uint32_t op, uint32_t d, uint32_t b)
     case 10: add(m, a, ~b, 1); break;
     case 11: add(m, a, b, 0); break;
     case 12: m->r[d] = flags(m, a | b); break;
-    case 13: m->r[d] = flags(m, a * b); m->multiplications++; break;
+    case 13:
+        m->r[d] = flags(m, a * b);
+        m->multiplications++;
+        break;
     case 14: m->r[d] = flags(m, a & ~b); break;
     default: m->r[d] = flags(m, ~b); break;
     }
@@ -237,7 +240,10 @@ static int miscellaneous(struct m0 *m, uint32_t o)
         m->r[15] &= ~1u;
         cycles(m, (o & 0x100 ? 3 : 1) + n, (o & 0x100 ? 4 : 1) + n);
     } else if ((o & 0xff00) == 0xb200) {
-        *d = kind == 0 ? sign_extend(s & 0xffff, 16) : kind == 1 ? sign_extend(s & 255, 8) : kind == 2 ? s & 0xffff : s & 255;
+        *d = kind == 0   ? sign_extend(s & 0xffff, 16)
+             : kind == 1 ? sign_extend(s & 255, 8)
+             : kind == 2 ? s & 0xffff
+                         : s & 255;
         cycles(m, 1, 1);
     } else if ((o & 0xff00) == 0xba00 && kind != 2) {
         uint32_t halves = (s & 0x00ff00ff) << 8 | (s >> 8 & 0x00ff00ff);

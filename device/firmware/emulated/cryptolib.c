@@ -23,7 +23,8 @@ static mp_obj_t aes_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, c
     mp_buffer_info_t key;
     mp_get_buffer_raise(args[0], &key, MP_BUFFER_READ);
     mp_int_t mode = mp_obj_get_int(args[1]);
-    if ((key.len != 16 && key.len != 32) || (mode != MODE_ECB && mode != MODE_CBC) || (mode == MODE_CBC) != (n_args == 3)) {
+    if ((key.len != 16 && key.len != 32) || (mode != MODE_ECB && mode != MODE_CBC) ||
+        (mode == MODE_CBC) != (n_args == 3)) {
         mp_raise_ValueError(NULL);
     }
     struct aes *aes = mp_obj_malloc(struct aes, type);

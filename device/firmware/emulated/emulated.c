@@ -306,12 +306,9 @@ static mp_obj_t disk_ioctl(mp_obj_t self, mp_obj_t operation, mp_obj_t argument)
     const struct disk *disk = MP_OBJ_TO_PTR(self);
     (void)argument;
     switch (mp_obj_get_int(operation)) {
-        case 4:
-            return mp_obj_new_int_from_uint(disk->count);
-        case 5:
-            return mp_obj_new_int_from_uint(disk->len);
-        default:
-            return MP_OBJ_NEW_SMALL_INT(0);
+    case 4: return mp_obj_new_int_from_uint(disk->count);
+    case 5: return mp_obj_new_int_from_uint(disk->len);
+    default: return MP_OBJ_NEW_SMALL_INT(0);
     }
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(disk_ioctl_obj, disk_ioctl);
@@ -322,7 +319,8 @@ static const mp_rom_map_elem_t disk_members[] = {
     {MP_ROM_QSTR(MP_QSTR_ioctl), MP_ROM_PTR(&disk_ioctl_obj)},
 };
 static MP_DEFINE_CONST_DICT(disk_dict, disk_members);
-static MP_DEFINE_CONST_OBJ_TYPE(disk_type, MP_QSTR_Disk, MP_TYPE_FLAG_NONE, make_new, disk_new, locals_dict, &disk_dict);
+static MP_DEFINE_CONST_OBJ_TYPE(disk_type, MP_QSTR_Disk, MP_TYPE_FLAG_NONE, make_new, disk_new, locals_dict,
+                                &disk_dict);
 
 /* --- power-on --- */
 

@@ -148,8 +148,8 @@ static MP_DEFINE_CONST_FUN_OBJ_3(p256_verify_obj, p256_verify);
 static mp_obj_t p256_verify_fixed(mp_obj_t table, mp_obj_t hash, mp_obj_t signature)
 {
     mp_buffer_info_t t = bytes_of(table);
-    return status_of(hf_p256_verify_fixed(t.buf, t.len, fixed(hash, HF_P256_HASH_LEN),
-                                          fixed(signature, HF_P256_SIG_LEN)));
+    return status_of(
+        hf_p256_verify_fixed(t.buf, t.len, fixed(hash, HF_P256_HASH_LEN), fixed(signature, HF_P256_SIG_LEN)));
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(p256_verify_fixed_obj, p256_verify_fixed);
 
@@ -186,26 +186,26 @@ static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
 #include "hf_native_token.h"
 
 /* Both forms list the module's functions from here. The names are spelled out: what collects them reads this text. */
-#define HF_NATIVE_FUNCTIONS(EXPORT)                             \
-    EXPORT(MP_QSTR_sha256, sha256_obj)                          \
-    EXPORT(MP_QSTR_hmac_sha256, hmac_sha256_obj)                \
-    EXPORT(MP_QSTR_equal, equal_obj)                            \
-    EXPORT(MP_QSTR_ccm_seal, ccm_seal_obj)                      \
-    EXPORT(MP_QSTR_ccm_open, ccm_open_obj)                      \
-    EXPORT(MP_QSTR_p256_check_point, p256_check_point_obj)      \
-    EXPORT(MP_QSTR_p256_verify, p256_verify_obj)                \
-    EXPORT(MP_QSTR_p256_verify_fixed, p256_verify_fixed_obj)    \
-    EXPORT(MP_QSTR_p256_table_check, p256_table_check_obj)      \
-    HF_TABLE_MAKE(EXPORT)                                       \
-    EXPORT(MP_QSTR_rules_read, rules_read_obj)                  \
+#define HF_NATIVE_FUNCTIONS(EXPORT) \
+    EXPORT(MP_QSTR_sha256, sha256_obj) \
+    EXPORT(MP_QSTR_hmac_sha256, hmac_sha256_obj) \
+    EXPORT(MP_QSTR_equal, equal_obj) \
+    EXPORT(MP_QSTR_ccm_seal, ccm_seal_obj) \
+    EXPORT(MP_QSTR_ccm_open, ccm_open_obj) \
+    EXPORT(MP_QSTR_p256_check_point, p256_check_point_obj) \
+    EXPORT(MP_QSTR_p256_verify, p256_verify_obj) \
+    EXPORT(MP_QSTR_p256_verify_fixed, p256_verify_fixed_obj) \
+    EXPORT(MP_QSTR_p256_table_check, p256_table_check_obj) \
+    HF_TABLE_MAKE(EXPORT) \
+    EXPORT(MP_QSTR_rules_read, rules_read_obj) \
     EXPORT(MP_QSTR_token_verify, token_verify_obj)
 
 #if defined(HF_NATMOD)
 #define HF_STORE(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
 mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args)
 {
-    MP_DYNRUNTIME_INIT_ENTRY
-    (void)n_args;
+    MP_DYNRUNTIME_INIT_ENTRY(void)
+    n_args;
     (void)n_kw;
     (void)args;
     HF_NATIVE_FUNCTIONS(HF_STORE)
@@ -213,10 +213,8 @@ mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *a
 }
 #else
 #define HF_ROW(name, object) {MP_ROM_QSTR(name), MP_ROM_PTR(&object)},
-static const mp_rom_map_elem_t globals_table[] = {
-    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_hf_native)},
-    HF_NATIVE_FUNCTIONS(HF_ROW)
-};
+static const mp_rom_map_elem_t globals_table[] = {{MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_hf_native)},
+                                                  HF_NATIVE_FUNCTIONS(HF_ROW)};
 static MP_DEFINE_CONST_DICT(globals, globals_table);
 const mp_obj_module_t hf_native_module = {
     .base = {&mp_type_module},

@@ -24,9 +24,7 @@ void start(void)
     stop();
 }
 
-void nothing(void)
-{
-}
+void nothing(void) {}
 
 uint8_t *fill(uint8_t *to, uint8_t octet, uint32_t len)
 {
