@@ -43,6 +43,10 @@ MAX_LIFETIME_S = 10 * 366 * 86400
 """Of a token. No store and no reader holds any number; beyond some years revoking is the only end that a token has."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+MAX_USERNAME_LEN = 128
+PARTY_WORDS = {"client": "client", "rs": "resource server", "user": "user"}
+"""The kinds of parties that the registry knows by name, and what people call them."""
+
 # The AS's own Sender ID in every context; each party has its own Master Secret, so keys differ (RFC 8613 section 3.3).
 AS_SENDER_ID = b"AS"
 
@@ -270,6 +274,24 @@ class RegistryError(LocalError):
     reason = "registry"
 
 
+class NotRegistered(RegistryError):
+    """There is no party of this kind (client, rs or user) and id."""
+
+    def __init__(self, kind: str, party_id: str) -> None:
+        super().__init__(f"no such {PARTY_WORDS[kind]}")
+        self.kind = kind
+        self.party_id = party_id
+
+
+class AlreadyRegistered(RegistryError):
+    """There is a party of this kind (client, rs or user) and id already."""
+
+    def __init__(self, kind: str, party_id: str) -> None:
+        super().__init__(f"a {PARTY_WORDS[kind]} of this id exists")
+        self.kind = kind
+        self.party_id = party_id
+
+
 def shared_role(rs: ResourceServer) -> str:
     """Return the role of the keys that this RS shares with the server."""
     return ROLE_MAC if rs.token_format == CWT_MAC else ROLE_ENCRYPT
@@ -291,6 +313,8 @@ def check_client(client: Client) -> None:
         raise RegistryError("a public client has no secret and may only redeem codes: authorization_code")
     for encoded in client.public_keys:
         _check_public_key(encoded)
+    if L.GRANT_AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
+        raise RegistryError("authorization_code wants --redirect-uri: where browsers bring the code to the app.")
 
 
 def check_resource_server(rs: ResourceServer) -> None:
@@ -300,6 +324,8 @@ def check_resource_server(rs: ResourceServer) -> None:
     _check_printable("rs_id", rs.rs_id)
     _check_printable("audience", *rs.audiences)
     _check_printable("title", rs.title, *rs.scope_titles.values())
+    if not rs.scope_map:
+        raise RegistryError("A resource server has a scope at least: remove the resource server, or say --scope too.")
     if not set(rs.scope_titles) <= set(rs.scope_map):
         unknown = ", ".join(sorted(set(rs.scope_titles) - set(rs.scope_map)))
         raise RegistryError(f"{rs.rs_id} has no scope {unknown} that a title could be for")
@@ -327,6 +353,13 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError("scope map has a bad name, path or method mask") from None
     if rs.public_key is not None:
         _check_public_key(rs.public_key)
+
+
+def check_user(user: User) -> None:
+    """Raise RegistryError when a person's record cannot be: they could not log in, or a list could misread it."""
+    if not 1 <= len(user.user_id) <= MAX_USERNAME_LEN or not user.user_id.isprintable():
+        raise RegistryError(f"A user's name has 1 to {MAX_USERNAME_LEN} printable characters.")
+    _check_printable("scope", *(name for names in user.scopes.values() for name in names), *user.scopes)
 
 
 def _check_printable(what: str, *names: str) -> None:

@@ -147,7 +147,7 @@ def test_locking_an_rs_locks_it_out_and_no_other(story):
 def test_who_takes_the_name_of_a_removed_rs_is_told_nothing_of_its_tokens(story):
     subject = story.doctor_token()["access_token"]
     tubes = story.tube_token(subject)["access_token"]
-    story.registry.remove_resource_server(EKG, NOW_S)
+    list(story.registry.removing(NOW_S, rs_id=EKG))
     heir = ResourceServer("heir", (EKG,), {"read_ekg": (("/everything", L.METHOD_GET),)})
     story.registry.add_resource_server(heir, NOW_S)
     asks = Caller(rs_id="heir", authenticated=True)
@@ -155,7 +155,7 @@ def test_who_takes_the_name_of_a_removed_rs_is_told_nothing_of_its_tokens(story)
     assert story.store.token(tubes).revoked_at == NOW_S
     assert [row.rs_id for row in story.store.audit_rows() if row.event == "rs-removed"] == [EKG]
     with pytest.raises(RegistryError, match="no such resource server"):
-        story.registry.remove_resource_server(EKG, NOW_S)
+        list(story.registry.removing(NOW_S, rs_id=EKG))
 
 
 def test_only_an_active_user_with_a_password_has_a_hash_to_check(story):
@@ -199,7 +199,7 @@ def test_a_device_is_told_which_exi_tokens_were_made_before_its_export(story):
 
 def test_each_export_is_a_later_edition_whatever_the_clock_says(story):
     first = story.exports.for_rs(TUBE, NOW_S).edition
-    story.registry.remove_resource_server(TUBE, NOW_S)
+    list(story.registry.removing(NOW_S, rs_id=TUBE))
     add = ResourceServer(TUBE, (TUBE,), {"read_result": (("/result", L.METHOD_GET),)}, CWT_NESTED, connected=False)
     story.registry.add_resource_server(add, NOW_S)
     again = story.exports.for_rs(TUBE, NOW_S - 10**8)

@@ -92,8 +92,8 @@ def build_story_as(path: Path, now_s: int = NOW_S, password_hash: str = "", rng=
     keyring = Keyring(store, rng)
     registry = Registry(store, keyring, values, rng)
     keyring.make_keys("sign", None, now_s)
-    add_story_servers(registry, now_s)
     doctor_secret = add_story_clients(registry, now_s)
+    add_story_servers(registry, now_s)
     registry.add_user(User(DOCTOR, password_hash, {EKG: ("read_ekg", "read_result")}), now_s)
     return StoryAs(
         server=AuthorizationServer(store, keyring, values, rng),
@@ -104,7 +104,7 @@ def build_story_as(path: Path, now_s: int = NOW_S, password_hash: str = "", rng=
         settings=values,
         doctor_secret=doctor_secret,
         doctor_app=registry.add_oscore_party(now_s, client_id=DOCTOR_APP).caller(),
-        ekg=registry.add_oscore_party(now_s, client_id=EKG, rs_id=EKG).caller(),
+        ekg=Caller(EKG, EKG, authenticated=True),
         tube=Caller(rs_id=TUBE, authenticated=True),
     )
 
@@ -118,9 +118,9 @@ def plain(story, party):
 
 
 def add_story_servers(registry: Registry, now_s: int) -> None:
-    """Register the EKG and the tube."""
+    """Register the EKG, which is a client too, and the tube."""
     ekg_scopes = {"read_ekg": (("/ekg", L.METHOD_GET),), "read_result": (("/results", L.METHOD_GET),)}
-    registry.add_resource_server(ResourceServer(EKG, (EKG,), ekg_scopes, REFERENCE), now_s)
+    registry.add_resource_server(ResourceServer(EKG, (EKG,), ekg_scopes, REFERENCE), now_s, client_id=EKG)
     tube_scopes = {"read_result": (("/result", L.METHOD_GET),), "calibrate": (("/calibration", L.METHOD_PUT),)}
     registry.add_resource_server(ResourceServer(TUBE, (TUBE,), tube_scopes, CWT_NESTED, connected=False), now_s)
 

@@ -24,6 +24,7 @@ from holdfast_server.records import (
     User,
     check_client,
     check_resource_server,
+    check_user,
     shared_role,
 )
 
@@ -128,35 +129,43 @@ class Changes:
     def client(self, after: Client, now_s: int, event: str, what: str) -> Settling:
         """Change a client's record.  event, what: for the audit; what names members and rights, never a secret."""
         check_client(after)
+        _check_words(what)
         with self._store.transaction():
-            if self._store.client(after.client_id) is None:
-                raise RegistryError("no such client")
+            self._registry.client(after.client_id)
+            if after.public and self._store.oscore_party(client_id=after.client_id) is not None:
+                raise RegistryError(
+                    "a client with an OSCORE context has something to authenticate with: it is not public"
+                )
             self._store.put_client(after, now_s)
             self._store.audit(now_s, event, client_id=after.client_id, reason=what)
         return Settling(self._store, now_s, client_id=after.client_id)
 
     def user(self, after: User, now_s: int, event: str, what: str) -> Settling:
         """Change what a person may give; their password and their logins stay."""
+        check_user(after)
+        _check_words(what)
         with self._store.transaction():
-            if self._store.user(after.user_id) is None:
-                raise RegistryError("no such user")
+            self._registry.user(after.user_id)
             self._store.put_user(after, now_s)
             self._store.audit(now_s, event, user_id=after.user_id, reason=what)
         return Settling(self._store, now_s, user_id=after.user_id)
 
-    def resource_server(self, after: ResourceServer, now_s: int, event: str, what: str) -> Settling:
+    def resource_server(
+        self, after: ResourceServer, now_s: int, event: str, what: str, client_id: str | None = None
+    ) -> Settling:
         """Change an RS's record; its encryption keys and its exi numbers stay, and its context while it is connected.
 
         A shorter lifetime ends reference tokens sooner; what a device checks alone ends when it says.
+        client_id: the client that the device is from now on; it gets a new context with the device.
         """
-        check_resource_server(after)
+        _check_words(what)
         with self._store.transaction():
-            before = self._store.resource_server(after.rs_id)
-            if before is None:
-                raise RegistryError("no such resource server")
+            before = self._registry.resource_server(after.rs_id)
+            self._registry.check_audiences(after)
+            check_resource_server(after)
             self._store.put_resource_server(after, now_s)
             self._keyring.make_keys(shared_role(after), after.rs_id, now_s)  # another format may want another kind
-            self._connect(after, now_s)
+            self._registry.connect(after, now_s, client_id)
             self._store.audit(now_s, event, rs_id=after.rs_id, reason=what)
         audiences = tuple(dict.fromkeys((*before.audiences, *after.audiences)))
         return Settling(self._store, now_s, rs_id=after.rs_id, audiences=audiences)
@@ -169,14 +178,10 @@ class Changes:
         audiences = () if rs is None else (*rs.audiences, *self._store.strange_audiences())
         return Settling(self._store, now_s, client_id=client_id, rs_id=rs_id, user_id=user_id, audiences=audiences)
 
-    def _connect(self, rs: ResourceServer, now_s: int) -> None:
-        party = self._store.oscore_party(rs_id=rs.rs_id)
-        if rs.connected and party is None:
-            self._registry.add_oscore_party(now_s, rs_id=rs.rs_id)
-        elif not rs.connected and party is not None:
-            if party.client_id is not None:
-                raise RegistryError("a device that is a client too is connected")
-            self._store.delete_oscore_party(party.recipient_id)
+
+def _check_words(what: str) -> None:
+    if not what.isprintable():
+        raise RegistryError("A right has a character that cannot be printed.")
 
 
 def with_more(scopes: Scopes, more: Scopes) -> Scopes:

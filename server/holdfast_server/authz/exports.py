@@ -22,12 +22,14 @@ from holdfast_core.provisioning import (
 from holdfast_core.secret import Secret
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.ports import ExportStore
+from holdfast_server.authz.registry import check_address
 from holdfast_server.authz.settings import Settings
 from holdfast_server.records import (
     SHARED_FORMATS,
     SIGNED_FORMATS,
     STATE_CURRENT,
     STATE_NEXT,
+    NotRegistered,
     OscoreParty,
     RegistryError,
     ResourceServer,
@@ -78,13 +80,17 @@ class Exports:
 
         table_of: makes the table of a public key, x || y, or None (core/p256_table.py).
         """
-        return self._for_rs(rs_id, now_s, self._store.next_edition(), table_of)
+        provisioning = self._for_rs(rs_id, now_s, self._store.next_edition(), table_of)
+        if provisioning.as_peer is not None:
+            check_address(self._settings)
+        return provisioning
 
     def for_client(self, client_id: str, now_s: int) -> Provisioning:
         """Build the same for an app or a device that is a client only: the AS and the OSCORE context with it."""
         party = self._store.oscore_party(client_id=client_id)
         if party is None:
             raise RegistryError("this client has no OSCORE context")
+        check_address(self._settings)
         return self._provisioning(None, party, now_s, self._store.next_edition())
 
     def remember(self, rs_id: str, provisioning: Provisioning, now_s: int) -> None:
@@ -111,7 +117,7 @@ class Exports:
     def _for_rs(self, rs_id: str, now_s: int, edition: int, table_of: TableOf = no_table) -> Provisioning:
         rs = self._store.resource_server(rs_id)
         if rs is None:
-            raise RegistryError("no such resource server")
+            raise NotRegistered("rs", rs_id)
         return self._provisioning(rs, self._store.oscore_party(rs_id=rs_id), now_s, edition, table_of)
 
     def _provisioning(

@@ -179,11 +179,8 @@ class ExportStore(Protocol):
         """Return what a device was told last, or None when it never was."""
 
 
-class RegistryStore(RevocationStore, Protocol):
-    """Of registry.py."""
-
-    def client(self, client_id: str) -> Client | None:
-        """Return the client of this id, or None."""
+class RegistryStore(RevocationStore, Records, Protocol):
+    """Of registry.py and parties.py."""
 
     def put_client(self, client: Client, now_s: int) -> None:
         """Insert a client, or replace the one of its id."""
@@ -203,14 +200,17 @@ class RegistryStore(RevocationStore, Protocol):
     def delete_resource_server(self, rs_id: str) -> bool:
         """Remove an RS with its keys and its context; False when there was none."""
 
-    def user(self, user_id: str) -> User | None:
-        """Return the person of this id, or None."""
-
     def put_user(self, user: User, now_s: int) -> None:
         """Insert a person, or replace the one of this id."""
 
     def delete_user(self, user_id: str) -> bool:
         """Remove a person with their consents; False when there was none."""
+
+    def oscore_party(self, *, client_id: str | None = None, rs_id: str | None = None) -> OscoreParty | None:
+        """Return the context of a client or of an RS, or None."""
+
+    def delete_oscore_party(self, recipient_id: bytes) -> None:
+        """Forget a context."""
 
     def add_oscore_party(self, party: OscoreParty, now_s: int) -> None:
         """Insert a context.  Raises StoreFailed when its recipient_id, client or RS has one."""
@@ -243,14 +243,8 @@ class RegistryStore(RevocationStore, Protocol):
         """Forget these tokens and all that was exchanged for them."""
 
 
-class ChangeStore(RegistryStore, Records, Protocol):
+class ChangeStore(RegistryStore, Protocol):
     """Of changes.py."""
-
-    def oscore_party(self, *, client_id: str | None = None, rs_id: str | None = None) -> OscoreParty | None:
-        """Return the context of a client or of an RS, or None."""
-
-    def delete_oscore_party(self, recipient_id: bytes) -> None:
-        """Forget a context."""
 
     def narrow_token(self, token_id: int, scope: str | bytes, expires_at: int) -> None:
         """Leave a token less than it had; for reference tokens, since no other can be called back in part."""

@@ -7,20 +7,21 @@ RFC 9200 section 4 (registration), appendix D.
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
-from holdfast_core.kinds import ROLE_SIGN
+from holdfast_core.kinds import CWT_SIGNED, ROLE_SIGN
 from holdfast_core.secret import Secret
+from holdfast_server.authz.administrator import ADMIN_AUDIENCE
 from holdfast_server.authz.keyring import Keyring
+from holdfast_server.authz.parties import Parties
 from holdfast_server.authz.ports import RegistryStore
-from holdfast_server.authz.revocation import STEP, Revocations
 from holdfast_server.authz.settings import Settings
 from holdfast_server.base64url import b64
 from holdfast_server.records import (
     SHARED_FORMATS,
     SIGNED_FORMATS,
+    AlreadyRegistered,
     Client,
     OscoreParty,
     RegistryError,
@@ -28,6 +29,7 @@ from holdfast_server.records import (
     User,
     check_client,
     check_resource_server,
+    check_user,
     shared_role,
 )
 
@@ -39,33 +41,27 @@ RECIPIENT_ID_LEN = 3  # unlike AS_SENDER_ID by its length, and 16 million partie
 MAX_NAMED = 10
 
 
-class _Party(NamedTuple):
-    client_id: str | None
-    rs_id: str | None
-    user_id: str | None
-
-
-class Registry:
+class Registry(Parties):
     """Creates and changes registry records; every method is one transaction.
 
     settings: issuer and address that devices are told.  rng: n -> n random bytes.
     """
 
     def __init__(self, store: RegistryStore, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
-        self._store = store
-        self._revocations = Revocations(store)
+        super().__init__(store)
         self._keyring = keyring
         self._settings = settings
         self._rng = rng
 
     def add_client(self, client: Client, now_s: int, with_secret: bool = False) -> Secret | None:
         """Register a client; with_secret: return its new 43-character secret, which is shown this once."""
-        check_client(client)
+        secret = self._new_secret() if with_secret else None
+        client = replace(client, secret_hash=_hash_of(secret))
         with self._store.transaction():
             if self._store.client(client.client_id) is not None:
-                raise RegistryError("a client of this id exists")
-            secret = self._new_secret() if with_secret else None
-            self._store.put_client(replace(client, secret_hash=_hash_of(secret)), now_s)
+                raise AlreadyRegistered("client", client.client_id)
+            check_client(client)
+            self._store.put_client(client, now_s)
             self._store.audit(now_s, "client-added", client_id=client.client_id)
         return secret
 
@@ -73,169 +69,75 @@ class Registry:
         """Replace a client's secret; the old one stops working at once."""
         secret = self._new_secret()
         with self._store.transaction():
-            client = self._store.client(client_id)
-            if client is None:
-                raise RegistryError("no such client")
+            client = self.client(client_id)
             self._store.put_client(replace(client, secret_hash=_hash_of(secret), public=False), now_s)
             self._store.audit(now_s, "client-secret-replaced", client_id=client_id)
         return secret
 
-    def add_resource_server(self, rs: ResourceServer, now_s: int) -> None:
-        """Register an RS and make its encryption keys."""
-        check_resource_server(rs)
+    def add_resource_server(self, rs: ResourceServer, now_s: int, client_id: str | None = None) -> None:
+        """Register an RS, and make its encryption keys and, when it is connected, its OSCORE context.
+
+        client_id: the client that the device also is; both speak in this one context.
+        """
         with self._store.transaction():
             if self._store.resource_server(rs.rs_id) is not None:
-                raise RegistryError("a resource server of this id exists")
+                raise AlreadyRegistered("rs", rs.rs_id)
+            self.check_audiences(rs)
+            check_resource_server(rs)
             self._store.put_resource_server(rs, now_s)
             self._keyring.make_keys(shared_role(rs), rs.rs_id, now_s)
             self._store.audit(now_s, "rs-added", rs_id=rs.rs_id)
+            self.connect(rs, now_s, client_id)
+
+    def check_audiences(self, rs: ResourceServer) -> None:
+        """Raise RegistryError for an audience that is this server's own, or another RS's."""
+        if ADMIN_AUDIENCE in rs.audiences:
+            raise RegistryError(f"{ADMIN_AUDIENCE} is this server's own audience: choose another name.")
+        for audience in rs.audiences:
+            for other in self._store.members_of(audience):
+                # What one member of a group can make, the others would take for the server's (RFC 9200 section 6.1).
+                are_signed = rs.token_format == other.token_format == CWT_SIGNED
+                if other.rs_id != rs.rs_id and not are_signed:
+                    raise RegistryError(
+                        f"{other.rs_id} has the audience {audience} already: choose another name, or let both take "
+                        "cwt-signed."
+                    )
+
+    def connect(self, rs: ResourceServer, now_s: int, client_id: str | None = None) -> None:
+        """Make or end the OSCORE context of a registered RS, as its record says, in the transaction around it.
+
+        client_id: the client that the device is from now on; it gets a new context with the device.
+        """
+        party = self._store.oscore_party(rs_id=rs.rs_id)
+        linked = client_id is not None or (party is not None and party.client_id is not None)
+        if not rs.connected and linked:
+            raise RegistryError("a device that is a client too is connected")
+        if not rs.connected and party is not None:
+            self._store.delete_oscore_party(party.recipient_id)
+        elif rs.connected and party is None:
+            self.add_oscore_party(now_s, client_id=client_id, rs_id=rs.rs_id)
+        elif client_id is not None:
+            self.renew_oscore_party(rs.rs_id, now_s, client_id)
 
     def add_user(self, user: User, now_s: int) -> None:
         """Register a person."""
         with self._store.transaction():
-            if self._store.user(user.user_id) is not None:
-                raise RegistryError("a user of this id exists")
+            self.check_new_user(user)
             self._store.put_user(user, now_s)
             self._store.audit(now_s, "user-added", user_id=user.user_id)
+
+    def check_new_user(self, user: User) -> None:
+        """Raise RegistryError when add_user would; a password hash is not looked at."""
+        check_user(user)
+        if self._store.user(user.user_id) is not None:
+            raise AlreadyRegistered("user", user.user_id)
 
     def replace_password(self, user_id: str, password_hash: str, now_s: int) -> None:
         """Replace a person's password, which ends their logins; password_hash: argon2id string."""
         with self._store.transaction():
-            user = self._store.user(user_id)
-            if user is None:
-                raise RegistryError("no such user")
+            user = self.user(user_id)
             self._store.put_user(replace(user, password_hash=password_hash), now_s)
             self._store.audit(now_s, "password-replaced", user_id=user_id)
-
-    def set_disabled(
-        self,
-        disabled: bool,
-        now_s: int,
-        *,
-        client_id: str | None = None,
-        rs_id: str | None = None,
-        user_id: str | None = None,
-    ) -> None:
-        """Lock or unlock a client, an RS or a user; the tokens held by, given by or made for it are revoked with it."""
-        for _ in self.locking(disabled, now_s, client_id=client_id, rs_id=rs_id, user_id=user_id):
-            pass
-
-    def locking(
-        self,
-        disabled: bool,
-        now_s: int,
-        *,
-        client_id: str | None = None,
-        rs_id: str | None = None,
-        user_id: str | None = None,
-    ) -> Iterator[None]:
-        """Do the same in steps, each a transaction of at most STEP tokens: whoever goes on may let others in between.
-
-        After the first step it is locked, and gets nothing. When the last was not reached, the next unlocking does what
-        is left of it before it unlocks.
-        """
-        party = _Party(client_id, rs_id, user_id)
-        if disabled:
-            with self._store.transaction():
-                self._set_disabled(True, now_s, client_id, rs_id, user_id)
-                self._note(now_s, "disabled", party)
-            yield
-        yield from self._withdrawing(now_s, party)
-        if not disabled:
-            with self._store.transaction():
-                self._set_disabled(False, now_s, client_id, rs_id, user_id)
-                self._note(now_s, "enabled", party)
-            yield
-
-    def removing(
-        self, now_s: int, *, client_id: str | None = None, rs_id: str | None = None, user_id: str | None = None
-    ) -> Iterator[None]:
-        """Forget a client, an RS or a person and what goes with it, in steps as locking does; the first locks it.
-
-        A client goes with its codes, its tokens and its context, unless that is a resource server's; a person with
-        their codes, consents and every token in their name; an RS with its keys and its context, and whoever takes its
-        name later is told nothing of its tokens.
-        """
-        party = _Party(client_id, rs_id, user_id)
-        with self._store.transaction():
-            self._set_disabled(True, now_s, client_id, rs_id, user_id)
-        yield
-        yield from self._withdrawing(now_s, party)
-        after = 0
-        while rs_id is None and (
-            token_ids := self._store.tokens_after(after, STEP, client_id=client_id, user_id=user_id, revoked=True)
-        ):
-            after = token_ids[-1]
-            yield from self._deleting(token_ids)
-        with self._store.transaction():
-            kind = "client" if client_id is not None else "rs" if rs_id is not None else "user"
-            self._note(now_s, f"{kind}-removed", party)  # before its number goes with it
-            if client_id is not None:
-                self._store.delete_client(client_id)
-            elif rs_id is not None:
-                self._store.delete_resource_server(rs_id)
-            elif user_id is not None:
-                self._store.delete_user(user_id)
-        yield
-
-    def remove_resource_server(self, rs_id: str, now_s: int) -> None:
-        """See removing."""
-        for _ in self.removing(now_s, rs_id=rs_id):
-            pass
-
-    def remove_client(self, client_id: str, now_s: int) -> None:
-        """See removing."""
-        for _ in self.removing(now_s, client_id=client_id):
-            pass
-
-    def remove_user(self, user_id: str, now_s: int) -> None:
-        """See removing."""
-        for _ in self.removing(now_s, user_id=user_id):
-            pass
-
-    def _withdrawing(self, now_s: int, party: "_Party") -> Iterator[None]:
-        """Revoke every token of a party, and say how many."""
-        rs = None if party.rs_id is None else self._store.resource_server(party.rs_id)
-        audiences = () if rs is None else rs.audiences
-        after = total = 0
-        while token_ids := self._store.tokens_after(
-            after, STEP, client_id=party.client_id, user_id=party.user_id, audiences=audiences
-        ):
-            after = token_ids[-1]
-            total += len(self._revocations.revoke(token_ids, now_s, "party-locked", limit=STEP))
-            yield
-        while revoked := self._revocations.go_on(now_s):
-            total += len(revoked)
-            yield
-        if total:
-            self._note(now_s, "tokens-revoked", party, f"{total} of a party that was locked")
-
-    def _deleting(self, token_ids: list[int]) -> Iterator[None]:
-        """Delete tokens, and before them what was exchanged for them, at most STEP at a time."""
-        while exchanged := self._store.exchanged_for(token_ids, STEP):
-            yield from self._deleting(exchanged)
-        self._store.delete_tokens(token_ids)
-        yield
-
-    def _note(self, now_s: int, event: str, party: "_Party", reason: str = "") -> None:
-        client_id, rs_id, user_id = party
-        self._store.audit(now_s, event, client_id=client_id, rs_id=rs_id, user_id=user_id, reason=reason)
-
-    def _set_disabled(
-        self, disabled: bool, now_s: int, client_id: str | None, rs_id: str | None, user_id: str | None
-    ) -> None:
-        client = self._store.client(client_id) if client_id is not None else None
-        rs = self._store.resource_server(rs_id) if rs_id is not None else None
-        user = self._store.user(user_id) if user_id is not None else None
-        if client is not None:
-            self._store.put_client(replace(client, disabled=disabled), now_s)
-        elif rs is not None:
-            self._store.put_resource_server(replace(rs, disabled=disabled), now_s)
-        elif user is not None:
-            self._store.put_user(replace(user, disabled=disabled), now_s)
-        else:
-            kind = "client" if client_id is not None else "resource server" if rs_id is not None else "user"
-            raise RegistryError(f"no such {kind}")
 
     def add_oscore_party(self, now_s: int, client_id: str | None = None, rs_id: str | None = None) -> OscoreParty:
         """Make the OSCORE context between the AS and a registered client, RS or party that is both."""
@@ -251,16 +153,40 @@ class Registry:
             self._store.audit(now_s, "oscore-context-made", client_id=client_id, rs_id=rs_id)
         return party
 
+    def renew_oscore_party(self, rs_id: str, now_s: int, client_id: str | None = None) -> None:
+        """End the OSCORE context of an RS, where it has one, and make it a new one, which its device must be told.
+
+        client_id: the client that the device is from now on; the one that it was when not given.
+        """
+        with self._store.transaction():
+            party = self._store.oscore_party(rs_id=rs_id)
+            if party is not None:
+                self._store.delete_oscore_party(party.recipient_id)
+                self.add_oscore_party(now_s, client_id=client_id or party.client_id, rs_id=rs_id)
+                check_address(self._settings)
+
     def put_oscore_party(self, party: OscoreParty, now_s: int) -> None:
-        """Insert a context, in the transaction around it."""
+        """Insert a context, in the transaction around it. Raises RegistryError for a party that has one."""
+        client = None
+        if party.client_id is not None:
+            client = self._store.client(party.client_id)
+            if client is None:
+                raise RegistryError(f"There is no client {party.client_id}: add it first.")
+            if self._store.oscore_party(client_id=party.client_id) is not None:
+                raise RegistryError(
+                    f"{party.client_id} has an OSCORE context already: add a device's client without --oscore."
+                )
+        if party.rs_id is not None:
+            self.resource_server(party.rs_id)
+            if self._store.oscore_party(rs_id=party.rs_id) is not None:
+                raise RegistryError(f"{party.rs_id} has an OSCORE context already.")
         self._store.add_oscore_party(party, now_s)
-        client = None if party.client_id is None else self._store.client(party.client_id)
         if client is not None and client.public:  # it has something to authenticate with now
             self._store.put_client(replace(client, public=False), now_s)
 
     def left_behind(self, rs_id: str | None = None) -> list[str]:
         """Return the RSs whose devices will need the next signing key, or the next key of this RS, and lack it."""
-        rs = None if rs_id is None else self._store.resource_server(rs_id)
+        rs = None if rs_id is None else self.resource_server(rs_id)
         role, formats = (ROLE_SIGN, SIGNED_FORMATS) if rs is None else (shared_role(rs), SHARED_FORMATS)
         without = set(self._store.devices_without(self._keyring.next_kid(role, rs_id)))
         return [
@@ -275,9 +201,7 @@ class Registry:
         Devices are told the old one for settings.key_overlap_s, and as long as a token made with it may live.
         force: also when a device holds only older keys and will refuse every new token; otherwise RegistryError.
         """
-        rs = None if rs_id is None else self._store.resource_server(rs_id)
-        if rs_id is not None and rs is None:
-            raise RegistryError("no such resource server")
+        rs = None if rs_id is None else self.resource_server(rs_id)
         behind = self.left_behind(rs_id)
         if behind and not force:
             named = ", ".join(behind[:MAX_NAMED]) + (f" and {len(behind) - MAX_NAMED} more" * (len(behind) > MAX_NAMED))
@@ -290,8 +214,8 @@ class Registry:
 
     def import_key(self, rs_id: str, kid: bytes, secret: Secret, now_s: int) -> None:
         """Share this key, which the device of an RS has, with that RS from now on. Raises RegistryError."""
-        rs = self._store.resource_server(rs_id)
-        if rs is None or rs.token_format not in SHARED_FORMATS:
+        rs = self.resource_server(rs_id)
+        if rs.token_format not in SHARED_FORMATS:
             raise RegistryError("there is no such resource server, or it shares no key with this server")
         with self._store.transaction():
             self._keyring.take_in(shared_role(rs), rs_id, kid, secret, now_s, self._overlap_s())
@@ -310,6 +234,12 @@ class Registry:
             recipient_id = self._rng(RECIPIENT_ID_LEN)
             if recipient_id not in taken:
                 return recipient_id
+
+
+def check_address(settings: Settings) -> None:
+    """Raise RegistryError when this server has no address that a device can be told."""
+    if settings.as_port == 0:
+        raise RegistryError("coap.bind has port 0, which no device can be told: set a port, or coap.advertise.")
 
 
 def _hash_of(secret: Secret | None) -> bytes | None:

@@ -14,9 +14,8 @@ import click
 from holdfast_server.authz.changes import Outcome, Scopes, Settling, with_more, without
 from holdfast_server.authz.exports import NEXT_KEY
 from holdfast_server.cli.allow import allowances, warn_of_strangers
-from holdfast_server.cli.command import Admin, json_option, opened, show, state_option, unknown
+from holdfast_server.cli.command import Admin, json_option, opened, show, state_option
 from holdfast_server.cli.taking import go_through, say_still_taken, still_taken
-from holdfast_server.process.problem import Problem
 from holdfast_server.wire.readable import as_text, client_words, scope_words, user_words, when
 
 
@@ -109,9 +108,7 @@ def rights_commands(group: click.Group, kind: str, who: str) -> None:
 
 def _warn_of_nothing(admin: Admin, kind: str, party_id: str, less: Scopes) -> None:
     """Say which denied rights the party does not have: a misspelt one takes nothing away."""
-    record = admin.store.client(party_id) if kind == "client" else admin.store.user(party_id)
-    if record is None:
-        raise unknown(kind, party_id)
+    record = admin.registry.client(party_id) if kind == "client" else admin.registry.user(party_id)
     for audience, names in less.items():
         has = record.scopes.get(audience, ())
         for right in [f"{audience}={name}" for name in names if name not in has] if names else [audience] * (not has):
@@ -127,18 +124,15 @@ def _change_rights(
     changed: Callable[[Scopes], Scopes],
 ) -> Change:
     what = "; ".join(f"{audience}={','.join(names) or '*'}" for audience, names in rights.items())
-    if not what.isprintable():
-        raise Problem("A right has a character that cannot be printed.")
     event = f"{kind}-{verb}"
     finish_before(admin, kind, party_id)
     with admin.store.transaction():
-        client, user = admin.store.client(party_id), admin.store.user(party_id)
-        if kind == "client" and client is not None:
+        if kind == "client":
+            client = admin.registry.client(party_id)
             after = replace(client, scopes=changed(client.scopes))
             settling, words = admin.changes.client(after, admin.now_s, event, what), client_words(after)
-        elif kind == "user" and user is not None:
+        else:
+            user = admin.registry.user(party_id)
             person = replace(user, scopes=changed(user.scopes))
             settling, words = admin.changes.user(person, admin.now_s, event, what), user_words(person)
-        else:
-            raise unknown(kind, party_id)
     return change_of(admin, words, settling)

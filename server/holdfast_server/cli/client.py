@@ -12,9 +12,8 @@ from holdfast_core.provisioning import encode_provisioning
 from holdfast_core.secret import Secret
 from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
 from holdfast_server.cli.change import rights_commands
-from holdfast_server.cli.client_set import GRANT_WORDS, check_whole, client_set, is_public
+from holdfast_server.cli.client_set import GRANT_WORDS, client_set, is_public
 from holdfast_server.cli.command import (
-    check_address,
     json_option,
     opened,
     show,
@@ -25,7 +24,6 @@ from holdfast_server.cli.command import (
 )
 from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.cli.taking import lock, remove, yes_option
-from holdfast_server.process.problem import Problem
 from holdfast_server.records import Client
 from holdfast_server.wire.readable import client_words, usage_words
 
@@ -114,17 +112,10 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
         title=title,
     )
     with opened(state) as admin, admin.store.transaction():
-        if admin.store.client(client_id) is not None:
-            raise Problem(
-                f"There is a client {client_id} already: choose another name, or change it with "
-                "`holdfast server client set`."
-            )
         made = admin.registry.add_client(record, admin.now_s, with_secret=secret)
-        check_whole(record)
         warn_of_strangers(admin, record.scopes)
         if oscore is not None:
             admin.check_clock()
-            check_address(admin)
             admin.registry.add_oscore_party(admin.now_s, client_id=client_id)
             exported = admin.exports.for_client(client_id, admin.now_s)
             write_private(oscore, encode_provisioning(exported), force=False)
@@ -144,8 +135,6 @@ rights_commands(client, "client", "a client")
 def client_new_secret(client_id: str, state: Path, as_json: bool) -> None:
     """Replace a client's secret. The new one is printed once; the old one stops working now."""
     with opened(state) as admin:
-        if admin.store.client(client_id) is None:
-            raise unknown("client", client_id)
         made = admin.registry.new_client_secret(client_id, admin.now_s)
     _show_secret(client_id, made, as_json=as_json)
 

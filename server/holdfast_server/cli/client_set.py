@@ -11,10 +11,9 @@ import click
 
 from holdfast_core import labels as L
 from holdfast_server.cli.change import change_of, finish_before, show_change
-from holdfast_server.cli.command import json_option, opened, state_option, unknown
+from holdfast_server.cli.command import json_option, opened, state_option
 from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.process.problem import Problem
-from holdfast_server.records import Client
 from holdfast_server.wire.readable import client_words
 
 GRANT_WORDS = {
@@ -71,9 +70,7 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
     with opened(state) as admin:
         finish_before(admin, "client", client_id)
         with admin.store.transaction():
-            record = admin.store.client(client_id)
-            if record is None:
-                raise unknown("client", client_id)
+            record = admin.registry.client(client_id)
             changes: dict[str, Any] = {
                 "grant_types": tuple(GRANT_WORDS[name] for name in grants) or None,
                 "redirect_uris": redirect_uris or None,
@@ -92,7 +89,6 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
             if not changes:
                 raise Problem("Say what is to be changed: `holdfast server client set --help` names it.")
             after = replace(record, **changes)
-            check_whole(after)
             settling = admin.changes.client(after, admin.now_s, "client-changed", ", ".join(changes))
         change = change_of(admin, client_words(after), settling)
     show_change(change, as_json=as_json)
@@ -101,9 +97,3 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
 def is_public(grant_types: tuple[int, ...], *, has_context: bool) -> bool:
     """Whether a client without a secret is a public one, which redeems codes by PKCE alone (RFC 6749 section 2.1)."""
     return not has_context and set(grant_types) == {L.GRANT_AUTHORIZATION_CODE}
-
-
-def check_whole(record: Client) -> None:
-    """Raise Problem for a client that could never get what it may ask for."""
-    if L.GRANT_AUTHORIZATION_CODE in record.grant_types and not record.redirect_uris:
-        raise Problem("authorization_code wants --redirect-uri: where browsers bring the code to the app.")

@@ -28,7 +28,7 @@ from holdfast_server.authz.registry import Registry
 from holdfast_server.process.clock_watch import counting_ms, guard_of, wall_s
 from holdfast_server.process.config import Config, ConfigError, load
 from holdfast_server.process.problem import Problem
-from holdfast_server.records import RegistryError
+from holdfast_server.records import PARTY_WORDS, AlreadyRegistered, NotRegistered, RegistryError
 from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from holdfast_server.wire.readable import as_text
 
@@ -38,7 +38,12 @@ DATABASE_HINTS = {
     "unable to open": f" ({DATABASE_NAME}, -wal and -shm are to be files that this user may read and write)",
     "readonly": " (the file system is mounted read-only, or the files belong to another user)",
 }
-KIND_WORDS = {"client": "client", "rs": "resource server", "user": "user"}
+INSTEAD_OF_ADDING = {
+    "client": "choose another name, or change it with `holdfast server client set`.",
+    "rs": "choose another name, or change it with `holdfast server rs set`.",
+    "user": "`holdfast server user allow` gives them more rights.",
+}
+"""By kind of party, what to do when there is one of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,11 @@ def problems() -> Iterator[None]:
         yield
     except StoreFailed as error:
         raise Problem(sentence_of(f"The database cannot be used: {error.detail}{_hint_of(error)}")) from None
+    except NotRegistered as error:
+        raise unknown(error.kind, error.party_id) from None
+    except AlreadyRegistered as error:
+        there = f"There is a {PARTY_WORDS[error.kind]} {error.party_id} already"
+        raise Problem(f"{there}: {INSTEAD_OF_ADDING[error.kind]}") from None
     except RegistryError as error:
         raise Problem(sentence_of(error.detail)) from None
     except (ConfigError, HoldfastError) as error:
@@ -136,13 +146,7 @@ def _hint_of(error: StoreFailed) -> str:
 
 def unknown(kind: str, party_id: str) -> Problem:
     """The sentence for an id that is not there. kind: client, rs or user."""
-    return Problem(f"There is no {KIND_WORDS[kind]} {party_id}: `holdfast server {kind} list` names them.")
-
-
-def check_address(admin: Admin) -> None:
-    """Raise Problem when this server has no address that a device can be told."""
-    if admin.config.settings.as_port == 0:
-        raise Problem("coap.bind has port 0, which no device can be told: set a port, or coap.advertise.")
+    return Problem(f"There is no {PARTY_WORDS[kind]} {party_id}: `holdfast server {kind} list` names them.")
 
 
 def sentence_of(text: str) -> str:

@@ -29,11 +29,11 @@ from holdfast_server.cli.context import context
 from holdfast_server.cli.key import key
 from holdfast_server.cli.rs import rs
 from holdfast_server.cli.token import token
-from holdfast_server.cli.user import check_user_id, generated_password, user
+from holdfast_server.cli.user import generated_password, user
 from holdfast_server.process import config as configuration
 from holdfast_server.process.clock_watch import wall_s
 from holdfast_server.process.problem import Problem
-from holdfast_server.records import User
+from holdfast_server.records import User, check_user
 from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from holdfast_server.web.authenticator import hash_password
 
@@ -96,9 +96,9 @@ def init(
 
     The administrator's password is made here and printed once; there is no default one.
     """
-    check_user_id(admin_id)
     path = state / configuration.CONFIG_NAME
     with problems():
+        check_user(User(admin_id))
         for name in (path, state / DATABASE_NAME):
             if name.exists():
                 raise Problem(f"{name} exists: this directory already has a server.")

@@ -13,8 +13,6 @@ from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_server.authz.exports import TableOf, no_table
 from holdfast_server.cli.command import (
-    Admin,
-    check_address,
     json_option,
     opened,
     show,
@@ -24,16 +22,8 @@ from holdfast_server.cli.command import (
     write_private,
 )
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
-from holdfast_server.cli.rs_set import (
-    check_audiences,
-    check_client_is_free,
-    rs_set,
-    scope_map,
-    scope_titles_of,
-    warn_of_timelessness,
-)
+from holdfast_server.cli.rs_set import rs_set, scope_map, scope_titles_of, warn_of_timelessness
 from holdfast_server.cli.taking import be_sure, lock, remove, yes_option
-from holdfast_server.process.problem import Problem
 from holdfast_server.records import ResourceServer
 from holdfast_server.wire.readable import rs_words, when
 
@@ -134,18 +124,8 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
         scope_titles=scope_titles_of(scope_titles),
         token_shape=token_shape,
     )
-    with opened(state) as admin, admin.store.transaction():
-        if admin.store.resource_server(rs_id) is not None:
-            raise Problem(
-                f"There is a resource server {rs_id} already: choose another name, or change it with "
-                "`holdfast server rs set`."
-            )
-        check_audiences(admin, record)
-        if client_id is not None:
-            check_client_is_free(admin, client_id, rs_id)
-        admin.registry.add_resource_server(record, admin.now_s)
-        if online:
-            admin.registry.add_oscore_party(admin.now_s, client_id=client_id, rs_id=rs_id)
+    with opened(state) as admin:
+        admin.registry.add_resource_server(record, admin.now_s, client_id)
     warn_of_timelessness(record)
     show(rs_words(record), as_json=as_json)
 
@@ -213,8 +193,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, yes: bool, state: 
     would use its numbers again; an earlier export stops working. When this one fails, the earlier one still works.
     """
     with opened(state) as admin:
-        if admin.store.resource_server(rs_id) is None:
-            raise unknown("rs", rs_id)
+        admin.registry.resource_server(rs_id)
         last = admin.store.export(rs_id) if admin.store.oscore_party(rs_id=rs_id) is not None else None
     if last is not None:
         question = (
@@ -223,7 +202,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, yes: bool, state: 
         be_sure(question, yes=yes, always=False)
     with opened(state) as admin, admin.store.transaction():
         admin.check_clock()
-        _renew_context(admin, rs_id)
+        admin.registry.renew_oscore_party(rs_id, admin.now_s)
         provisioning = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
         admin.store.put_device_keys(rs_id, [key.kid for key in provisioning.keys])
         admin.exports.remember(rs_id, provisioning, admin.now_s)
@@ -274,11 +253,3 @@ def rs_disable(rs_id: str, state: Path, as_json: bool) -> None:
 def rs_enable(rs_id: str, state: Path, as_json: bool) -> None:
     """Unlock a resource server; what was revoked stays revoked."""
     lock(state, "rs", rs_id, disabled=False, as_json=as_json)
-
-
-def _renew_context(admin: Admin, rs_id: str) -> None:
-    party = admin.store.oscore_party(rs_id=rs_id)
-    if party is not None:
-        check_address(admin)
-        admin.store.delete_oscore_party(party.recipient_id)
-        admin.registry.add_oscore_party(admin.now_s, client_id=party.client_id, rs_id=rs_id)

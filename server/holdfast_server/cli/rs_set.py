@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from holdfast_core.kinds import CWT_SIGNED, FORMATS, TOKEN_SHAPES
-from holdfast_server.authz.administrator import ADMIN_AUDIENCE
+from holdfast_core.kinds import FORMATS, TOKEN_SHAPES
 from holdfast_server.cli.change import change_of, finish_before, show_change
-from holdfast_server.cli.command import Admin, check_address, json_option, opened, state_option, unknown
+from holdfast_server.cli.command import json_option, opened, state_option
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_set_option, read_public_key, rs_key_option
 from holdfast_server.process.problem import Problem
 from holdfast_server.records import ResourceServer
@@ -77,9 +76,7 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
     with opened(state) as admin:
         finish_before(admin, "rs", rs_id)
         with admin.store.transaction():
-            record = admin.store.resource_server(rs_id)
-            if record is None:
-                raise unknown("rs", rs_id)
+            record = admin.registry.resource_server(rs_id)
             named: dict[str, Any] = {
                 "audiences": audiences or None,
                 "scope_map": _scopes(record, scopes, removed),
@@ -99,10 +96,7 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
             if not changes:
                 raise Problem("Say what is to be changed: `holdfast server rs set --help` names it.")
             after = replace(record, **changes)
-            check_audiences(admin, after)
-            settling = admin.changes.resource_server(after, admin.now_s, "rs-changed", ", ".join(changes))
-            if client_id is not None:
-                link_client(admin, rs_id, client_id)
+            settling = admin.changes.resource_server(after, admin.now_s, "rs-changed", ", ".join(changes), client_id)
             warn_of_timelessness(after)
         change = change_of(admin, rs_words(after), settling, [rs_id])
     show_change(change, as_json=as_json)
@@ -134,40 +128,6 @@ def scope_titles_of(entries: tuple[str, ...]) -> dict[str, str]:
     return titles
 
 
-def check_audiences(admin: Admin, record: ResourceServer) -> None:
-    """Raise Problem for an audience that is somebody else's."""
-    if ADMIN_AUDIENCE in record.audiences:
-        raise Problem(f"{ADMIN_AUDIENCE} is this server's own audience: choose another name.")
-    for audience in record.audiences:
-        for other in admin.store.members_of(audience):
-            # What one member of a group can make, the others would take for the server's (RFC 9200 section 6.1).
-            are_signed = record.token_format == other.token_format == CWT_SIGNED
-            if other.rs_id != record.rs_id and not are_signed:
-                raise Problem(
-                    f"{other.rs_id} has the audience {audience} already: choose another name, or let both take "
-                    "cwt-signed."
-                )
-
-
-def link_client(admin: Admin, rs_id: str, client_id: str) -> None:
-    """Let a device that is a client too speak as both in one new OSCORE context. Raises Problem."""
-    check_client_is_free(admin, client_id, rs_id)
-    check_address(admin)
-    party = admin.store.oscore_party(rs_id=rs_id)
-    if party is not None:
-        admin.store.delete_oscore_party(party.recipient_id)
-    admin.registry.add_oscore_party(admin.now_s, client_id=client_id, rs_id=rs_id)
-
-
-def check_client_is_free(admin: Admin, client_id: str, rs_id: str) -> None:
-    """Raise Problem for a client that is not there, or has an OSCORE context of its own."""
-    if admin.store.client(client_id) is None:
-        raise Problem(f"There is no client {client_id}: add it first.")
-    party = admin.store.oscore_party(client_id=client_id)
-    if party is not None and party.rs_id != rs_id:
-        raise Problem(f"{client_id} has an OSCORE context already: add a device's client without --oscore.")
-
-
 def warn_of_timelessness(record: ResourceServer) -> None:
     """Say what it means that a device without any idea of time takes tokens that nobody can call back."""
     if not record.connected and not (record.exi_lifetime_s or record.freshness or record.clock):
@@ -185,10 +145,7 @@ def _scopes(record: ResourceServer, entries: tuple[str, ...], removed: tuple[str
         if name not in record.scope_map:
             raise Problem(f"{record.rs_id} has no scope {name}; it has {', '.join(sorted(record.scope_map))}.")
     kept = {name: permissions for name, permissions in record.scope_map.items() if name not in removed}
-    scopes = {**kept, **scope_map(entries)}
-    if not scopes:
-        raise Problem("A resource server has a scope at least: remove the resource server, or say --scope too.")
-    return scopes
+    return {**kept, **scope_map(entries)}
 
 
 def _titles(record: ResourceServer, entries: tuple[str, ...], removed: tuple[str, ...]) -> dict[str, str] | None:

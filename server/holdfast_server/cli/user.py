@@ -19,7 +19,7 @@ from holdfast_server.cli.command import json_option, opened, show, show_all, sta
 from holdfast_server.cli.taking import lock, remove, yes_option
 from holdfast_server.process.problem import Problem
 from holdfast_server.records import User
-from holdfast_server.web.authenticator import MAX_PASSWORD_LEN, MAX_USERNAME_LEN, hash_password
+from holdfast_server.web.authenticator import MAX_PASSWORD_LEN, hash_password
 from holdfast_server.wire.readable import user_words
 
 MIN_PASSWORD_LEN = 12
@@ -48,10 +48,8 @@ def user_add(
     The password comes from the terminal, or as one line on standard input.
     """
     scopes = {**allowances(allowed), **(ADMIN_RIGHTS if is_admin else {})}
-    check_user_id(user_id)
     with opened(state) as admin:
-        if admin.store.user(user_id) is not None:
-            raise Problem(f"There is a user {user_id} already: `holdfast server user allow` gives them more rights.")
+        admin.registry.check_new_user(User(user_id, scopes=scopes))  # before somebody types a password in vain
         warn_of_strangers(admin, scopes)
         password = generated_password() if generate else _asked_password()
         admin.registry.add_user(User(user_id, hash_password(password), scopes), admin.now_s)
@@ -66,8 +64,7 @@ def user_add(
 def user_password(user_id: str, generate: bool, state: Path, as_json: bool) -> None:
     """Replace a person's password."""
     with opened(state) as admin:
-        if admin.store.user(user_id) is None:
-            raise unknown("user", user_id)
+        admin.registry.user(user_id)
         password = generated_password() if generate else _asked_password()
         admin.registry.replace_password(user_id, hash_password(password), admin.now_s)
     _show_password(user_id, password if generate else None, as_json=as_json)
@@ -139,9 +136,7 @@ def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
     with opened(state) as admin:
         finish_before(admin, "user", user_id)
         with admin.store.transaction():
-            record = admin.store.user(user_id)
-            if record is None:
-                raise unknown("user", user_id)
+            record = admin.registry.user(user_id)
             scopes = without(record.scopes, dict.fromkeys(ADMIN_RIGHTS, ()))
             after = replace(record, scopes={**scopes, **(ADMIN_RIGHTS if is_admin else {})})
             what = "administrator" if is_admin else "no administrator"
@@ -156,12 +151,6 @@ def _warn_of_no_administrator(state: Path) -> None:
         people = admin.store.users()
     if not any(not person.disabled and set(ADMIN_RIGHTS) & set(person.scopes) for person in people):
         click.echo("Note: nobody is an administrator now; `holdfast server user set USER --admin` makes one.", err=True)
-
-
-def check_user_id(user_id: str) -> None:
-    """Raise Problem for a name that nobody could log in with, or that a list could take for something else."""
-    if not user_id or len(user_id) > MAX_USERNAME_LEN or not user_id.isprintable():
-        raise Problem(f"A user's name has 1 to {MAX_USERNAME_LEN} printable characters.")
 
 
 def generated_password() -> str:

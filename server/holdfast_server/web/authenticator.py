@@ -12,7 +12,8 @@ from typing import Protocol
 
 import argon2
 
-MAX_USERNAME_LEN = 128
+from holdfast_server.records import MAX_USERNAME_LEN
+
 MAX_PASSWORD_LEN = 512
 """argon2 reads the whole password: a bound keeps a megabyte of it out."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from holdfast_core.coap_admission import TokenBucket
-from holdfast_server.web.authenticator import MAX_USERNAME_LEN
+from holdfast_server.records import MAX_USERNAME_LEN
 
 HASHES_AT_ONCE = 2
 """argon2id takes 64 MiB each: this many at once, and MAX_WAITING more may wait."""
