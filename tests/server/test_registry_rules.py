@@ -7,8 +7,15 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_server.authz.administrator import ADMIN_AUDIENCE
 from holdfast_server.authz.changes import Changes
-from holdfast_server.authz.registry import Client, RegistryError, ResourceServer, User
-from holdfast_server.records import MAX_USERNAME_LEN, AlreadyRegistered, NotRegistered
+from holdfast_server.records import (
+    MAX_USERNAME_LEN,
+    AlreadyRegistered,
+    Client,
+    NotRegistered,
+    RegistryError,
+    ResourceServer,
+    User,
+)
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, build_story_as
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}
