@@ -158,6 +158,8 @@ class Tree:
         if files.warm:
             self.worker = mutants_native.Worker(self.root, files.warm, self.env)
         else:
+            for built in (ROOT / "native/holdfast_core").glob("*.so"):  # some tests of commands need the C core
+                shutil.copy2(built, self.root / "native/holdfast_core")
             self.worker = mutants_warm.Worker(self.root, files.names, files.tests, self.env)
 
     def end(self):

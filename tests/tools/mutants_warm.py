@@ -156,9 +156,14 @@ def functions_of(source, file):
 
 def forget():
     """Forget what was imported of the tree."""
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(f"{ROOT}{os.sep}"):
-            del sys.modules[name]
+    ours = [
+        name
+        for name, module in list(sys.modules.items())
+        for path in (getattr(module, "__file__", None) or "", *getattr(module, "__path__", ()))
+        if path.startswith(f"{ROOT}{os.sep}")
+    ]
+    for name in ours:
+        sys.modules.pop(name, None)
 
 
 class Chosen:
