@@ -2,7 +2,6 @@
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
@@ -11,17 +10,10 @@ from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.lint import rules_for
 from holdfast_server.records import Client, RegistryError, ResourceServer
 from oracles import pycose_oracle
-from testkit.authz import EKG, ISSUER, NOW_S, change_client, change_rs, refused
+from testkit.authz import EKG, ISSUER, NOW_S, change_client, change_rs, cose_key, refused
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}
 DTLS = (L.PROFILE_COAP_DTLS,)
-
-
-def cose_key(scalar):
-    """Return the COSE_Key map of a public key made from a small scalar."""
-    numbers = ec.derive_private_key(scalar, ec.SECP256R1()).public_key().public_numbers()
-    x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
-    return {L.KEY_KTY: L.KTY_EC2, L.KEY_CRV: L.CRV_P256, L.KEY_X: x, L.KEY_Y: y}
 
 
 OWN, OTHERS, SERVERS = cose_key(5), cose_key(6), cose_key(7)

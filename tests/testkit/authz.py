@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from holdfast_core import labels as L
 from holdfast_core.kinds import CWT_NESTED, REFERENCE
@@ -206,3 +207,10 @@ def change_client(story: StoryAs, client_id: str, **changes) -> None:
 def change_rs(story: StoryAs, rs_id: str, **changes) -> None:
     """Change an RS's record as an operator would."""
     story.store.put_resource_server(dataclasses.replace(story.store.resource_server(rs_id), **changes), NOW_S)
+
+
+def cose_key(scalar):
+    """Return the COSE_Key map of a public key made from a small scalar."""
+    numbers = ec.derive_private_key(scalar, ec.SECP256R1()).public_key().public_numbers()
+    x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+    return {L.KEY_KTY: L.KTY_EC2, L.KEY_CRV: L.CRV_P256, L.KEY_X: x, L.KEY_Y: y}

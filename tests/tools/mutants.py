@@ -98,7 +98,7 @@ SETS = {
     ),
     "policy": Files(
         server("policy", "token_request"),
-        tests("server", "token_endpoint", "public_keys", "grants", "tokens", "http_token"),
+        tests("server", "policy", "token_endpoint", "public_keys", "grants", "tokens", "http_token"),
     ),
     "registry": Files(server("registry"), tests("server", "registry", "public_keys", "cli")),
     "authorization": Files(
