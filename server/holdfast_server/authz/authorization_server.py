@@ -117,15 +117,13 @@ class AuthorizationServer:
         if caller.client_id is None or not (caller.authenticated or caller.public):
             raise InvalidClient
         self._count(caller, now_s)
-        refusal: ServerRefusal
-        with self.store.transaction():
-            try:
-                with self.store.transaction():
-                    return self._token(params, caller, now_s)
-            except (OAuthError, IssuanceFailed, TooManyRequests) as refused:
+        try:
+            with self.store.transaction():
+                return self._token(params, caller, now_s)
+        except (OAuthError, IssuanceFailed, TooManyRequests) as refused:
+            with self.store.transaction():  # of its own: what the request did is undone, and this is kept
                 self._note_refusal(refused, caller, now_s)
-                refusal = refused
-        raise refusal  # after the outer transaction, which keeps the audit row and a replay's revocations
+            raise
 
     def _token(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         assert caller.client_id is not None  # noqa: S101 - token() has checked

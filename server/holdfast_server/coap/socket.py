@@ -119,8 +119,9 @@ class CoapShell:
         """An answer to each, all of them committed; or 5.03 to each, and nothing has happened."""
         if not asked:
             return []
+        several = self._transaction() if len(asked) > 1 else contextlib.nullcontext()  # one has its own
         try:
-            with self._transaction():
+            with several:
                 return [self._answer_to(incoming) for incoming in asked]
         except StoreFailed as error:
             self._on_unavailable(error)
