@@ -6,7 +6,7 @@ away takes what it had begun with it.  The radio's own pairing is not used: whoe
 sends a datagram, and OSCORE tells them apart.
 """
 
-from holdfast_device.slip import FrameReader, encode_frame
+from holdfast_device.slip import MAX_DATAGRAM_LEN, FrameReader, encode_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class BleLink:
     """ble: bluetooth.BLE(); uuid: bluetooth.UUID; name: what centrals see; now_ms, sleep_ms: as of Ticks and time."""
 
     __slots__ = ("_advertised", "_ble", "_centrals", "_now_ms", "_receive", "_send", "_sleep_ms", "_waiting", "dropped")
+
+    mtu = MAX_DATAGRAM_LEN  # of the frames; the MTU of the radio is the length of their pieces
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ from holdfast_core.crypto import PROVIDER
 from holdfast_core.errors import HoldfastError, LocalError
 from holdfast_core.token_check import PATH
 from holdfast_device.device import Device
-from holdfast_device.loop_shell import Loop
+from holdfast_device.loop_shell import Loop, limits_of
 from holdfast_device.store_flash import FileFlash
 from holdfast_device.ticks_shell import Ticks
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from holdfast_core.coap_limits import Limits
     from holdfast_core.provisioning import Provisioning
     from holdfast_device.loop_shell import Link
 
@@ -73,7 +74,7 @@ def run(
     try:
         gc.collect()  # what lives long moves together: what importing and starting left goes first
         ticks = Ticks()
-        device, as_peer = _start(directory, board_rng, ticks.now_ms(), peer_text)
+        device, as_peer = _start(directory, board_rng, ticks.now_ms(), peer_text, limits_of(link))
         set_up(setup, device, options)
         if as_peer is not None:
             from holdfast_device.named_shell import named
@@ -96,6 +97,7 @@ def _start(
     board_rng: "Callable[[int], bytes] | None",
     now_ms: int,
     peer_text: "Callable[[Any], str] | None",
+    limits: "Limits",
 ) -> "tuple[Device, tuple[str, int] | None]":
     """Make the device; returns it and where its AS is.  The provisioning record goes when this returns."""
     provisioning = read_provisioning(directory + "/" + PROVISIONING_NAME)
@@ -104,7 +106,7 @@ def _start(
         from holdfast_core.trace import tracer
 
         trace = tracer(name_of(provisioning), write, peer_text)
-    device = Device(provisioning, FileFlash(directory), board_rng, now_ms, trace=trace)
+    device = Device(provisioning, FileFlash(directory), board_rng, now_ms, limits=limits, trace=trace)
     forget(STARTS_WITH)
     return device, provisioning.as_peer
 

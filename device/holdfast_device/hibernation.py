@@ -17,6 +17,7 @@ Sans-IO; never reads a clock, never keeps a secret in it longer than the sleep (
 from holdfast_core import cbor, errors
 from holdfast_core import labels as L
 from holdfast_core.ace_oscore import rs_context
+from holdfast_core.coap_limits import DEVICE_LIMITS
 from holdfast_core.confirmation import OscInput
 from holdfast_core.crypto import equal, hmac_sha256
 from holdfast_core.errors import HoldfastError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
+    from holdfast_core.coap_limits import Limits
     from holdfast_core.provisioning import Provisioning
     from holdfast_device.slots import Flash
 
@@ -103,13 +105,14 @@ def wake(
     flash: "Flash",
     board_rng: "Callable[[int], bytes] | None",
     as_peer: "Hashable | None" = None,
+    limits: "Limits" = DEVICE_LIMITS,
     trace: "Callable[..., None] | None" = None,
 ) -> Device:
     """Return the device, going on at frozen.now_ms with the sessions whose tokens still hold.
 
     Device.woke is False, and it has started as ever, when the flash says that the snapshot is an old one.
     """
-    device = Device(provisioning, flash, board_rng, frozen.now_ms, as_peer, trace=trace, frozen=frozen)
+    device = Device(provisioning, flash, board_rng, frozen.now_ms, as_peer, limits, trace, frozen)
     if device.woke:
         for record in frozen.sessions:
             try:

@@ -1,13 +1,14 @@
 """The loop that joins a device to a link and to the clock; it moves datagrams and decides nothing.
 
-A link is anything with three methods: udp_, serial_, mqtt_ and ble_shell.py have one each.  A link that goes away loses
-datagrams, as every network does; the timers of the CoAP stack see to the rest.  A MemoryError is such a loss as well,
-and so is an OSError of a link, whatever it means on its port.
+A link is anything with three methods and an MTU: udp_, serial_, mqtt_ and ble_shell.py have one each.  A link that goes
+away loses datagrams, as every network does; the timers of the CoAP stack see to the rest.  A MemoryError is such a loss
+as well, and so is an OSError of a link, whatever it means on its port.
 """
 
 import gc
 import time
 
+from holdfast_core.coap_limits import DEVICE_LIMITS
 from holdfast_device.ticks_shell import Ticks, wall_s
 
 TYPE_CHECKING = False
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Protocol
 
+    from holdfast_core.coap_limits import Limits
     from holdfast_device.device import Device
 
     class Link(Protocol):
-        """Moves datagrams.  A peer is a tuple whose first item is the host."""
+        """Moves datagrams.  A peer is a tuple whose first item is the host.  mtu: bytes of the longest datagram."""
+
+        mtu: int
 
         def wait(self, timeout_ms: int) -> bool:
             """Return whether something came, after timeout_ms at the latest."""
@@ -40,6 +44,15 @@ MAX_WAIT_MS = 5000  # so often, at least, ticks are unwrapped and the clock is l
 MAX_BATCH = 16  # datagrams taken before time passes and answers go out
 PAUSE_S = 0.1  # after a link has failed: one that fails at once and always is no reason to spin
 MAX_FAILED = 8  # times that memory ran out and no datagram was taken in between; more would bring nothing
+
+
+def limits_of(link: "Link") -> "Limits":
+    """Return the limits of a device behind a link: those of devices, or less when the link carries less."""
+    if link.mtu >= DEVICE_LIMITS.max_datagram:
+        return DEVICE_LIMITS
+    from holdfast_core.coap_mtu import fitted
+
+    return fitted(DEVICE_LIMITS, link.mtu)
 
 
 class Loop:

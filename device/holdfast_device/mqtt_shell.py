@@ -71,6 +71,8 @@ class MqttLink:
         "dropped",
     )
 
+    mtu = MAX_DATAGRAM_LEN
+
     def __init__(
         self,
         client: "Any",

@@ -35,7 +35,7 @@ class _Host:
 class NamedLink:
     """link: has resolve(host, port); names: the peers; unresolved(host): called when a name has no address."""
 
-    __slots__ = ("_hosts", "_link", "_names", "_now_ms", "_unresolved")
+    __slots__ = ("_hosts", "_link", "_names", "_now_ms", "_unresolved", "mtu")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class NamedLink:
         unresolved: "Callable[[str], object]",
     ) -> None:
         self._link = link
+        self.mtu = link.mtu
         self._now_ms = now_ms
         self._unresolved = unresolved
         self._hosts = {name: _Host() for name in names}

@@ -5,7 +5,7 @@ Never opens the port: whoever knows the board does, and passes what read() and w
 
 import select
 
-from holdfast_device.slip import FrameReader, encode_frame, peer_of
+from holdfast_device.slip import MAX_DATAGRAM_LEN, FrameReader, encode_frame, peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class SerialLink:
     """
 
     __slots__ = ("_poll", "_reader", "_stream", "_waiting")
+
+    mtu = MAX_DATAGRAM_LEN
 
     def __init__(self, stream: "Any", poll: "Any" = None) -> None:
         self._stream = stream

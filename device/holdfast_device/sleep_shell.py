@@ -11,7 +11,7 @@ import time
 from holdfast_core.errors import HoldfastError
 from holdfast_device.board_shell import show_bug, write
 from holdfast_device.hibernation import ROOM, freeze, thaw, wake
-from holdfast_device.loop_shell import Loop
+from holdfast_device.loop_shell import Loop, limits_of
 from holdfast_device.ticks_shell import Ticks
 
 TYPE_CHECKING = False
@@ -61,7 +61,10 @@ class Sleeper:
     def start(
         self, provisioning: "Provisioning", flash: "Flash", board_rng: "Callable[[int], bytes] | None", **more: "Any"
     ) -> "tuple[Device, Ticks]":
-        """Return the device and its ticks; after a sleep as it was before.  more: as_peer, trace.  LocalError."""
+        """Return the device and its ticks; after a sleep as it was before.  LocalError.
+
+        more: as_peer, limits, trace.
+        """
         frozen = thaw(self.take(), self._clock_ms(), provisioning.seed)
         if frozen is not None:
             ticks = Ticks(frozen.now_ms)
@@ -104,10 +107,11 @@ def run_awake(device: "Device", link: "Link", ticks: Ticks, has_clock: bool = Fa
 class Heard:
     """A link that remembers when something came last."""
 
-    __slots__ = ("_link", "_ticks", "last_ms")
+    __slots__ = ("_link", "_ticks", "last_ms", "mtu")
 
     def __init__(self, link: "Link", ticks: Ticks) -> None:
         self._link = link
+        self.mtu = link.mtu
         self._ticks = ticks
         self.last_ms = ticks.now_ms()
 
@@ -142,7 +146,7 @@ def cycle(
 
     setup(device) adds resources.  Raises LocalError: it cannot run.  period_ms: from one waking to the next.
     """
-    device, ticks = sleeper.start(provisioning, flash, board_rng)
+    device, ticks = sleeper.start(provisioning, flash, board_rng, limits=limits_of(link))
     start_ms = ticks.now_ms()
     device.endpoint.bug = show_bug
     setup(device)

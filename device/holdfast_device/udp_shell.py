@@ -92,6 +92,8 @@ class UdpLink:
 
     __slots__ = ("_poll", "_socks", "sock")
 
+    mtu = MAX_DATAGRAM_LEN
+
     def __init__(self, sock: "Any", family: int = _IPV4) -> None:
         self.sock = sock
         self._socks: list[tuple[int, Any]] = []

@@ -380,7 +380,9 @@ class Client:
 
     def _fresh_token(self, request: ClientRequest) -> bytes:
         """Random token that no other exchange with the peer has."""
-        length = _PLAIN_TOKEN_LEN if request.context is None else _PROTECTED_TOKEN_LEN
+        # A link that carries no block of 32 bytes has no room for more than the 32 bits of RFC 7252 section 5.3.1.
+        is_long = request.context is None and self._limits.szx > 0
+        length = _PLAIN_TOKEN_LEN if is_long else _PROTECTED_TOKEN_LEN
         token = self._rng(length)
         while (request.peer, token) in self._legs:
             token = self._rng(length)

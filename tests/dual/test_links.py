@@ -205,6 +205,8 @@ class Errors(TestCase):
 class Names:
     """A link whose resolver knows what a test says; sent: (datagram, address)."""
 
+    mtu = 1500
+
     def __init__(self):
         self.known = {}
         self.asked = 0

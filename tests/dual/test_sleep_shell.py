@@ -18,6 +18,8 @@ class Asleep(Exception):
 class BoardFake:
     """A clock that goes on in the sleep, and a radio that hears nothing, or `datagrams` one in each wait."""
 
+    mtu = 1500
+
     def __init__(self, room=2048):
         self.rtc = RtcFake(room)
         self.flash = FlashFake()
@@ -79,6 +81,16 @@ class Shell(TestCase):
             self.assertGreaterEqual(times[index + 1] - times[index], 55000)
         for slept in board.slept:
             self.assertTrue(55000 < slept <= 60000, str(slept))
+
+    def test_each_life_has_the_limits_of_its_link(self):
+        board = BoardFake()
+        sizes = []
+        for mtu in (1500, 51, 51):
+            board.mtu = mtu
+            limits = board.live().endpoint._stack.limits
+            sizes.append((limits.max_datagram, 16 << limits.szx))
+        self.assertEqual(sizes, [(1280, 512), (51, 16), (51, 16)])
+        self.assertTrue(board.devices[-1].woke)
 
     def test_the_memory_is_wiped_before_anything_acts_on_it_and_shows_no_key_afterwards(self):
         board = BoardFake()

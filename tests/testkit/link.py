@@ -31,17 +31,20 @@ class Random:
 class Link:
     """Carries datagrams between endpoints; loss, dup and reorder are per cent, delay_ms is one way.
 
+    mtu: a longer datagram is lost; None: none is too long.
+
     on_event(name, event): called for each event that an endpoint returns; without it they gather in events[name].
     tap(sender, receiver, datagram) -> list of datagrams to deliver instead, for tests that attack the link.
     """
 
-    def __init__(self, seed=1, loss=0, dup=0, reorder=0, delay_ms=10, on_event=None, tap=None):
+    def __init__(self, seed=1, loss=0, dup=0, reorder=0, delay_ms=10, on_event=None, tap=None, mtu=None):
         self.seed = seed
         self.random = Random(seed)
         self.loss = loss
         self.dup = dup
         self.reorder = reorder
         self.delay_ms = delay_ms
+        self.mtu = mtu
         self.on_event = on_event
         self.tap = tap
         self.now_ms = 0
@@ -64,7 +67,7 @@ class Link:
         """Put a datagram on the link as if sender had sent it."""
         self.log.append((self.now_ms, sender, receiver, datagram))
         for out in [datagram] if self.tap is None else self.tap(sender, receiver, datagram):
-            if self.random.below(100) < self.loss:
+            if self.random.below(100) < self.loss or (self.mtu is not None and len(out) > self.mtu):
                 continue
             self._fly(sender, receiver, out)
             if self.random.below(100) < self.dup:

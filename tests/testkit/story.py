@@ -6,6 +6,7 @@ The AS here is a table of answers over the real CoAP stack and OSCORE: what it d
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.coap_events import RequestEvent
+from holdfast_core.coap_limits import DEVICE_LIMITS
 from holdfast_core.coap_message import request, response
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.oscore_contexts import ContextTable
@@ -171,18 +172,20 @@ class World:
     def now_ms(self):
         return self.link.now_ms
 
-    def boot(self, name, clock=True, trace=None):
+    def boot(self, name, clock=True, trace=None, limits=DEVICE_LIMITS):
         """Start a device, again with the flash of its last life; returns it."""
         flash = self.flash.setdefault(name, FlashFake())
-        device = Device(self.provisionings[name], flash, same_bytes, self.now_ms, as_peer="as", trace=trace)
+        device = Device(
+            self.provisionings[name], flash, same_bytes, self.now_ms, as_peer="as", limits=limits, trace=trace
+        )
         if clock:
             device.set_time(NOW_S + self.now_ms // 1000, self.now_ms)
         self.devices[name] = device
         self.link.add(name, Node(device))
         return device
 
-    def boot_tube(self, clock=True, trace=None):
-        tube = self.boot("tube", clock, trace)
+    def boot_tube(self, clock=True, trace=None, limits=DEVICE_LIMITS):
+        tube = self.boot("tube", clock, trace, limits)
         tube.rs.resource("/result", get=lambda asked: response(L.CODE_CONTENT, b"negative"), observable=True)
         tube.rs.resource("/calibration", put=lambda asked: response(L.CODE_CHANGED))
         return tube
@@ -192,10 +195,10 @@ class World:
         self.link.add("as", fake)
         return fake
 
-    def client(self, name="doctor", seed=3):
+    def client(self, name="doctor", seed=3, limits=None):
         """Add a client application without an AS of its own."""
         random = Random(seed).octets
-        endpoint = Endpoint(random)
+        endpoint = Endpoint(random, limits=limits)
         endpoint.now_ms = self.now_ms
         self.link.add(name, Node(endpoint))
         self.clients[name] = AceClient(endpoint, random, AS_URI)

@@ -31,7 +31,7 @@ class WifiLink:
         self._ticks = Ticks()
         self._due_ms, self._retry_ms = 0, FIRST_RETRY_MS
         self._is_up = self._has_tried = False
-        self.receive, self.send, self.resolve = link.receive, link.send, link.resolve
+        self.receive, self.send, self.resolve, self.mtu = link.receive, link.send, link.resolve, link.mtu
 
     def wait(self, timeout_ms):
         """Return whether something came, after timeout_ms at the latest."""
