@@ -68,6 +68,9 @@ def test_a_name_that_nobody_has_is_named_with_its_kind(story, changes, unchanged
         ("user", lambda: story.registry.user("nobody")),
         ("client", lambda: list(story.registry.locking(True, NOW_S, client_id="nobody"))),
         ("rs", lambda: list(story.registry.removing(NOW_S, rs_id="nobody"))),
+        ("client", lambda: story.registry.live_tokens(NOW_S, client_id="nobody")),
+        ("rs", lambda: story.registry.live_tokens(NOW_S, rs_id="nobody")),
+        ("user", lambda: story.registry.live_tokens(NOW_S, user_id="nobody")),
         ("rs", lambda: story.registry.left_behind("nobody")),
         ("rs", lambda: story.registry.import_key("nobody", b"k", story.doctor_secret, NOW_S)),
         ("rs", lambda: story.registry.add_oscore_party(NOW_S, rs_id="nobody")),
@@ -91,6 +94,16 @@ def test_one_party_at_a_time_is_locked_and_removed(story, unchanged, party):
             list(steps)
     assert story.store.token(token).revoked_at is None
     assert not story.store.resource_server(EKG).disabled
+
+
+@pytest.mark.parametrize("party", [{"client_id": DOCTOR_APP}, {"rs_id": EKG}, {"user_id": DOCTOR}])
+def test_what_goes_with_a_party_is_its_live_tokens_and_what_was_exchanged_for_them(story, party):
+    tokens = [story.doctor_token()["access_token"]]
+    tokens.append(story.tube_token(tokens[0])["access_token"])
+    numbers = [story.store.token(token).token_id for token in tokens]
+    assert [token.token_id for token in story.registry.live_tokens(NOW_S, **party)] == numbers
+    story.registry.set_disabled(True, NOW_S, **party)
+    assert story.registry.live_tokens(NOW_S, **party) == []
 
 
 @pytest.mark.parametrize("user_id", ["", "n" * (MAX_USERNAME_LEN + 1), "two\nlines", "\x1b[2J"])

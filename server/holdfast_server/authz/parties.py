@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from holdfast_server.authz.ports import RegistryStore
 from holdfast_server.authz.revocation import STEP, Revocations
-from holdfast_server.records import Client, NotRegistered, RegistryError, ResourceServer, User
+from holdfast_server.records import Client, NotRegistered, RegistryError, ResourceServer, TokenRecord, User
 
 
 class _Party(NamedTuple):
@@ -52,6 +52,19 @@ class Parties:
         if user is None:
             raise NotRegistered("user", user_id)
         return user
+
+    def live_tokens(
+        self, now_s: int, *, client_id: str | None = None, rs_id: str | None = None, user_id: str | None = None
+    ) -> list[TokenRecord]:
+        """Return the live tokens that go with a party, and what was exchanged for them; raises NotRegistered."""
+        party = _party(client_id, rs_id, user_id)
+        if party.rs_id is not None:
+            return self._store.live_tokens(now_s, audiences=self.resource_server(party.rs_id).audiences)
+        if party.client_id is not None:
+            self.client(party.client_id)
+        elif party.user_id is not None:
+            self.user(party.user_id)
+        return self._store.live_tokens(now_s, client_id=party.client_id, user_id=party.user_id)
 
     def set_disabled(
         self,

@@ -224,6 +224,11 @@ class RegistryStore(RevocationStore, Records, Protocol):
     def devices_without(self, kid: bytes | None) -> list[str]:
         """Return the RSs whose devices were given keys, and not this one, by id; None: no key."""
 
+    def live_tokens(
+        self, now_s: int, *, client_id: str | None = None, user_id: str | None = None, audiences: Sequence[str] = ()
+    ) -> list[TokenRecord]:
+        """Return the live tokens of a client, a person or audiences, with what was exchanged for them."""
+
     def tokens_after(
         self,
         after: int,

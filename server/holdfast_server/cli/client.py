@@ -19,13 +19,12 @@ from holdfast_server.cli.command import (
     show,
     show_all,
     state_option,
-    unknown,
     write_private,
 )
+from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
-from holdfast_server.cli.taking import lock, remove, yes_option
 from holdfast_server.records import Client
-from holdfast_server.wire.readable import client_words, usage_words
+from holdfast_server.wire.readable import usage_words
 
 
 @click.group()
@@ -126,6 +125,18 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
 
 client.add_command(client_set)
 rights_commands(client, "client", "a client")
+party_commands(
+    client,
+    "client",
+    PartyHelp(
+        list="List the clients.",
+        show="Show one client.",
+        remove="Remove a client and every token that it holds. A device that is a resource server too stays one.",
+        disable="Lock a client and revoke every token that it holds.",
+        enable="Unlock a client; what was revoked stays revoked.",
+        goes_with="Its secret, its context and its rights go with it",
+    ),
+)
 
 
 @client.command("new-secret")
@@ -145,16 +156,6 @@ def _show_secret(client_id: str, made: Secret | None, *, as_json: bool) -> None:
         click.echo("This secret is not kept here in readable form: store it now.", err=True)
 
 
-@client.command("list")
-@state_option
-@json_option
-def client_list(state: Path, as_json: bool) -> None:
-    """List the clients."""
-    with opened(state) as admin:
-        words = [client_words(record) for record in admin.store.clients()]
-    show_all(words, as_json=as_json, nothing="No clients yet.")
-
-
 @client.command("stats")
 @state_option
 @json_option
@@ -163,44 +164,3 @@ def client_stats(state: Path, as_json: bool) -> None:
     with opened(state) as admin:
         words = [usage_words(usage) for usage in admin.store.client_usages()]
     show_all(words, as_json=as_json, nothing="No clients yet.")
-
-
-@client.command("show")
-@click.argument("client_id")
-@state_option
-@json_option
-def client_show(client_id: str, state: Path, as_json: bool) -> None:
-    """Show one client."""
-    with opened(state) as admin:
-        record = admin.store.client(client_id)
-    if record is None:
-        raise unknown("client", client_id)
-    show(client_words(record), as_json=as_json)
-
-
-@client.command("remove")
-@click.argument("client_id")
-@yes_option
-@state_option
-@json_option
-def client_remove(client_id: str, yes: bool, state: Path, as_json: bool) -> None:
-    """Remove a client and every token that it holds. A device that is a resource server too stays one."""
-    remove(state, "client", client_id, yes=yes, as_json=as_json)
-
-
-@client.command("disable")
-@click.argument("client_id")
-@state_option
-@json_option
-def client_disable(client_id: str, state: Path, as_json: bool) -> None:
-    """Lock a client and revoke every token that it holds."""
-    lock(state, "client", client_id, disabled=True, as_json=as_json)
-
-
-@client.command("enable")
-@click.argument("client_id")
-@state_option
-@json_option
-def client_enable(client_id: str, state: Path, as_json: bool) -> None:
-    """Unlock a client; what was revoked stays revoked."""
-    lock(state, "client", client_id, disabled=False, as_json=as_json)

@@ -21,21 +21,13 @@ PROFILE_WORDS = {PROFILE_NAMES[profile]: profile for profile in (L.PROFILE_COAP_
 KEY_PROFILES = (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)
 """Of a client that has a public key: it may show that one too."""
 
-PROFILE_HELP = "coap_oscore, as devices of this project do, or coap_dtls with public keys. May be repeated."
-
 profile_option = click.option(
     "--profile",
     "profiles",
     multiple=True,
     type=click.Choice(list(PROFILE_WORDS)),
-    help=f"How clients show it their key: {PROFILE_HELP}  [default: coap_oscore]",
-)
-profile_set_option = click.option(
-    "--profile",
-    "profiles",
-    multiple=True,
-    type=click.Choice(list(PROFILE_WORDS)),
-    help=f"How clients show it their key, instead of before: {PROFILE_HELP}",
+    help="How clients show it their key: coap_oscore, as devices of this project do and `rs add` takes when nothing is "
+    "said, or coap_dtls with public keys. May be repeated.",
 )
 rs_key_option = click.option(
     "--public-key",

@@ -16,14 +16,13 @@ from holdfast_server.cli.command import (
     json_option,
     opened,
     show,
-    show_all,
     state_option,
-    unknown,
     write_private,
 )
+from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
 from holdfast_server.cli.rs_set import rs_set, scope_map, scope_titles_of, warn_of_timelessness
-from holdfast_server.cli.taking import be_sure, lock, remove, yes_option
+from holdfast_server.cli.taking import be_sure, yes_option
 from holdfast_server.records import ResourceServer
 from holdfast_server.wire.readable import rs_words, when
 
@@ -131,42 +130,19 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
 
 
 rs.add_command(rs_set)
-
-
-@rs.command("list")
-@state_option
-@json_option
-def rs_list(state: Path, as_json: bool) -> None:
-    """List the resource servers."""
-    with opened(state) as admin:
-        words = [rs_words(record) for record in admin.store.resource_servers()]
-    show_all(words, as_json=as_json, nothing="No resource servers yet.")
-
-
-@rs.command("show")
-@click.argument("rs_id")
-@state_option
-@json_option
-def rs_show(rs_id: str, state: Path, as_json: bool) -> None:
-    """Show one resource server."""
-    with opened(state) as admin:
-        record = admin.store.resource_server(rs_id)
-    if record is None:
-        raise unknown("rs", rs_id)
-    show(rs_words(record), as_json=as_json)
-
-
-@rs.command("remove")
-@click.argument("rs_id")
-@yes_option
-@state_option
-@json_option
-def rs_remove(rs_id: str, yes: bool, state: Path, as_json: bool) -> None:
-    """Remove a resource server and its keys. Every token that was made for it is revoked.
-
-    Its OSCORE context goes with it, also when the device is a client too.
-    """
-    remove(state, "rs", rs_id, yes=yes, as_json=as_json)
+party_commands(
+    rs,
+    "rs",
+    PartyHelp(
+        list="List the resource servers.",
+        show="Show one resource server.",
+        remove="Remove a resource server and its keys. Every token that was made for it is revoked.\n\n"
+        "Its OSCORE context goes with it, also when the device is a client too.",
+        disable="Lock a resource server. It is told nothing, and every token that was made for it is revoked.",
+        enable="Unlock a resource server; what was revoked stays revoked.",
+        goes_with="Its keys and its context go with it",
+    ),
+)
 
 
 @rs.command("export")
@@ -235,21 +211,3 @@ def table_maker(size: str) -> TableOf:
     if make_table is None:
         return no_table
     return lambda point: make_table(point, *GEOMETRIES[size])
-
-
-@rs.command("disable")
-@click.argument("rs_id")
-@state_option
-@json_option
-def rs_disable(rs_id: str, state: Path, as_json: bool) -> None:
-    """Lock a resource server. It is told nothing, and every token that was made for it is revoked."""
-    lock(state, "rs", rs_id, disabled=True, as_json=as_json)
-
-
-@rs.command("enable")
-@click.argument("rs_id")
-@state_option
-@json_option
-def rs_enable(rs_id: str, state: Path, as_json: bool) -> None:
-    """Unlock a resource server; what was revoked stays revoked."""
-    lock(state, "rs", rs_id, disabled=False, as_json=as_json)

@@ -12,7 +12,7 @@ import click
 from holdfast_core.kinds import FORMATS, TOKEN_SHAPES
 from holdfast_server.cli.change import change_of, finish_before, show_change
 from holdfast_server.cli.command import json_option, opened, state_option
-from holdfast_server.cli.public_key import PROFILE_WORDS, profile_set_option, read_public_key, rs_key_option
+from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
 from holdfast_server.process.problem import Problem
 from holdfast_server.records import ResourceServer
 from holdfast_server.wire.readable import METHODS, rs_words
@@ -43,7 +43,7 @@ ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 @click.option("--clock/--no-clock", default=None, help="Whether the device knows what time it is.")
 @click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is; it gets a new OSCORE context.")
-@profile_set_option
+@profile_option
 @rs_key_option
 @click.option("--title", help="What people call it; the consent page says so. Empty: its audience.")
 @click.option("--scope-title", "scope_titles", multiple=True, metavar="NAME=TEXT", help="What people call a scope.")

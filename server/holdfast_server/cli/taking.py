@@ -6,7 +6,6 @@ A reference token ends here at once.  A token that a device checks alone ends wh
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -14,9 +13,8 @@ import click
 
 from holdfast_core import labels as L
 from holdfast_core.kinds import REFERENCE
-from holdfast_server.cli.command import Admin, opened, show, unknown
 from holdfast_server.process.problem import Failed, Problem
-from holdfast_server.records import RegistryError, TokenRecord
+from holdfast_server.records import TokenRecord
 from holdfast_server.web.pages import words_of_duration
 from holdfast_server.wire.readable import when
 
@@ -47,56 +45,6 @@ def be_sure(question: str, *, yes: bool, always: bool = True) -> None:
         agreed = False
     if not agreed:
         raise Failed("Nothing was changed.")
-
-
-def tokens_of(admin: Admin, kind: str, party_id: str) -> list[TokenRecord]:
-    """The live tokens that go with a client, an rs or a user, and what was exchanged for them. Raises Problem."""
-    store, now_s = admin.store, admin.now_s
-    if kind == "client" and store.client(party_id) is not None:
-        return store.live_tokens(now_s, client_id=party_id)
-    if kind == "user" and store.user(party_id) is not None:
-        return store.live_tokens(now_s, user_id=party_id)
-    rs = store.resource_server(party_id) if kind == "rs" else None
-    if rs is None:
-        raise unknown(kind, party_id)
-    return store.live_tokens(now_s, audiences=rs.audiences)
-
-
-GOES_WITH = {
-    "client": "Its secret, its context and its rights go with it",
-    "rs": "Its keys and its context go with it",
-    "user": "Their password and their rights go with them",
-}
-
-
-def remove(state: Path, kind: str, party_id: str, *, yes: bool, as_json: bool) -> None:
-    """Remove a client, an rs or a user, and say what of it goes on. Raises Problem, Failed."""
-    with opened(state) as admin:
-        tokens_of(admin, kind, party_id)
-    be_sure(f"Remove {party_id}? {GOES_WITH[kind]}.", yes=yes)  # the database is closed meanwhile
-    with opened(state) as admin:
-        tokens = still_taken(tokens_of(admin, kind, party_id))
-        go_through(admin.registry.removing(admin.now_s, **{f"{kind}_id": party_id}))
-    if as_json:
-        show({f"{kind}_id": party_id, "removed": True, "still_taken": tokens}, as_json=True)
-        return
-    click.echo(f"Removed {party_id}.")
-    say_still_taken(tokens)
-
-
-def lock(state: Path, kind: str, party_id: str, *, disabled: bool, as_json: bool) -> None:
-    """Lock or unlock a client, an rs or a user, and say what of it goes on. Raises Problem."""
-    with opened(state) as admin:
-        tokens = still_taken(tokens_of(admin, kind, party_id)) if disabled else []
-        try:
-            go_through(admin.registry.locking(disabled, admin.now_s, **{f"{kind}_id": party_id}))
-        except RegistryError:
-            raise unknown(kind, party_id) from None
-    if as_json:
-        show({f"{kind}_id": party_id, "disabled": disabled, "still_taken": tokens}, as_json=True)
-        return
-    click.echo(f"{'Locked' if disabled else 'Unlocked'} {party_id}.")
-    say_still_taken(tokens)
 
 
 def go_through(steps: Iterator[None]) -> None:

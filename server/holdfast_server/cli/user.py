@@ -15,8 +15,8 @@ from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.changes import without
 from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
 from holdfast_server.cli.change import change_of, finish_before, rights_commands, show_change
-from holdfast_server.cli.command import json_option, opened, show, show_all, state_option, unknown
-from holdfast_server.cli.taking import lock, remove, yes_option
+from holdfast_server.cli.command import json_option, opened, show, state_option
+from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.process.problem import Problem
 from holdfast_server.records import User
 from holdfast_server.web.authenticator import MAX_PASSWORD_LEN, hash_password
@@ -70,60 +70,27 @@ def user_password(user_id: str, generate: bool, state: Path, as_json: bool) -> N
     _show_password(user_id, password if generate else None, as_json=as_json)
 
 
-@user.command("list")
-@state_option
-@json_option
-def user_list(state: Path, as_json: bool) -> None:
-    """List the people."""
+def _warn_of_no_administrator(state: Path) -> None:
     with opened(state) as admin:
-        words = [user_words(record) for record in admin.store.users()]
-    show_all(words, as_json=as_json, nothing="No users yet.")
-
-
-@user.command("show")
-@click.argument("user_id")
-@state_option
-@json_option
-def user_show(user_id: str, state: Path, as_json: bool) -> None:
-    """Show one person."""
-    with opened(state) as admin:
-        record = admin.store.user(user_id)
-    if record is None:
-        raise unknown("user", user_id)
-    show(user_words(record), as_json=as_json)
-
-
-@user.command("remove")
-@click.argument("user_id")
-@yes_option
-@state_option
-@json_option
-def user_remove(user_id: str, yes: bool, state: Path, as_json: bool) -> None:
-    """Remove a person and every token that was given in their name."""
-    remove(state, "user", user_id, yes=yes, as_json=as_json)
-    _warn_of_no_administrator(state)
-
-
-@user.command("disable")
-@click.argument("user_id")
-@state_option
-@json_option
-def user_disable(user_id: str, state: Path, as_json: bool) -> None:
-    """Lock a person out. Every token that was given in their name is revoked."""
-    lock(state, "user", user_id, disabled=True, as_json=as_json)
-    _warn_of_no_administrator(state)
-
-
-@user.command("enable")
-@click.argument("user_id")
-@state_option
-@json_option
-def user_enable(user_id: str, state: Path, as_json: bool) -> None:
-    """Unlock a person; what was revoked stays revoked."""
-    lock(state, "user", user_id, disabled=False, as_json=as_json)
+        people = admin.store.users()
+    if not any(not person.disabled and set(ADMIN_RIGHTS) & set(person.scopes) for person in people):
+        click.echo("Note: nobody is an administrator now; `holdfast server user set USER --admin` makes one.", err=True)
 
 
 rights_commands(user, "user", "a person")
+party_commands(
+    user,
+    "user",
+    PartyHelp(
+        list="List the people.",
+        show="Show one person.",
+        remove="Remove a person and every token that was given in their name.",
+        disable="Lock a person out. Every token that was given in their name is revoked.",
+        enable="Unlock a person; what was revoked stays revoked.",
+        goes_with="Their password and their rights go with them",
+    ),
+    _warn_of_no_administrator,
+)
 
 
 @user.command("set")
@@ -144,13 +111,6 @@ def user_set(user_id: str, is_admin: bool, state: Path, as_json: bool) -> None:
         change = change_of(admin, user_words(after), settling)
     show_change(change, as_json=as_json)
     _warn_of_no_administrator(state)
-
-
-def _warn_of_no_administrator(state: Path) -> None:
-    with opened(state) as admin:
-        people = admin.store.users()
-    if not any(not person.disabled and set(ADMIN_RIGHTS) & set(person.scopes) for person in people):
-        click.echo("Note: nobody is an administrator now; `holdfast server user set USER --admin` makes one.", err=True)
 
 
 def generated_password() -> str:
