@@ -10,7 +10,8 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import decode, encode_options, is_request
-from holdfast_core.oscore_option import encode_option
+from holdfast_core.errors import MalformedOscore
+from holdfast_core.oscore_option import decode_option, encode_option
 from holdfast_core.replay_window import ReplayWindow
 from holdfast_core.sender_sequence import MAX_SEQUENCE
 from testkit import native_build
@@ -79,6 +80,20 @@ def test_option_values(lib):
             assert [status, kid, kid_context] == ["ok", *want], row["id"]
 
 
+def test_every_form_of_option_value(lib):
+    """All flags, with bytes behind them that suffice or not: what Python's decode_option says."""
+    for flags in range(256):
+        for length in range(9):
+            for content in (bytes(length), b"\1" * length, bytes(range(length))):
+                value = bytes((flags,)) + content
+                try:
+                    option = decode_option(value)
+                    want = ("ok", option.kid, option.kid_context)
+                except MalformedOscore:
+                    want = ("malformed-oscore", None, None)
+                assert kit.read_ids(lib, message(L.CODE_POST, [(L.OPT_OSCORE, value)], b"x")) == want, value.hex()
+
+
 def test_messages_without_the_option(lib):
     """An Empty message is a message, and no request; one with anything behind its header is none."""
     ends = Ends(lib)
@@ -141,6 +156,23 @@ def test_every_kind_of_context(lib):
                 assert named == ("ok", ids[0], id_context)
 
 
+@pytest.mark.parametrize("length", [22, 23, 24, 25])
+def test_an_id_context_at_the_edge_of_a_short_head(lib, length):
+    """In the info of the keys (RFC 8613 section 3.2.1), 24 bytes are the first with a head of two."""
+    ends = Ends(lib, bytes(length))
+    _, opened, heard = ends.hear(ends.ask(1, REQUEST)[0])
+    assert ends.answer(opened.state, heard, CONTENT)
+
+
+def test_a_context_in_memory_that_held_another_one(lib):
+    context = kit.Oscore(lib, bytes(range(32)), SALT, b"1234567", b"7654321", bytes(32), L.ALG_AES_CCM_16_128_256)
+    context.ctx.window.next, context.ctx.window.seen = 1 << 39, 0xFFFFFFFF
+    fresh = kit.Oscore(lib, SECRET, SALT, MINE, THEIRS)
+    assert fresh.derive(SECRET, SALT, MINE, THEIRS, into=context.ctx) == "ok"
+    assert bytes(context.ctx) == bytes(fresh.ctx)
+    assert (fresh.ctx.has_id_context, kit.Oscore(lib, SECRET, SALT, MINE, THEIRS, b"").ctx.has_id_context) == (0, 1)
+
+
 def test_wipe_leaves_nothing(lib):
     context = kit.Oscore(lib, SECRET, SALT, MINE, THEIRS)
     lib.hf_oscore_wipe(kit.byref(context.ctx))
@@ -188,6 +220,7 @@ def test_lost_window_and_echo(lib):
     for result, mine in ((later, later_exchange), (opened, exchange), (later, later_exchange)):
         said = outcome(lambda result=result: ends.python_peer.accept(result.state) or (decode(REQUEST), None))[0]
         assert ends.native_peer.accept(mine) == said
+        assert said != "ok" or (mine.fresh, mine.nonce_free) == (1, 1)
         ends.same_window()
     assert ends.hear(ends.ask(42, REQUEST)[0])[0] == "ok"
     assert ends.hear(ends.ask(20, REQUEST)[0])[0] == "replay-detected"
@@ -324,7 +357,8 @@ def test_exactly_the_room_it_takes(lib):
 @pytest.mark.parametrize("length", [0, 1, 12, 13, 14, 255, 268, 269, 270])
 def test_the_room_for_outer_options_of_every_form(lib, length):
     """It is asked for before anything moves: marker, code, tag and the outer options, to the byte."""
-    for options in ([(L.OPT_URI_HOST, bytes(length))], [(L.OPT_PROXY_SCHEME, bytes(length))]):
+    port = (L.OPT_URI_PORT, b"\x16\x33")
+    for options in ([(L.OPT_URI_HOST, bytes(length)), port], [(L.OPT_PROXY_SCHEME, bytes(length))]):
         native = Ends(lib).native
         datagram = message(L.CODE_GET, options, b"x")
         status, protected, _ = native.protect_request(1, datagram)

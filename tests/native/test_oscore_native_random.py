@@ -82,6 +82,31 @@ def test_inner_options_of_a_misbehaving_peer(lib):
     assert min(counts.values()) > 50
 
 
+def test_every_code_inside(lib):
+    """What was sealed by a peer that holds the keys: a request's code in a request, a response's in a response."""
+    verdicts = set()
+    for code in range(256):
+        ends = Ends(lib)
+        verdicts.add(ends.hear(reseal(ends, 2 * code, bytes((code,)), []))[0])
+        outer, state, exchange = ends.ask(2 * code + 1, REQUEST)
+        _, opened, _ = ends.hear(outer)
+        sealed = ends.python_peer._sealer.seal(opened.state.nonce, opened.state.aad, bytes((code,)))
+        verdicts.add(ends.get(state, exchange, message(0x44, [(L.OPT_OSCORE, b"")], sealed))[0])
+    assert verdicts == {"ok", "malformed-oscore"}
+
+
+def test_class_u_options_inside_win(lib):
+    """Each set of them inside, with all of them outside: an outer one stays only where none is inside."""
+    options = [(L.OPT_URI_HOST, b"in"), (L.OPT_URI_PORT, b"\1"), (L.OPT_PROXY_SCHEME, b"in")]
+    outer = [(L.OPT_URI_HOST, b"out"), (L.OPT_URI_PORT, b"\2"), (L.OPT_PROXY_SCHEME, b"out")]
+    for chosen in range(8):
+        inside = [option for place, option in enumerate(options) if chosen >> place & 1]
+        ends = Ends(lib)
+        said, result, _ = ends.hear(reseal(ends, 1, b"\1" + encode_options(inside), outer))
+        assert said == "ok"
+        assert len(result.message.options) == 3
+
+
 def reseal(ends, number, plaintext, outer_options):
     """A request whose plaintext is this, by a peer that holds the keys."""
     outer, state, _ = ends.ask(number, REQUEST)

@@ -181,11 +181,14 @@ class Oscore:
     def __init__(self, lib, secret, salt, sender_id, recipient_id, id_context=None, alg=10):
         self.lib = lib
         self.ctx = Ctx()
+        self.status = self.derive(secret, salt, sender_id, recipient_id, id_context, alg, self.ctx)
+
+    def derive(self, secret, salt, sender_id, recipient_id, id_context=None, alg=10, into=None):
         given = Input(
             *(secret, len(secret), salt, len(salt), sender_id, len(sender_id), recipient_id, len(recipient_id)),
             *(id_context, 0 if id_context is None else len(id_context), alg),
         )
-        self.status = STATUS[lib.hf_oscore_derive(byref(self.ctx), byref(given))]
+        return STATUS[self.lib.hf_oscore_derive(byref(into), byref(given))]
 
     def _run(self, function, before, datagram, room, after):
         size, length = len(datagram) + room, c_size_t(len(datagram))

@@ -2,9 +2,10 @@
 
 mutants.py starts it in a copy of the tree, as a plugin of pytest. The first run is on the unchanged files: it must
 pass, it makes every object, and it says which tests are quick. For a mutant only the sources that include the changed
-file are compiled again (at -O1, without debug information); a test whose C program says what it said before passes.
+file are compiled again (at -O1 or -O0); a test whose C program says what it said before passes.
 """
 
+import gc
 import hashlib
 import os
 import resource
@@ -152,7 +153,7 @@ class Patches:
         sources = [path for path in found if "-m32" not in flags or not path.stem.endswith("_x86")]
         sources.append(self.kit.ROOT / "native/tests/token_program.c")
         include = self.kit.generator_include(self.token.TEETH, self.token.BLOCKS)
-        return self._link("", sources, flags, (include,), compiler)
+        return self._link("", sources, flags, (include,), compiler, level=("-O0",))
 
     def run(self, executable, records):
         """As the real one, and remember the answer."""
@@ -193,6 +194,7 @@ class Warm:
                 order.append((self.seconds(item, asked), item, asked))
             self.objects.remember()
             self.order = sorted(order, key=lambda row: row[0])
+            gc.freeze()  # what a fork does not look at it does not copy
             self.say("ready")
             for _ in self.incoming:
                 self.say(VERDICTS[self.judged()])
@@ -263,7 +265,8 @@ class Worker:
         env["PYTHONPATH"] += os.pathsep + str(Path(__file__).parent)
         command = [sys.executable, *arguments, "-p", Path(__file__).stem]
         pass_fds = (ours[0], theirs[1])
-        self.process = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, pass_fds=pass_fds)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # of each fork that crashes, too
+        self.process = subprocess.Popen(command, cwd=root, env=env, pass_fds=pass_fds, **quiet)
         for number in pass_fds:
             os.close(number)
         self.to, self.answers = os.fdopen(ours[1], "w"), os.fdopen(theirs[0])
