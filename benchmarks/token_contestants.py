@@ -170,6 +170,7 @@ def python(keys: Keys) -> Rows:
     """The core in Python."""
     from holdfast_core.crypto import Es256Key  # noqa: PLC0415
     from holdfast_core.kinds import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN  # noqa: PLC0415
+    from holdfast_core.moment import Moment  # noqa: PLC0415
     from holdfast_core.rules import Rules  # noqa: PLC0415
     from holdfast_core.scope import ScopeMap  # noqa: PLC0415
     from holdfast_core.secret import Secret  # noqa: PLC0415
@@ -186,10 +187,11 @@ def python(keys: Keys) -> Rows:
         ]
     )
     scopes = ScopeMap({SCOPE: [("/result", L.METHOD_GET)]})
+    moment = Moment(NOW_S)
 
     def checker(name: str) -> Callable[[bytes], object]:
         rules = Rules((AUDIENCE,), trust, scopes, (name,), (PROFILES[name],))
-        return lambda token: verify_token(token, rules, NOW_S)
+        return lambda token: verify_token(token, rules, moment)
 
     return {name: each(checker(name)) for name in FORMATS}
 

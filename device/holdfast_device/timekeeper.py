@@ -7,6 +7,7 @@ Never reads a clock; the endpoint says how late it is (RFC 9200 section 5.10.3).
 
 from holdfast_core import errors
 from holdfast_core.kinds import REFERENCE
+from holdfast_core.moment import Moment
 from holdfast_device.clock import DeviceClock
 from holdfast_device.exi import ExiTable
 from holdfast_device.slots import StorageFailed
@@ -60,6 +61,10 @@ class Timekeeper:
     def exi_floor(self) -> int:
         """Highest expired exi sequence number."""
         return self._exi.floor
+
+    def moment(self, cnonce_check: "Callable[[bytes], bool]") -> Moment:
+        """What the device knows now, for the check of a token."""
+        return Moment(self.now_s, self.is_floor, self.exi_floor, cnonce_check)
 
     def tick(self, now_ms: int) -> None:
         """Let time pass.  A floor that cannot be saved now is saved an hour later."""

@@ -49,21 +49,16 @@ class TokenChecker:
             from holdfast_core.verifier import grant_from_introspection  # a tube never needs it
 
             answer = yield self._introspector.ask(token)
-            return grant_from_introspection(
-                answer, self._rules, self._times.now_s, self._issuer, token, is_fresh, self._times.is_floor
-            )
-        return verify_token(
-            token, self._rules, self._times.now_s, is_fresh, self._times.exi_floor, self._times.is_floor
-        )
+            return grant_from_introspection(answer, self._rules, self._times.moment(is_fresh), self._issuer, token)
+        return verify_token(token, self._rules, self._times.moment(is_fresh))
 
     def verify_again(self, token: bytes) -> "tuple[Grant, int | None]":
         """Check a token by value that was accepted before a sleep; return its Grant and the end of its countdown.
 
         Raises as verify does, and as Timekeeper.countdown.
         """
-        times = self._times
-        grant = verify_token(token, self._rules, times.now_s, was_fresh, times.exi_floor, times.is_floor)
-        return grant, times.countdown(grant)
+        grant = verify_token(token, self._rules, self._times.moment(was_fresh))
+        return grant, self._times.countdown(grant)
 
     def confront(self, grant: "Grant") -> None:
         """Compare a token that just came with what the device knows of the time.  Raises TokenExpired."""

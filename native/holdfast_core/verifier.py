@@ -20,49 +20,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from holdfast_core.moment import Moment
     from holdfast_core.rules import Rules
     from holdfast_core.trust import Trust
 
-    CnonceCheck = Callable[[bytes], bool]
 
-
-def verify_token(
-    token: bytes,
-    rules: "Rules",
-    now_s: "int | None",
-    cnonce_check: "CnonceCheck | None" = None,
-    exi_floor: "int | None" = None,
-    now_is_floor: bool = False,
-) -> Grant:
-    """Verify a self-contained token.
-
-    now_s: seconds since 1970 UTC, None when nothing is known about the time.  now_is_floor: now_s is only the earliest
-    time it can be (a device without a clock): exp is held against it, unless a cnonce shows that the token is new, and
-    the caller has to compare what they say; nbf and iat cannot be.
-    cnonce_check: says whether a client-nonce is one this RS handed out and still fresh; None when it hands out none.
-    exi_floor: the highest sequence number of an expired exi token, -1 or 0 at first; None when this RS keeps no such
-    state and therefore takes no exi tokens.
-    Raises Malformed* (4.00) and TokenRejected.
-    """
+def verify_token(token: bytes, rules: "Rules", moment: "Moment") -> Grant:
+    """Verify a self-contained token.  Raises Malformed* (4.00) and TokenRejected."""
     opened = open_cwt(token, rules.trust, rules.formats, rules.token_shape)
     claims = decode_claims(opened.payload)
-    return _grant(claims, opened, token, rules, now_s, now_is_floor, exi_floor, cnonce_check)
+    return _grant(claims, opened, token, rules, moment)
 
 
-def grant_from_introspection(
-    answer: object,
-    rules: "Rules",
-    now_s: "int | None",
-    issuer: str,
-    token: bytes,
-    cnonce_check: "CnonceCheck | None" = None,
-    now_is_floor: bool = False,
-) -> Grant:
+def grant_from_introspection(answer: object, rules: "Rules", moment: "Moment", issuer: str, token: bytes) -> Grant:
     """Verify what the AS said about a reference token (RFC 9200 section 5.9.2); the same checks, in the same order.
 
     answer: decoded CBOR map, received over the RS's secured channel with the AS.  issuer: that AS.  token: the
     reference itself, for its hash.  An exi here needs no sequence number: the AS remembers what it has called active.
-    With now_is_floor, exp is left to the caller: the AS has just compared it with its clock.
+    With moment.is_floor, exp is left to the caller: the AS has just compared it with its clock.
     Raises UnsupportedAlg when rules do not allow REFERENCE; MalformedClaims; Revoked with coap_code 4.00 when the token
     is not active; TokenRejected.
     """
@@ -77,7 +52,7 @@ def grant_from_introspection(
         raise inactive
     claims = claims_from_introspection(answer)
     opened = Opened(b"", issuer, REFERENCE)
-    return _grant(claims, opened, token, rules, now_s, now_is_floor, None, cnonce_check)
+    return _grant(claims, opened, token, rules, moment)
 
 
 def _grant(
@@ -85,34 +60,32 @@ def _grant(
     opened: Opened,
     token: bytes,
     rules: "Rules",
-    now_s: "int | None",
-    now_is_floor: bool,
-    exi_floor: "int | None",
-    cnonce_check: "CnonceCheck | None",
+    moment: "Moment",
 ) -> Grant:
     """Check the claims in the order of RFC 9200 section 5.10.1.1; opened says who vouches for them, and how."""
     if claims.iss is not None and claims.iss != opened.issuer:
         raise errors.WrongIssuer("iss")
-    _check_time(claims, rules, now_s, now_is_floor, opened.format == REFERENCE)
+    _check_time(claims, rules, moment, opened.format == REFERENCE)
     exi_seq = None
     if claims.exi is not None and opened.format != REFERENCE:
-        exi_seq = _check_exi(claims, rules, exi_floor)
+        exi_seq = _check_exi(claims, rules, moment.exi_floor)
     permissions = _check_rights(claims, rules)
-    _check_cnonce(claims, rules, cnonce_check)
+    _check_cnonce(claims, rules, moment.cnonce_check)
     profile = _profile(claims, rules)
     cnf = _check_cnf(claims, profile, opened, rules.trust)
     return Grant(claims, opened.issuer, cnf, permissions, profile, opened.format, crypto.sha256(token), exi_seq)
 
 
-def _check_time(claims: Claims, rules: "Rules", now_s: "int | None", now_is_floor: bool, is_reference: bool) -> None:
+def _check_time(claims: Claims, rules: "Rules", moment: "Moment", is_reference: bool) -> None:
     """Check exp, nbf, iat and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4)."""
+    now_s = moment.now_s
     if claims.exp is None and claims.exi is None:
         raise errors.TokenExpired("endless")
     if claims.exi == 0:
         raise errors.TokenExpired("exi")
     if claims.exp is not None:
         # A floor can have been proven by an AS whose clock was wrong; what is new for certain is not old by a floor.
-        is_new = now_is_floor and (is_reference or claims.cnonce is not None)
+        is_new = moment.is_floor and (is_reference or claims.cnonce is not None)
         if now_s is not None and not is_new and now_s >= claims.exp + rules.leeway_s:
             raise errors.TokenExpired("exp")
         if claims.nbf is not None and claims.nbf >= claims.exp:
@@ -124,7 +97,7 @@ def _check_time(claims: Claims, rules: "Rules", now_s: "int | None", now_is_floo
         if claims.exi is None and claims.cnonce is None:
             raise errors.TokenExpired("no-clock")
         return
-    if now_is_floor:
+    if moment.is_floor:
         return
     if claims.nbf is not None and now_s + rules.leeway_s < claims.nbf:
         raise errors.NotYetValid("nbf")
@@ -164,7 +137,7 @@ def _check_rights(claims: Claims, rules: "Rules") -> Permissions:
     return understand(claims.scope, rules.scope_map)
 
 
-def _check_cnonce(claims: Claims, rules: "Rules", cnonce_check: "CnonceCheck | None") -> None:
+def _check_cnonce(claims: Claims, rules: "Rules", cnonce_check: "Callable[[bytes], bool] | None") -> None:
     """Check the client-nonce whenever there is one, and that there is one when rules say so (RFC 9200 5.3.1)."""
     if claims.cnonce is None:
         if rules.require_cnonce:

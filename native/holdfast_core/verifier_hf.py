@@ -18,10 +18,10 @@ from holdfast_core.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from holdfast_core.errors import HoldfastError
+    from holdfast_core.moment import Moment
     from holdfast_core.rules import Rules
 
 _MAX_LEEWAY_S = 0xFFFFFFFF  # 136 years
@@ -65,19 +65,12 @@ def _bit(token_format: str) -> int:
     return 1 << K.FORMATS.index(token_format) >> 1
 
 
-def verify_token(
-    token: bytes,
-    rules: "Rules",
-    now_s: "int | None",
-    cnonce_check: "Callable[[bytes], bool] | None" = None,
-    exi_floor: "int | None" = None,
-    now_is_floor: bool = False,
-) -> Grant:
+def verify_token(token: bytes, rules: "Rules", moment: "Moment") -> Grant:
     """Verify a self-contained token: arguments, result and errors are those of verifier.verify_token."""
     if rules.prepared is None:
         rules.prepared = _Prepared(rules)
-    moment = _moment(cnonce_check is not None, now_s, exi_floor, now_is_floor)
-    result: Any = hf_native.token_verify(rules.prepared.rules, moment, token)
+    cnonce_check = moment.cnonce_check
+    result: Any = hf_native.token_verify(rules.prepared.rules, _encoded(moment), token)
     verdict, cnonce = 0, None
     if isinstance(result, int):
         verdict = result
@@ -93,10 +86,11 @@ def verify_token(
     return _grant(result, rules)
 
 
-def _moment(fresh: bool, now_s: "int | None", exi_floor: "int | None", now_is_floor: bool) -> bytes:
-    clock = K.CLOCK_UNKNOWN if now_s is None else K.CLOCK_FLOOR if now_is_floor else K.CLOCK_EXACT
+def _encoded(moment: "Moment") -> bytes:
+    now_s, exi_floor = moment.now_s, moment.exi_floor
+    clock = K.CLOCK_UNKNOWN if now_s is None else K.CLOCK_FLOOR if moment.is_floor else K.CLOCK_EXACT
     exi = K.EXI_REFUSED if exi_floor is None else K.EXI_ANY if exi_floor < 0 else K.EXI_ABOVE
-    return struct.pack("<BBBqQ", clock, exi, fresh, now_s or 0, max(exi_floor or 0, 0))
+    return struct.pack("<BBBqQ", clock, exi, moment.cnonce_check is not None, now_s or 0, max(exi_floor or 0, 0))
 
 
 class _Claims:

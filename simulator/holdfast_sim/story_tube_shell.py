@@ -12,6 +12,7 @@ from holdfast_core.ace_oscore import decode_authz_info
 from holdfast_core.coap_message import request
 from holdfast_core.errors import HoldfastError
 from holdfast_core.grant import Grant
+from holdfast_core.moment import Moment
 from holdfast_core.names import ACCESS_TOKEN_URN, TOKEN_EXCHANGE
 from holdfast_core.provisioning import Provisioning
 from holdfast_core.rules import Rules
@@ -185,7 +186,7 @@ def open_with(device: Provisioning, token: bytes) -> Grant:
     assert device.rs is not None  # noqa: S101 - tubes are RSs
     scopes = ScopeMap(dict(device.rs.scopes))
     rules = Rules(device.rs.audiences, trust_of(device), scopes, device.rs.formats, rs_id=device.rs.rs_id)
-    return verify_token(token, rules, int(time.time()), exi_floor=-1)
+    return verify_token(token, rules, Moment(int(time.time()), exi_floor=-1))
 
 
 # --- the stand-in ---

@@ -21,6 +21,7 @@ from holdfast_core.errors import (
     UnknownKey,
     UnsupportedAlg,
 )
+from holdfast_core.moment import Moment
 from holdfast_core.secret import Secret
 from holdfast_core.trust import Trust
 from holdfast_core.verifier import verify_token
@@ -177,7 +178,7 @@ def test_no_object_prints_a_key():
         decode_cose_key({1: 4, -1: bytes(range(100, 132))}),
         decode_cnf({1: {1: 4, -1: bytes(range(100, 132))}}),
         decode_claims(s.claims()),
-        verify_token(s.nested(), RULES["tube"], s.NOW),
+        verify_token(s.nested(), RULES["tube"], Moment(s.NOW)),
     ]
     for value in values:
         for secret in secrets:
@@ -194,7 +195,11 @@ def test_no_error_and_no_traceback_prints_a_key():
         try:
             nonces = [bytes.fromhex(nonce) for nonce in row.get("cnonces", [])]
             check = nonces.__contains__
-            verify_token(bytes.fromhex(row["token"]), RULES[row["keys"]], row["now"], check, row.get("exi_floor"))
+            verify_token(
+                bytes.fromhex(row["token"]),
+                RULES[row["keys"]],
+                Moment(row["now"], exi_floor=row.get("exi_floor"), cnonce_check=check),
+            )
         except HoldfastError as error:
             text = shown(error) + repr(error.args) + "".join(traceback.format_exception(error))
             assert not [needle for needle in needles if needle in text], row["id"]

@@ -7,6 +7,7 @@ import pytest
 
 from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import HeaderUnprotected, MalformedCose
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from oracles import pycose_oracle, pycwt_oracle
 from testkit.token_rules import load_rules
@@ -54,7 +55,7 @@ def iv_for(key):
 def test_we_accept_what_pycose_makes(key):
     tag, _ = KINDS[key["role"]]
     message = pycose_oracle.make(tag, payload_for(key), key["alg"], key["kid"], for_pycose(key, True), iv_for(key))
-    assert verify_token(CWT_TAG + message, RULES["any"], s.NOW).sub == "doctor"
+    assert verify_token(CWT_TAG + message, RULES["any"], Moment(s.NOW)).sub == "doctor"
 
 
 @pytest.mark.parametrize("key", EVERY, ids=NAMES)
@@ -67,7 +68,7 @@ def test_pycose_opens_what_our_writer_makes(key):
 def test_nested_through_pycose():
     inner = pycose_oracle.make(18, GOOD, -7, s.SIGN["kid"], for_pycose(s.SIGN, True))
     token = CWT_TAG + pycose_oracle.make(16, inner, 10, s.ENC["kid"], for_pycose(s.ENC, True), s.IV)
-    assert verify_token(token, RULES["tube"], s.NOW).format == "cwt-nested"
+    assert verify_token(token, RULES["tube"], Moment(s.NOW)).format == "cwt-nested"
     tag, plaintext = pycose_oracle.open_message(s.nested(), for_pycose(s.ENC, False))
     assert tag == 16
     assert pycose_oracle.open_message(plaintext, for_pycose(s.SIGN, False)) == (18, GOOD)
@@ -76,7 +77,7 @@ def test_nested_through_pycose():
 @pytest.mark.parametrize("key", EVERY, ids=NAMES)
 def test_we_accept_what_python_cwt_makes_when_told_to_be_strict(cwt_oracle, key):
     message = pycwt_oracle.make_strict(cwt_oracle, payload_for(key), for_pycwt(key, True), iv_for(key) or b"")
-    assert verify_token(CWT_TAG + message, RULES["any"], s.NOW).sub == "doctor"
+    assert verify_token(CWT_TAG + message, RULES["any"], Moment(s.NOW)).sub == "doctor"
 
 
 @pytest.mark.parametrize("key", EVERY, ids=NAMES)

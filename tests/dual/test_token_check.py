@@ -6,6 +6,7 @@ Where hf_native is there, verifier_hf.py against verifier.py; elsewhere the door
 from minitest import MICROPYTHON, TestCase, vectors
 
 from holdfast_core import crypto, token_check, verifier
+from holdfast_core.moment import Moment
 from testkit.link import Random
 from testkit.token_rules import load_rules, outcome, verify_row
 
@@ -85,7 +86,9 @@ class Agreement(TestCase):
                         seen.append(cnonce)
                         return cnonce in fresh
 
-                    outcome(ways, bytes.fromhex(row["token"]), RULES[row["keys"]], row["now"], check)
+                    outcome(
+                        ways, bytes.fromhex(row["token"]), RULES[row["keys"]], Moment(row["now"], cnonce_check=check)
+                    )
                     asked.append(seen)
         self.assertTrue(len(asked) >= 4)
         self.assertEqual(asked[::2], asked[1::2])

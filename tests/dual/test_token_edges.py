@@ -10,6 +10,7 @@ from holdfast_core import cbor, crypto, token_check, verifier
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
 from holdfast_core.kinds import CWT_ENCRYPTED, CWT_NESTED
+from holdfast_core.moment import Moment
 from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
@@ -42,9 +43,9 @@ def claims(label=None, value=None):
     return made
 
 
-def told(verify, *args):
+def told(verify, token, rules, now_s, cnonce_check=None, exi_floor=None):
     try:
-        return "", described(verify(*args))
+        return "", described(verify(token, rules, Moment(now_s, False, exi_floor, cnonce_check)))
     except PeerError as error:
         return str(error), None
 
@@ -132,7 +133,7 @@ class Edges(TestCase):
             made.update(dict(changes))
             for verify in (token_check.verify_token, verifier.verify_token):
                 with self.assertRaises(KeyError):
-                    verify(mint.encrypted(made), rules(), NOW, broken)
+                    verify(mint.encrypted(made), rules(), Moment(NOW, cnonce_check=broken))
         self.both("", mint.encrypted(claims()), rules(), NOW)
 
     def test_an_actor_with_anything_beside_its_name(self):
@@ -140,7 +141,7 @@ class Edges(TestCase):
         self.both("", mint.encrypted(claims()), rules(), NOW)
         token = mint.encrypted(claims(L.PRIV_ACT, actor))
         for verify in (token_check.verify_token, verifier.verify_token):
-            self.assertEqual(verify(token, rules(), NOW).act[L.CLAIM_SUB], "ekg")
+            self.assertEqual(verify(token, rules(), Moment(NOW)).act[L.CLAIM_SUB], "ekg")
 
     def test_a_kid_beside_a_key_is_the_key_s(self):
         key = {L.KEY_KTY: L.KTY_SYMMETRIC, L.KEY_K: bytes(16)}

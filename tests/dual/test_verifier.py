@@ -21,6 +21,7 @@ from holdfast_core.errors import (
     WrongIssuer,
 )
 from holdfast_core.kinds import REFERENCE
+from holdfast_core.moment import Moment
 from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.trust import Trust
@@ -100,7 +101,7 @@ class Tokens(TestCase):
             return True
 
         row = ROWS["cnonce-fresh"]
-        verify_token(bytes.fromhex(row["token"]), RULES["fresh"], NOW, check)
+        verify_token(bytes.fromhex(row["token"]), RULES["fresh"], Moment(NOW, cnonce_check=check))
         self.assertEqual(seen, [bytes.fromhex("c0ffee0000000001")])
 
 
@@ -121,7 +122,8 @@ class Introspection(TestCase):
     def grant(self, changes, **options):
         answer = dict(self.answer)
         answer.update(changes)
-        return grant_from_introspection(answer, self.rules, options.pop("now_s", NOW), ISSUER, HANDLE, **options)
+        moment = Moment(options.pop("now_s", NOW), **options)
+        return grant_from_introspection(answer, self.rules, moment, ISSUER, HANDLE)
 
     def test_active(self):
         grant = self.grant({})
@@ -131,7 +133,7 @@ class Introspection(TestCase):
 
     def test_not_active_is_4_00(self):
         with self.assertRaises(Revoked) as caught:
-            grant_from_introspection({L.INTRO_ACTIVE: False}, self.rules, NOW, ISSUER, HANDLE)
+            grant_from_introspection({L.INTRO_ACTIVE: False}, self.rules, Moment(NOW), ISSUER, HANDLE)
         self.assertEqual(caught.exception.coap_code, L.CODE_BAD_REQUEST)
         self.assertEqual(Revoked("x").coap_code, L.CODE_UNAUTHORIZED)
 
@@ -141,7 +143,7 @@ class Introspection(TestCase):
                 self.grant({L.INTRO_ACTIVE: active})
         for answer in ([], None, {}, b"", {L.INTRO_ACTIVE: [True]}):
             with self.assertRaises(MalformedClaims):
-                grant_from_introspection(answer, self.rules, NOW, ISSUER, HANDLE)
+                grant_from_introspection(answer, self.rules, Moment(NOW), ISSUER, HANDLE)
 
     def test_the_same_checks(self):
         for error, changes in (
@@ -175,11 +177,11 @@ class Introspection(TestCase):
     def test_without_a_clock(self):
         with self.assertRaises(TokenExpired):
             self.grant({}, now_s=None)
-        self.assertEqual(self.grant({L.INTRO_NBF: NOW + 9}, now_is_floor=True).nbf, NOW + 9)
+        self.assertEqual(self.grant({L.INTRO_NBF: NOW + 9}, is_floor=True).nbf, NOW + 9)
 
     def test_only_where_references_are_taken(self):
         with self.assertRaises(UnsupportedAlg):
-            grant_from_introspection(self.answer, RULES["tube"], NOW, ISSUER, HANDLE)
+            grant_from_introspection(self.answer, RULES["tube"], Moment(NOW), ISSUER, HANDLE)
 
 
 class ExiOfAnRsWithoutName(TestCase):
@@ -189,11 +191,11 @@ class ExiOfAnRsWithoutName(TestCase):
         for row in vectors("tokens"):
             if row["id"] == "exi-cti-no-rs":
                 token = bytes.fromhex(row["token"])
-        self.assertEqual(verify_token(token, rules, NOW, exi_floor=8).exi_seq, 9)
+        self.assertEqual(verify_token(token, rules, Moment(NOW, exi_floor=8)).exi_seq, 9)
         with self.assertRaises(Replayed):
-            verify_token(token, rules, NOW, exi_floor=9)
+            verify_token(token, rules, Moment(NOW, exi_floor=9))
         with self.assertRaises(Replayed):
-            verify_token(bytes.fromhex(ROWS["exi"]["token"]), rules, NOW, exi_floor=4)
+            verify_token(bytes.fromhex(ROWS["exi"]["token"]), rules, Moment(NOW, exi_floor=4))
 
 
 class WrongRules(TestCase):

@@ -19,6 +19,7 @@ from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.coap_stack import CoapStack, RequestEvent
 from holdfast_core.errors import MalformedRequest, PeerError
 from holdfast_core.kinds import ROLE_ENCRYPT
+from holdfast_core.moment import Moment
 from holdfast_core.oscore import SecurityContext
 from holdfast_core.oscore_option import decode_option, encode_option
 from holdfast_core.rules import Rules
@@ -330,13 +331,13 @@ def rules(token_shape):
 def test_a_token_of_its_as_is_taken_by_an_rs_of_the_open_shape(encoded):
     token, claims = bytes.fromhex(encoded), TOKENS[encoded]
     with pytest.raises(PeerError):
-        verify_token(token, rules("strict"), NOW_S, None, 0)
-    grant = verify_token(token, rules("rfc8392"), NOW_S, None, 0)
+        verify_token(token, rules("strict"), Moment(NOW_S, exi_floor=0))
+    grant = verify_token(token, rules("rfc8392"), Moment(NOW_S, exi_floor=0))
     assert (grant.scope, grant.exi, grant.exi_seq) == (claims[L.CLAIM_SCOPE], 30000, claims[L.CLAIM_CTI][-1])
     with pytest.raises(PeerError):
-        verify_token(token, rules("rfc8392"), NOW_S, None, grant.exi_seq)
+        verify_token(token, rules("rfc8392"), Moment(NOW_S, exi_floor=grant.exi_seq))
     with pytest.raises(PeerError):
-        verify_token(token[:-1] + bytes((token[-1] ^ 1,)), rules("rfc8392"), NOW_S, None, 0)
+        verify_token(token[:-1] + bytes((token[-1] ^ 1,)), rules("rfc8392"), Moment(NOW_S, exi_floor=0))
 
 
 def test_numbers_in_digits_count_up():

@@ -14,6 +14,7 @@ from test_token_check import described
 
 from holdfast_core import verifier, verifier_hf
 from holdfast_core.errors import PeerError
+from holdfast_core.moment import Moment
 from testkit.token_rules import load_rules
 
 
@@ -33,7 +34,7 @@ def main(path):
             name, token, now_s, is_floor, exi_floor, cnonces = json.loads(line)
             fresh = None if cnonces is None else [bytes.fromhex(cnonce) for cnonce in cnonces]
             check = None if fresh is None else lambda cnonce, fresh=fresh: cnonce in fresh
-            args = bytes.fromhex(token), rules[name], now_s, check, exi_floor, is_floor
+            args = bytes.fromhex(token), rules[name], Moment(now_s, is_floor, exi_floor, check)
             by_core, by_python = told(verifier_hf.verify_token, *args), told(verifier.verify_token, *args)
             rows += 1
             seen[by_python[0]] = seen.get(by_python[0], 0) + 1

@@ -14,6 +14,7 @@ from minitest import vectors
 
 from holdfast_core import confirmation, crypto_cryptography
 from holdfast_core.errors import PeerError
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from testkit import native_token as kit
 from testkit.token_mutants import Mutants
@@ -34,7 +35,9 @@ def python_verdict(name, token, now_s, is_floor, exi_floor, cnonces):
     """(text, grant) of the Python core."""
     check = None if cnonces is None else lambda cnonce: cnonce in cnonces
     try:
-        return "", verify_token(token, RULES[name], now_s, check, exi_floor, is_floor)
+        return "", verify_token(
+            token, RULES[name], Moment(now_s, is_floor=is_floor, exi_floor=exi_floor, cnonce_check=check)
+        )
     except PeerError as error:
         return str(error), None
 

@@ -5,6 +5,7 @@ from minitest import vectors
 
 from holdfast_core import cbor
 from holdfast_core.errors import PeerError
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from testkit import native_token as kit
 from testkit import p256_native
@@ -33,7 +34,7 @@ def encoded(name, with_tables=False):
 
 def python_text(token, rules):
     try:
-        verify_token(token, rules, s.NOW)
+        verify_token(token, rules, Moment(s.NOW))
     except PeerError as error:
         return str(error)
     return ""

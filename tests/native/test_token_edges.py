@@ -4,6 +4,7 @@ import pytest
 from minitest import vectors
 
 from holdfast_core.errors import PeerError
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from testkit import native_token as kit
 from testkit.token_rules import rules_from
@@ -171,7 +172,7 @@ SAME_KID = [
 
 def python_text(encoded, rules, exi_floor=None):
     try:
-        verify_token(encoded, rules, s.NOW, None, exi_floor)
+        verify_token(encoded, rules, Moment(s.NOW, exi_floor=exi_floor))
     except PeerError as error:
         return str(error)
     return ""

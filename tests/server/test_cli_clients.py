@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from holdfast_core import labels as L
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.caller import Caller
@@ -109,7 +110,7 @@ def test_a_format_that_anybody_can_read_is_for_public_keys_and_the_command_says_
         answer = server.token(asked, Caller("fob", authenticated=True), admin.now_s)
         assert set(answer) == {"access_token", "expires_in", "rs_cnf"}
         rules = rules_for(admin.store.resource_server("door"), admin.keyring, admin.config.settings.issuer)
-        grant = verify_token(answer["access_token"], rules, admin.now_s)
+        grant = verify_token(answer["access_token"], rules, Moment(admin.now_s))
         assert grant.cnf.key.x == own[L.CNF_COSE_KEY][L.KEY_X]
         with pytest.raises(OAuthError):
             server.token({"audience": "door", "scope": "open"}, Caller("fob", authenticated=True), admin.now_s)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import grant_from_introspection
 from holdfast_server.authz.caller import NOBODY, Caller
 from holdfast_server.authz.errors import IntrospectionForbidden, InvalidClient, OAuthError, ServiceUnavailable
@@ -43,7 +44,7 @@ def test_what_is_told_makes_a_grant_on_the_rs(story):
     labels = {"iss": 1, "sub": 2, "aud": 3, "exp": 4, "iat": 6, "cnf": 8, "scope": 9, "active": 10, "client_id": 24}
     encoded = {labels.get(name, L.INTRO_ACE_PROFILE): value for name, value in told.items()}
     rules = rules_for(story.store.resource_server(EKG), story.keyring, ISSUER)
-    grant = grant_from_introspection(encoded, rules, NOW_S, ISSUER, answer["access_token"])
+    grant = grant_from_introspection(encoded, rules, Moment(NOW_S), ISSUER, answer["access_token"])
     assert grant.client_id == DOCTOR_APP
     assert grant.cnf.osc.ms.reveal() == answer["cnf"][L.CNF_OSC][L.OSC_MS]
 

@@ -5,6 +5,7 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.lint import rules_for
@@ -47,7 +48,7 @@ def test_a_registered_key_is_bound_in_a_signed_token(story, door):
     assert answer["ace_profile"] == L.PROFILE_COAP_DTLS
     assert answer["access_token"][:3] == b"\xd8\x3d\xd2"
     rs = story.store.resource_server("door")
-    grant = verify_token(answer["access_token"], rules_for(rs, story.keyring, ISSUER), NOW_S)
+    grant = verify_token(answer["access_token"], rules_for(rs, story.keyring, ISSUER), Moment(NOW_S))
     assert (grant.cnf.key.x, grant.cnf.key.y) == (OWN[L.KEY_X], OWN[L.KEY_Y])
     signer = story.keyring.signing_key()
     _, payload = pycose_oracle.open_message(answer["access_token"], pycose_oracle.public(signer.x + signer.y))
@@ -126,13 +127,13 @@ def test_a_registered_key_is_bound_in_a_maced_token(story, gate):
     tokens.append(story.server.token(req_cnf(OWN), gate, NOW_S)["access_token"])
     for token, key in zip(tokens, (first, first, story.keyring.mac_key("gate")), strict=True):
         assert token[:3] == b"\xd8\x3d\xd1"
-        grant = verify_token(token, rules_for(rs, story.keyring, ISSUER), NOW_S)
+        grant = verify_token(token, rules_for(rs, story.keyring, ISSUER), Moment(NOW_S))
         assert (grant.cnf.key.x, grant.cnf.key.y) == (OWN[L.KEY_X], OWN[L.KEY_Y])
         _, payload = pycose_oracle.open_message(token, pycose_oracle.symmetric(key.secret.reveal()))
         assert cbor2.loads(payload)[L.CLAIM_CNF] == {L.CNF_COSE_KEY: OWN}
         other = story.store.resource_server("door")
         with pytest.raises(PeerError):
-            verify_token(token, rules_for(other, story.keyring, ISSUER), NOW_S)
+            verify_token(token, rules_for(other, story.keyring, ISSUER), Moment(NOW_S))
     exported = story.exports.for_rs("gate", NOW_S)
     assert {(key.role, key.alg, len(key.material)) for key in exported.keys} == {("mac", L.ALG_HMAC_256_256, 32)}
     assert first.kid in {key.kid for key in exported.keys}
@@ -177,7 +178,7 @@ def test_a_public_key_in_an_encrypted_token_is_fine(story, door):
     change_rs(story, "door", token_format="cwt-encrypted")
     answer = story.server.token(req_cnf(OWN), door, NOW_S)
     rs = story.store.resource_server("door")
-    grant = verify_token(answer["access_token"], rules_for(rs, story.keyring, ISSUER), NOW_S)
+    grant = verify_token(answer["access_token"], rules_for(rs, story.keyring, ISSUER), Moment(NOW_S))
     assert grant.cnf.key.x == OWN[L.KEY_X]
 
 
@@ -207,7 +208,7 @@ def test_a_group_token_is_signed_and_every_member_takes_it(story, doors):
     assert not {"rs_cnf", "cnf"} & set(answer)
     for rs_id in ("door", "door2"):
         rs = story.store.resource_server(rs_id)
-        grant = verify_token(answer["access_token"], rules_for(rs, story.keyring, ISSUER), NOW_S)
+        grant = verify_token(answer["access_token"], rules_for(rs, story.keyring, ISSUER), Moment(NOW_S))
         assert grant.aud == ("doors",)
 
 

@@ -9,6 +9,7 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.cwt import open_cwt
 from holdfast_core.errors import LocalError, Malformed, TokenRejected
+from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from holdfast_server.authz import authorization_server, issue, token_formats
 from holdfast_server.authz.authorization_server import AuthorizationServer
@@ -95,7 +96,7 @@ def test_pycose_and_python_cwt_open_a_nested_token(story, nested, cwt_oracle):
 
 
 def test_the_audiences_own_reader_grants_exactly_this(story, nested):
-    grant = verify_token(nested["access_token"], rules(story, TUBE), NOW_S)
+    grant = verify_token(nested["access_token"], rules(story, TUBE), Moment(NOW_S))
     assert (grant.sub, grant.aud, grant.scope, grant.exp) == ("doctor", (TUBE,), "read_result", NOW_S + 3600)
     assert grant.permissions.entries() == [("/result", L.METHOD_GET)]
     assert grant.act == {L.CLAIM_SUB: EKG}
@@ -119,13 +120,13 @@ def test_tokens_are_strict_whatever_else_their_audience_takes(story, shape):
     change_rs(story, TUBE, token_shape=shape)
     token = story.tube_token(story.doctor_token()["access_token"])["access_token"]
     assert token[:3] == b"\xd8\x3d\xd0"
-    assert verify_token(token, rules(story, TUBE), NOW_S).aud == (TUBE,)
+    assert verify_token(token, rules(story, TUBE), Moment(NOW_S)).aud == (TUBE,)
     assert rules(story, TUBE).token_shape == story.exports.for_rs(TUBE, NOW_S).rs.token_shape == shape
     if shape == "strict":
         with pytest.raises(Malformed):
-            verify_token(token[2:], rules(story, TUBE), NOW_S)
+            verify_token(token[2:], rules(story, TUBE), Moment(NOW_S))
     else:
-        assert verify_token(token[2:], rules(story, TUBE), NOW_S).aud == (TUBE,)
+        assert verify_token(token[2:], rules(story, TUBE), Moment(NOW_S)).aud == (TUBE,)
 
 
 def test_no_secret_is_readable_in_a_token(encrypted, nested):
@@ -136,9 +137,9 @@ def test_no_secret_is_readable_in_a_token(encrypted, nested):
 
 def test_only_the_audience_can_open_a_token(story, encrypted, nested):
     with pytest.raises(TokenRejected):
-        verify_token(nested["access_token"], rules(story, "sensor"), NOW_S)
+        verify_token(nested["access_token"], rules(story, "sensor"), Moment(NOW_S))
     with pytest.raises(TokenRejected):
-        verify_token(encrypted["access_token"], rules(story, TUBE), NOW_S)
+        verify_token(encrypted["access_token"], rules(story, TUBE), Moment(NOW_S))
 
 
 def test_every_single_bit_of_a_token_counts(story, nested):
@@ -192,7 +193,9 @@ def test_rotation_moves_to_a_key_that_devices_already_hold(story):
     new = story.tube_token(original)["access_token"]
     assert {story.keyring.signing_key().kid, story.keyring.encryption_key(TUBE).kid} <= held
     accepted = rules(story, TUBE)
-    assert verify_token(old, accepted, NOW_S).token_hash != verify_token(new, accepted, NOW_S).token_hash
+    assert (
+        verify_token(old, accepted, Moment(NOW_S)).token_hash != verify_token(new, accepted, Moment(NOW_S)).token_hash
+    )
     assert cbor2.loads(old).value.value[0] != cbor2.loads(new).value.value[0]
 
 
@@ -206,7 +209,7 @@ def test_a_retired_key_goes_when_its_overlap_is_over(story):
     story.store.sweep(NOW_S + 100)
     assert old_kid not in {key.kid for key in story.keyring.held_keys(ENCRYPT, TUBE)}
     with pytest.raises(TokenRejected):
-        verify_token(token, rules(story, TUBE), NOW_S)
+        verify_token(token, rules(story, TUBE), Moment(NOW_S))
     assert story.tube_token(original)["access_token"]
 
 
@@ -221,7 +224,7 @@ def test_exi_tokens_carry_the_rs_and_a_rising_number_of_its_own(story, sensor):
     numbers = {"sensor": [], "other": []}
     for rs_id in ("sensor", "other", "sensor", "sensor", "other"):
         answer = story.server.token({"audience": rs_id, "scope": "read"}, sensor, NOW_S)
-        grant = verify_token(answer["access_token"], rules(story, rs_id), NOW_S, exi_floor=0)
+        grant = verify_token(answer["access_token"], rules(story, rs_id), Moment(NOW_S, exi_floor=0))
         assert grant.cti == rs_id.encode() + grant.exi_seq.to_bytes(8, "big")
         assert answer["expires_in"] == grant.exi == (300 if rs_id == "sensor" else 60)
         numbers[rs_id].append(grant.exi_seq)
@@ -236,11 +239,12 @@ def test_a_refused_request_gives_its_exi_number_back_and_never_twice(story, sens
             story.server.token({}, sensor, NOW_S)
     tokens = [story.server.token({}, sensor, NOW_S)["access_token"] for _ in range(2)]
     accepted = rules(story, "sensor")
-    assert [verify_token(token, accepted, NOW_S, exi_floor=0).exi_seq for token in tokens] == [1, 2]
+    assert [verify_token(token, accepted, Moment(NOW_S, exi_floor=0)).exi_seq for token in tokens] == [1, 2]
 
 
 def test_without_exi_there_is_no_cti(story, encrypted):
-    grant = verify_token(encrypted["access_token"], rules(story, "sensor"), NOW_S, lambda cnonce: cnonce == b"c1")
+    moment = Moment(NOW_S, cnonce_check=lambda cnonce: cnonce == b"c1")
+    grant = verify_token(encrypted["access_token"], rules(story, "sensor"), moment)
     assert (grant.exi, grant.cti, grant.cnonce) == (None, None, b"c1")
 
 
@@ -252,7 +256,7 @@ def test_an_update_refers_to_the_key_and_repeats_no_secret(story, sensor):
     kid = osc_of(first)[L.OSC_ID]
     update = story.server.token({"scope": "write", "req_cnf": {L.CNF_KID: kid}}, sensor, NOW_S + 1)
     assert set(update) == {"access_token", "expires_in"}
-    grant = verify_token(update["access_token"], rules(story, "sensor"), NOW_S + 1)
+    grant = verify_token(update["access_token"], rules(story, "sensor"), Moment(NOW_S + 1))
     assert (grant.cnf.method, grant.cnf.kid, grant.cnf.osc) == (L.CNF_KID, kid, None)
     again = story.server.token({"req_cnf": {L.CNF_KID: kid}}, sensor, NOW_S + 599)
     assert again["access_token"] != update["access_token"]

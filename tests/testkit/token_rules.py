@@ -4,6 +4,7 @@ from minitest import vectors
 
 from holdfast_core import crypto
 from holdfast_core.errors import Malformed, PeerError
+from holdfast_core.moment import Moment
 from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.secret import Secret
@@ -49,10 +50,7 @@ def verify_row(row, rules, verify=verify_token, token=None):
     return verify(
         bytes.fromhex(row["token"]) if token is None else token,
         rules[row["keys"]],
-        row["now"],
-        check,
-        row.get("exi_floor"),
-        row.get("floor", False),
+        Moment(row["now"], row.get("floor", False), row.get("exi_floor"), check),
     )
 
 

@@ -10,6 +10,7 @@ from holdfast_core import labels as L
 from holdfast_core.errors import HoldfastError
 from holdfast_core.grant import Grant
 from holdfast_core.kinds import EXI_SEQUENCE_LEN, REFERENCE
+from holdfast_core.moment import Moment
 from holdfast_core.rules import Rules
 from holdfast_core.scope import ScopeMap
 from holdfast_core.verifier import grant_from_introspection, verify_token
@@ -43,13 +44,14 @@ def lint(token: bytes, claims: dict[int, Any], rs: ResourceServer, keyring: Keyr
     def cnonce_check(cnonce: bytes) -> bool:
         return cnonce == claims.get(L.CLAIM_CNONCE)
 
+    exi_floor = _exi_sequence(claims) - 1 if L.CLAIM_EXI in claims and rs.token_format != REFERENCE else None
+    moment = Moment(now_s, exi_floor=exi_floor, cnonce_check=cnonce_check)
     try:
         if rs.token_format == REFERENCE:
             answer = {**claims, L.INTRO_ACTIVE: True}
-            grant = grant_from_introspection(answer, rules, now_s, claims[L.CLAIM_ISS], token, cnonce_check)
+            grant = grant_from_introspection(answer, rules, moment, claims[L.CLAIM_ISS], token)
         else:
-            exi_floor = _exi_sequence(claims) - 1 if L.CLAIM_EXI in claims else None
-            grant = verify_token(token, rules, now_s, cnonce_check, exi_floor)
+            grant = verify_token(token, rules, moment)
     except HoldfastError as refusal:
         raise IssuanceFailed(refusal.reason) from refusal
     if not _says_the_same(grant, claims):
