@@ -1,4 +1,4 @@
-"""Every README and page of docs: links lead to files and headings that are there; each program named is there."""
+"""Every page at the root, of docs and of an area: links lead to what is there, and each program named is there."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-READMES = [ROOT / "README.md"]
+READMES = sorted(ROOT.glob("*.md"))
 for folder in ("benchmarks", "device", "native", "scripts", "server", "simulator", "tests"):
     READMES += sorted((ROOT / folder).glob("**/README.md"))
 READMES += sorted((ROOT / "docs").glob("**/*.md"))
