@@ -129,6 +129,8 @@ class Record(TestCase):
             (L.PROV_AS_CONTEXT, {1: KEY, 2: b"", 3: b"\x01", 4: b"\x01"}),
             (L.PROV_AS_CONTEXT, {1: KEY, 2: b"", 3: b"\x01", 4: bytes(8)}),
             (L.PROV_RS, {1: b"r"}),
+            (L.PROV_RS, 1),
+            (L.PROV_AS_CONTEXT, 1),
         ):
             record = cbor.decode(encode_provisioning(ekg()))
             record[label] = value
@@ -143,6 +145,8 @@ class Record(TestCase):
             (L.PROV_RS_SCOPES, {"a": [["x", 1]]}),
             (L.PROV_RS_SCOPES, {"a": [["/x", 0]]}),
             (L.PROV_RS_SCOPES, {"a": []}),
+            (L.PROV_RS_SCOPES, [["/x", 1]]),
+            (L.PROV_RS_SCOPES, {"a": [["/x", 1, 1]]}),
             (L.PROV_RS_FORMATS, ["jwt"]),
             (L.PROV_RS_CONNECTED, 1),
             (L.PROV_RS_FRESHNESS, None),
@@ -155,6 +159,60 @@ class Record(TestCase):
             record[L.PROV_RS][label] = value
             with self.subTest(f"{label} {value!r}"), self.assertRaises(MalformedProvisioning):
                 decode_provisioning(cbor.encode(record))
+
+    def test_each_bound_and_the_value_beside_it(self):
+        text, octets = "x", b"x"
+
+        def key(role, kid, material):
+            return [[role, kid, -7, "i", material]]
+
+        def context(secret, salt, sender_id, recipient_id=b""):
+            return {1: secret, 2: salt, 3: sender_id, 4: recipient_id}
+
+        def rows(count):
+            return [key("mac", octets, bytes(16))[0]] * count
+
+        def scopes(count, mask=1):
+            return {"a": [["/x", mask]] * count}
+
+        for label, good, bad in (
+            (L.PROV_ISSUER, (text, text * 255), ("", text * 256)),
+            (L.PROV_TIME_FLOOR, (0, 1 << 40), (-1, (1 << 40) + 1)),
+            (L.PROV_MAX_SESSIONS, (1, 64), (0, 65)),
+            (L.PROV_EDITION, (0, (1 << 64) - 1), (-1,)),
+            (L.PROV_SEED, (bytes(32),), (bytes(31), bytes(33))),
+            (L.PROV_AS_PEER, (["h", 1], ["h", 65535]), (["h", 0], ["h", 65536], ["h"], ["h", 1, 1])),
+            (L.PROV_KEYS, (rows(0), rows(64)), (rows(65),)),
+            (L.PROV_KEYS, (key("sign", b"", bytes(64)),), (key("sign", b"", bytes(63)), key("sign", b"", bytes(65)))),
+            (L.PROV_KEYS, (key("mac", b"", bytes(16)),), (key("mac", b"", bytes(15)),)),
+            (L.PROV_KEYS, (key("mac", bytes(64), bytes(64)),), (key("mac", bytes(65), bytes(64)),)),
+            (L.PROV_KEYS, (), (key("mac", b"", bytes(65)), [key("mac", b"", bytes(16))[0] + [None, None]])),
+            (L.PROV_AS_CONTEXT, (context(bytes(16), b"", bytes(7)),), (context(bytes(15), b"", bytes(7)),)),
+            (L.PROV_AS_CONTEXT, (context(bytes(64), bytes(64), b"x"),), (context(bytes(65), b"", b"x"),)),
+            (L.PROV_AS_CONTEXT, (context(KEY, b"", b"", bytes(7)),), (context(KEY, b"", b"", bytes(8)),)),
+            (L.PROV_AS_CONTEXT, (), (context(KEY, bytes(65), b"x"), context(KEY, b"", bytes(8)))),
+            ((L.PROV_RS, L.PROV_RS_ID), (octets, bytes(64)), (b"", bytes(65))),
+            ((L.PROV_RS, L.PROV_RS_AUDIENCES), ([text], [text] * 64), ([], [text] * 65)),
+            ((L.PROV_RS, L.PROV_RS_FORMATS), (["cwt-mac"], ["cwt-mac"] * 64), ([], ["cwt-mac"] * 65)),
+            ((L.PROV_RS, L.PROV_RS_EXI_FLOOR), (-1, (1 << 64) - 1), (-2,)),
+            ((L.PROV_RS, L.PROV_RS_SCOPES), (scopes(1), scopes(64)), (scopes(0), scopes(65))),
+            ((L.PROV_RS, L.PROV_RS_SCOPES), (scopes(1, (1 << 64) - 1),), (scopes(1, 0),)),
+        ):
+            for value in good + bad:
+                record = cbor.decode(encode_provisioning(ekg()))
+                within = record if isinstance(label, int) else record[label[0]]
+                within[label if isinstance(label, int) else label[1]] = value
+                encoded = cbor.encode(record)
+                with self.subTest(f"{label} {value!r}"):
+                    if value in good:
+                        decode_provisioning(encoded)
+                    else:
+                        with self.assertRaises(MalformedProvisioning):
+                            decode_provisioning(encoded)
+
+    def test_what_is_not_said(self):
+        read = decode_provisioning(encode_provisioning(tube()))
+        self.assertEqual((read.max_sessions, read.edition), (8, 0))
 
     def test_the_shape_of_tokens_is_strict_unless_it_says_otherwise(self):
         self.assertEqual(decode_provisioning(encode_provisioning(tube())).rs.token_shape, "strict")

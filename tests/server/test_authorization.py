@@ -300,3 +300,10 @@ def test_the_consent_is_remembered(story):
     story.code(approved="read_ekg")
     assert story.store.consent(DOCTOR, DOCTOR_APP, EKG) == "read_ekg"
     assert story.store.consent(DOCTOR, DOCTOR_APP, TUBE) is None
+
+
+def test_a_code_leaves_a_row_that_says_whose_it_is(story):
+    request = story.server.authorize(authorize_params(), NOW_S)
+    story.server.grant_code(request, DOCTOR, request.scope, NOW_S, "192.0.2.1")
+    row = story.store.audit_rows(1)[0]
+    assert (row.event, row.client_id, row.user_id, row.address) == ("code-issued", DOCTOR_APP, DOCTOR, "192.0.2.1")

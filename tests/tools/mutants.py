@@ -107,7 +107,7 @@ SETS = {
     ),
     "introspection": Files(
         server("introspection", "issue"),
-        tests("server", "introspection", "revocation", "tokens", "token_endpoint"),
+        tests("server", "introspection", "revocation", "tokens", "token_endpoint", "grants", "public_keys"),
     ),
     "native-symmetric": Files(
         native("sha256.c", "hmac.c", "hkdf.c", "aes.c", "aes.h", "aes_ccm.c"),
