@@ -4,9 +4,11 @@ import pytest
 
 from holdfast_core import labels as L
 from holdfast_core.errors import PeerError
+from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.caller import NOBODY, Caller
-from holdfast_server.authz.errors import InvalidClient, OAuthError
-from testkit.authz import DOCTOR_APP, EKG, NOW_S, refused
+from holdfast_server.authz.errors import InvalidClient, NotAdministrator, OAuthError
+from holdfast_server.records import User
+from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, refused
 
 # --- revocation ---
 
@@ -35,6 +37,25 @@ def test_who_has_not_shown_to_be_the_client_revokes_nothing(story, caller):
     with pytest.raises(InvalidClient):
         story.server.revoke({"token": token}, caller, NOW_S)
     assert story.server.introspect({"token": token}, story.ekg, NOW_S)["active"]
+
+
+@pytest.mark.parametrize("user_id", [DOCTOR, "nobody", "locked"])
+def test_only_an_administrator_revokes_a_token_by_its_number(story, user_id):
+    for name in ("admin", "locked"):
+        story.registry.add_user(User(name, "", dict(ADMIN_RIGHTS)), NOW_S)
+    story.registry.set_disabled(True, NOW_S, user_id="locked")
+    tokens = [story.doctor_token()["access_token"]]
+    tokens.append(story.tube_token(tokens[0])["access_token"])
+    before = story.store.audit_rows(100)
+    with pytest.raises(NotAdministrator) as caught:
+        story.server.revoke_by_administrator(1, user_id, NOW_S, "192.0.2.1")
+    assert (caught.value.http_status, caught.value.coap_code) == (403, L.CODE_FORBIDDEN)
+    assert story.store.audit_rows(100) == before
+    assert [story.store.token(token).revoked_at for token in tokens] == [None, None]
+    story.server.revoke_by_administrator(1, "admin", NOW_S, "192.0.2.1")
+    assert [story.store.token(token).revoked_at for token in tokens] == [NOW_S, NOW_S]
+    rows = [row for row in story.store.audit_rows(100) if row.event == "admin-revoked"]
+    assert [(row.user_id, row.token_id, row.address) for row in rows] == [("admin", 1, "192.0.2.1")]
 
 
 # --- audit ---

@@ -8,11 +8,12 @@ Never authenticates a transport (see caller.py) and never writes to a socket or 
 RFC 6749 section 4.1; RFC 7009; RFC 8693.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_server.authz import authorization, policy
+from holdfast_server.authz.administrator import is_admin
 from holdfast_server.authz.authorization import AuthorizationRequest
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.clock_guard import BEYOND, NOT_SET, ClockGuard
@@ -20,6 +21,7 @@ from holdfast_server.authz.errors import (
     CodeReplayed,
     InvalidClient,
     IssuanceFailed,
+    NotAdministrator,
     OAuthError,
     ServerRefusal,
     ServiceUnavailable,
@@ -38,6 +40,7 @@ from holdfast_server.authz.revocation import Revocations
 from holdfast_server.authz.settings import Settings
 from holdfast_server.authz.token_formats import self_test
 from holdfast_server.authz.token_request import grant_type_of, parse_token_request
+from holdfast_server.records import Client, ResourceServer
 
 __all__ = ["AuthorizationRequest", "AuthorizationServer"]
 
@@ -60,7 +63,7 @@ class AuthorizationServer:
         quotas: Quotas | None = None,
     ) -> None:
         self_test()
-        self.store = store
+        self._store = store
         self.keyring = keyring
         self.settings = settings
         self._rng = rng
@@ -76,18 +79,26 @@ class AuthorizationServer:
 
         The RS of the same OSCORE context speaks through its client too: the EKG is both.
         """
-        client = self.store.client(client_id)
+        client = self._store.client(client_id)
         if not secret_matches(client, secret.encode()) or client is None or client.disabled:
             raise InvalidClient
-        party = self.store.oscore_party(client_id=client_id)
+        party = self._store.oscore_party(client_id=client_id)
         return Caller(client_id, None if party is None else party.rs_id, authenticated=True)
 
     def identify_public_client(self, client_id: str) -> Caller:
         """Take a public client's word for who it is (RFC 6749 section 3.2.1); raises InvalidClient for any other."""
-        client = self.store.client(client_id)
+        client = self._store.client(client_id)
         if client is None or client.disabled or not client.public:
             raise InvalidClient
         return Caller(client_id, public=True)
+
+    def client(self, client_id: str) -> Client | None:
+        """Return what is registered of a client, or None."""
+        return self._store.client(client_id)
+
+    def members_of(self, audience: str) -> Sequence[ResourceServer]:
+        """Return the RSs that answer to an audience."""
+        return self._store.members_of(audience)
 
     def note_unauthenticated(self, address: str, now_s: int, reason: str, client_id: str = "") -> bool:
         """Write down that somebody failed to authenticate, unless that was written this minute; whether it was.
@@ -95,7 +106,7 @@ class AuthorizationServer:
         reason: constant text.  client_id: as it was told; it is kept only when it is one of ours, since people paste
         secrets into the wrong field.
         """
-        known = client_id if self.store.client(client_id) is not None else None
+        known = client_id if self._store.client(client_id) is not None else None
         kind = Refusal("client-refused", reason, known, network=network_of(address))
         return self._stranger_refusals.note(kind, now_s, address)
 
@@ -118,27 +129,27 @@ class AuthorizationServer:
             raise InvalidClient
         self._count(caller, now_s)
         try:
-            with self.store.transaction():
+            with self._store.transaction():
                 return self._token(params, caller, now_s)
         except (OAuthError, IssuanceFailed, TooManyRequests) as refused:
-            with self.store.transaction():  # of its own: what the request did is undone, and this is kept
+            with self._store.transaction():  # of its own: what the request did is undone, and this is kept
                 self._note_refusal(refused, caller, now_s)
             raise
 
     def _token(self, params: dict[str, Any], caller: Caller, now_s: int) -> dict[str, Any]:
         assert caller.client_id is not None  # noqa: S101 - token() has checked
         grant_type = grant_type_of(params)
-        client = policy.admit(self.store.client(caller.client_id), grant_type, GRANT_RULES)
+        client = policy.admit(self._store.client(caller.client_id), grant_type, GRANT_RULES)
         if not caller.authenticated and grant_type != L.GRANT_AUTHORIZATION_CODE:
             raise OAuthError(L.ERR_UNAUTHORIZED_CLIENT, "a public client may only redeem codes")
         request = parse_token_request(params)
         if request.client_id not in (None, caller.client_id):
             raise InvalidClient("client_id is not the authenticated client's")
         rule = GRANT_RULES[grant_type]
-        authority = rule(request, client, caller, self.store, now_s)
-        decision = policy.decide(request, client, authority, self.store, now_s)
+        authority = rule(request, client, caller, self._store, now_s)
+        decision = policy.decide(request, client, authority, self._store, now_s)
         if self._quotas is not None:  # last, so that only a client that may have the token draws on it
-            self._quotas.check_issuing(client.client_id, self.store.live_tokens_of(client.client_id))
+            self._quotas.check_issuing(client.client_id, self._store.live_tokens_of(client.client_id))
         return self._issuer.issue(decision, request, now_s, caller.address)
 
     def _note_refusal(self, refused: ServerRefusal, caller: Caller, now_s: int) -> None:
@@ -147,7 +158,7 @@ class AuthorizationServer:
         event = "issuance-failed" if isinstance(refused, IssuanceFailed) else "token-refused"
         self._write_refusal(event, str(refused), caller, now_s, limited=isinstance(refused, TooManyRequests))
         if isinstance(refused, CodeReplayed):
-            of_code = self.store.tokens_of_code(refused.code_hash)
+            of_code = self._store.tokens_of_code(refused.code_hash)
             self.revocations.revoke(of_code, now_s, "code-replayed", caller.address)
 
     def _write_refusal(self, event: str, reason: str, caller: Caller, now_s: int, *, limited: bool) -> None:
@@ -171,7 +182,7 @@ class AuthorizationServer:
         """Tell an RS about one of its tokens, or {"active": False} (RFC 9200 section 5.9).  params: token."""
         self._check_clock(now_s)  # in 1970 no token is over
         self._count(caller, now_s)
-        return introspect(params, caller, self.store, now_s)
+        return introspect(params, caller, self._store, now_s)
 
     def revoke(self, params: dict[str, Any], caller: Caller, now_s: int) -> None:
         """Revoke a token of the calling client and everything derived from it (RFC 7009).  params: token.
@@ -184,12 +195,29 @@ class AuthorizationServer:
         token = params.get("token")
         if not isinstance(token, bytes) or not token:
             raise OAuthError(L.ERR_INVALID_REQUEST, "token is missing")
-        record = self.store.token(token)
+        record = self._store.token(token)
         if record is None:
             return
         if record.client_id != caller.client_id:
             raise OAuthError(L.ERR_INVALID_GRANT, "token was issued to another client")
         self.revocations.revoke([record.token_id], now_s, "by-client", caller.address)
+
+    # --- administrators ---
+
+    def is_administrator(self, user_id: str) -> bool:
+        """Whether this person may look after the server in a browser today."""
+        return is_admin(self._store.user(user_id))
+
+    def revoke_by_administrator(self, token_id: int, user_id: str, now_s: int, address: str = "") -> None:
+        """Revoke a token by its number, and everything derived from it; raises NotAdministrator.
+
+        user_id: who says so; address: where they sit, for the audit.
+        """
+        if not self.is_administrator(user_id):
+            raise NotAdministrator
+        with self._store.transaction():
+            if self.revocations.revoke([token_id], now_s, "by-administrator", address):
+                self._store.audit(now_s, "admin-revoked", user_id=user_id, token_id=token_id, address=address)
 
     # --- authorization endpoint ---
 
@@ -201,11 +229,11 @@ class AuthorizationServer:
         repeated: the names of the parameters that came more than once.
         """
         self._check_clock(now_s)
-        return authorization.validate(params, repeated, self.store)
+        return authorization.validate(params, repeated, self._store)
 
     def approvable_scope(self, request: AuthorizationRequest, user_id: str) -> list[str]:
         """Return the names of the requested scope that this user may give; an empty list: nothing to consent to."""
-        return authorization.approvable_scope(request, user_id, self.store)
+        return authorization.approvable_scope(request, user_id, self._store)
 
     def grant_code(
         self, request: AuthorizationRequest, user_id: str, approved_scope: str, now_s: int, address: str = ""
@@ -216,9 +244,9 @@ class AuthorizationServer:
         locked since logging in.
         """
         self._check_clock(now_s)
-        with self.store.transaction():
+        with self._store.transaction():
             return authorization.make_code(
-                request, user_id, approved_scope, self.store, self.settings, self._rng, now_s, address
+                request, user_id, approved_scope, self._store, self.settings, self._rng, now_s, address
             )
 
     def deny(self, request: AuthorizationRequest) -> str:

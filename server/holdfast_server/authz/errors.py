@@ -6,6 +6,7 @@
       |  |- InvalidClient           4.01 / 401; every other OAuthError is 4.00 / 400
       |  `- CodeReplayed            invalid_grant; its tokens are revoked by whoever catches it
       |- IntrospectionForbidden     4.03 / 403 without a payload (RFC 9200 section 5.9.3)
+      |- NotAdministrator           4.03 / 403 without a payload: only an administrator may do this
       |- TooManyRequests         4.29 / 429 without a payload: the caller's quota is used up
       |- ServiceUnavailable         5.03 / 503 without a payload: the AS refuses to work, as before the clock is set
       |- IssuanceFailed             5.00 / 500 without a payload: a token did not pass the pre-issuance lint
@@ -84,6 +85,14 @@ class IntrospectionForbidden(ServerRefusal):
     """The caller is authenticated and has no right to introspect at all; no payload (RFC 9200 section 5.9.3)."""
 
     reason = "introspection-forbidden"
+    coap_code = L.CODE_FORBIDDEN
+    http_status = 403
+
+
+class NotAdministrator(ServerRefusal):
+    """The person who asks does not look after this server; no payload."""
+
+    reason = "not-administrator"
     coap_code = L.CODE_FORBIDDEN
     http_status = 403
 

@@ -74,7 +74,7 @@ class CoapSite:
         """Whether a Content-Format that is not there may be guessed: RFC 9200 section 5.8.1 says what it must be."""
         if request.content_format is not None:
             return False
-        client = self._authz.store.client(_caller(context).client_id or "")
+        client = self._authz.client(_caller(context).client_id or "")
         return client is not None and client.lenient
 
     def _token(self, payload: bytes, caller: Caller, now_s: int) -> Message:

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from holdfast_server.authz.administrator import is_admin
 from holdfast_server.authz.authorization_server import AuthorizationServer
+from holdfast_server.authz.errors import NotAdministrator
 from holdfast_server.records import TokenRecord
 from holdfast_server.store.sqlite import Store
-from holdfast_server.web.login import BadPost, Door, NotNow, Post
+from holdfast_server.web.login import BadPost, Door, NotNow
 from holdfast_server.web.sessions import BrowserSession
 from holdfast_server.wire.readable import as_text, audit_words, client_words, rs_words, token_words, user_words
 
@@ -49,7 +49,7 @@ class AdminPages:
         session = self._door.session(request)
         if session is None or not session.logged_in:
             return self._door.login_page(session, PATH + "/login", PATH)
-        if not self._is_admin(session):
+        if not self._authz.is_administrator(session.user_id):
             return self._not_admin(session)
         return self._door.page(self._page(session), 200)
 
@@ -82,21 +82,12 @@ class AdminPages:
             post = await self._door.opened(request, "revoke")
         except BadPost as bad:
             return self._bad(bad)
-        if not self._is_admin(post.session):
+        try:
+            # The form token covers `about`, so this is a number that the page itself wrote.
+            self._authz.revoke_by_administrator(int(post.about), post.session.user_id, self._clock(), post.source)
+        except NotAdministrator:
             return self._not_admin(post.session)
-        self._withdraw(post)
         return self._door.on_to(PATH)
-
-    def _withdraw(self, post: Post) -> None:
-        # The form token covers `about`, so this is a number that the page itself wrote.
-        now_s = self._clock()
-        with self._store.transaction():
-            token_id, user_id = int(post.about), post.session.user_id
-            if self._authz.revocations.revoke([token_id], now_s, "by-administrator", post.source):
-                self._store.audit(now_s, "admin-revoked", user_id=user_id, token_id=token_id, address=post.source)
-
-    def _is_admin(self, session: BrowserSession) -> bool:
-        return is_admin(self._store.user(session.user_id))
 
     def _bad(self, bad: BadPost) -> Response:
         return self._door.problem(bad.heading, bad.explanation, bad.status, again=PATH)

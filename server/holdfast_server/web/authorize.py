@@ -155,15 +155,15 @@ class AuthorizePages:
             query,
             refusal,
             client_name=self._name_of(wanted),
-            audience=name_of_audience(wanted.audience, self._authz.store.members_of(wanted.audience)),
+            audience=name_of_audience(wanted.audience, self._authz.members_of(wanted.audience)),
         )
 
     def _name_of(self, wanted: AuthorizationRequest) -> str:
-        client = self._authz.store.client(wanted.client_id)
+        client = self._authz.client(wanted.client_id)
         return client.title or client.client_id if client is not None else wanted.client_id
 
     def _consent_page(self, query: str, wanted: AuthorizationRequest, session: BrowserSession) -> Response:
-        members = self._authz.store.members_of(wanted.audience)
+        members = self._authz.members_of(wanted.audience)
         approvable = self._authz.approvable_scope(wanted, session.user_id)
         page = self._door.pages.consent(
             client_name=self._name_of(wanted),

@@ -109,7 +109,7 @@ class OAuthEndpoints:
 
     def _token_type(self, caller: Caller) -> dict[str, Any]:
         """RFC 6749 section 5.1 wants it; RFC 9200 section 5.8.2 has PoP for a default, which some libraries need."""
-        client = self._authz.store.client(caller.client_id or "")
+        client = self._authz.client(caller.client_id or "")
         return {"token_type": L.TOKEN_TYPE_POP} if client is None or client.tells_token_type else {}
 
     async def _answer(self, request: Request, endpoint: Endpoint, known: frozenset[str]) -> Response:
@@ -135,7 +135,7 @@ class OAuthEndpoints:
                 caller = self._authz.authenticate_client(client_id, secret)
         except InvalidClient:
             if self._authz.note_unauthenticated(source, self._clock(), "wrong or no client secret", client_id):
-                known = client_id if self._authz.store.client(client_id) is not None else "-"
+                known = client_id if self._authz.client(client_id) is not None else "-"
                 log.warning("event=client-refused client=%s from=%s", known, source or "-")
             raise
         return replace(caller, address=source)
