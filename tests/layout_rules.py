@@ -139,6 +139,15 @@ def rooms(source: Source, tree: ast.Module) -> Iterator[str]:
                 yield f"{source.path}:{node.lineno}: {source.room} must not import {room}"
 
 
+def locked(source: Source, tree: ast.Module) -> Iterator[str]:
+    """In the server records.in_force says who is locked; the store and readable.py write it down."""
+    if source.room not in ROOMS or source.room in ("records", "store") or source.name == "readable.py":
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr == "disabled":
+            yield f"{source.path}:{node.lineno}: asks whether a party is locked, which records.in_force says"
+
+
 def sans_io(source: Source, tree: ast.Module) -> Iterator[str]:
     """Only the rooms and files that are named for it touch the world, and only the store knows SQLite."""
     for line, module in imported(tree, source.package):
@@ -228,7 +237,7 @@ def function_size(source: Source, tree: ast.Module) -> Iterator[str]:
                 yield f"{source.path}:{node.lineno}: {node.name} has {length} lines; {MAX_FUNCTION_LINES} are allowed"
 
 
-PACKAGE_RULES = (arrows, rooms, sans_io, labels, kinds, file_size_and_docstring, function_size)
+PACKAGE_RULES = (arrows, rooms, locked, sans_io, labels, kinds, file_size_and_docstring, function_size)
 
 
 def violations(source: Source) -> list[str]:

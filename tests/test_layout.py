@@ -122,6 +122,7 @@ def test_planted_circles_are_found(tmp_path: Path) -> None:
         ("server/holdfast_server/wire/x.py", "from holdfast_server.coap import site", "wire must not import coap"),
         ("server/holdfast_server/store/x.py", "from holdfast_server import web", "store must not import web"),
         ("server/holdfast_server/web/pages.py", "import time", "imports time"),
+        ("server/holdfast_server/authz/x.py", "may = not client.disabled", "which records.in_force says"),
         ("server/holdfast_server/cli/x.py", "import sqlite3", "which only store may"),
         ("server/holdfast_server/x.py", "\n" * (MAX_FILE_LINES + 1), "lines"),
         ("server/holdfast_server/x.py", "def f():\n" + "    pass\n" * 70, "f has 71 lines"),

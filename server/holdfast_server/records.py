@@ -7,7 +7,7 @@ RFC 9200 section 4 (registration).
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from holdfast_core import cbor
@@ -111,6 +111,14 @@ class User:
     password_hash: str = field(default="", repr=False)
     scopes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     disabled: bool = False
+
+
+_Party = TypeVar("_Party", Client, ResourceServer, User)
+
+
+def in_force(party: _Party | None) -> _Party | None:
+    """Return a party that may do anything at all; None when it is unknown or locked.  Nobody else asks whether."""
+    return None if party is None or party.disabled else party
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ The right is a scope like any other, for an audience that no resource server can
 have, so no token can ever carry it. Never authenticates anybody.
 """
 
-from holdfast_server.records import User
+from holdfast_server.records import User, in_force
 
 ADMIN_AUDIENCE = "holdfast:server"
 ADMIN_SCOPE = "admin"
@@ -13,4 +13,5 @@ ADMIN_RIGHTS = {ADMIN_AUDIENCE: (ADMIN_SCOPE,)}
 
 def is_admin(user: User | None) -> bool:
     """Whether this user exists, is not locked and has the right."""
-    return user is not None and not user.disabled and ADMIN_SCOPE in user.scopes.get(ADMIN_AUDIENCE, ())
+    user = in_force(user)
+    return user is not None and ADMIN_SCOPE in user.scopes.get(ADMIN_AUDIENCE, ())

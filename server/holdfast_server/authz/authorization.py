@@ -18,7 +18,7 @@ from holdfast_server.authz.policy import Authority, admit, allowed_names
 from holdfast_server.authz.ports import CodeStore
 from holdfast_server.authz.settings import Settings
 from holdfast_server.base64url import b64
-from holdfast_server.records import Client, CodeRecord, User
+from holdfast_server.records import Client, CodeRecord, User, in_force
 
 AUTHZ_CODE_LEN = 32
 # BASE64URL(SHA-256) without padding (RFC 7636 section 4.2).
@@ -68,8 +68,8 @@ def validate(params: dict[str, str], repeated: Collection[str], store: CodeStore
     """
     if "client_id" in repeated or "redirect_uri" in repeated:
         raise AuthorizeError("invalid_request", "client_id or redirect_uri is repeated")
-    client = store.client(params.get("client_id", ""))
-    if client is None or client.disabled:
+    client = in_force(store.client(params.get("client_id", "")))
+    if client is None:
         raise AuthorizeError("unauthorized_client", "client is unknown or locked")
     redirect_uri = params.get("redirect_uri", "")
     if not redirect_uri and len(client.redirect_uris) == 1:  # RFC 6749 section 3.1.2.3
@@ -157,7 +157,7 @@ def _audience(params: dict[str, str], client: Client) -> str:
 def _checked_scope(scope: str, audience: str, client: Client, store: CodeStore) -> str:
     """Return the scope with each name once."""
     members = tuple(store.members_of(audience))
-    if audience not in client.scopes or not members or any(rs.disabled for rs in members):
+    if audience not in client.scopes or not members or not all(map(in_force, members)):
         raise _Refused("invalid_target", "audience is unknown or not for this client")
     try:
         names = list(dict.fromkeys(split_scope(scope)))
@@ -186,11 +186,11 @@ def make_code(
     approved_scope: a non-empty part of request.scope.  Raises AuthorizeError access_denied when it holds anything that
     the user has no right to give, invalid_scope when it was not asked for.
     """
-    user = store.user(user_id)
+    user = in_force(store.user(user_id))
     approved = set(approved_scope.split(" "))
     if not approved <= set(request.scope.split(" ")):
         raise _refusal(request, "invalid_scope", "more was approved than asked for")
-    if user is None or user.disabled or not approved <= _user_rights(request, user, store):
+    if user is None or not approved <= _user_rights(request, user, store):
         raise _refusal(request, "access_denied", "the user may not give this")
     code = rng(AUTHZ_CODE_LEN)
     store.add_code(
@@ -220,8 +220,8 @@ def denial(request: AuthorizationRequest, issuer: str) -> str:
 
 def approvable_scope(request: AuthorizationRequest, user_id: str, store: CodeStore) -> list[str]:
     """Return the names of the requested scope that this user may give, in the request's order, for the consent page."""
-    user = store.user(user_id)
-    rights = set() if user is None or user.disabled else _user_rights(request, user, store)
+    user = in_force(store.user(user_id))
+    rights = set() if user is None else _user_rights(request, user, store)
     return [name for name in request.scope.split(" ") if name in rights]
 
 

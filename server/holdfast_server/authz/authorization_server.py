@@ -40,7 +40,7 @@ from holdfast_server.authz.revocation import Revocations
 from holdfast_server.authz.settings import Settings
 from holdfast_server.authz.token_formats import self_test
 from holdfast_server.authz.token_request import grant_type_of, parse_token_request
-from holdfast_server.records import Client, ResourceServer
+from holdfast_server.records import Client, ResourceServer, in_force
 
 __all__ = ["AuthorizationRequest", "AuthorizationServer"]
 
@@ -80,15 +80,15 @@ class AuthorizationServer:
         The RS of the same OSCORE context speaks through its client too: the EKG is both.
         """
         client = self._store.client(client_id)
-        if not secret_matches(client, secret.encode()) or client is None or client.disabled:
+        if not secret_matches(client, secret.encode()) or in_force(client) is None:
             raise InvalidClient
         party = self._store.oscore_party(client_id=client_id)
         return Caller(client_id, None if party is None else party.rs_id, authenticated=True)
 
     def identify_public_client(self, client_id: str) -> Caller:
         """Take a public client's word for who it is (RFC 6749 section 3.2.1); raises InvalidClient for any other."""
-        client = self._store.client(client_id)
-        if client is None or client.disabled or not client.public:
+        client = in_force(self._store.client(client_id))
+        if client is None or not client.public:
             raise InvalidClient
         return Caller(client_id, public=True)
 

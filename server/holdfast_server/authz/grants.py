@@ -22,7 +22,7 @@ from holdfast_server.authz.ports import GrantStore
 from holdfast_server.authz.standing import standing
 from holdfast_server.authz.token_request import TokenRequest
 from holdfast_server.base64url import b64
-from holdfast_server.records import Client, CodeRecord, TokenRecord, User
+from holdfast_server.records import Client, CodeRecord, TokenRecord, User, in_force
 
 GrantRule = Callable[[TokenRequest, Client, Caller, GrantStore, int], Authority]
 
@@ -124,7 +124,7 @@ def _user(store: GrantStore, user_id: str, refusal: int = L.ERR_INVALID_GRANT) -
 
 
 def _is_for(token: TokenRecord, caller: Caller, store: GrantStore) -> bool:
-    return any(rs.rs_id == caller.rs_id and not rs.disabled for rs in store.members_of(token.audience))
+    return any(rs.rs_id == caller.rs_id and in_force(rs) is not None for rs in store.members_of(token.audience))
 
 
 def _actor(client_id: str, earlier: Any) -> dict[int, Any]:

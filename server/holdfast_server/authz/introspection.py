@@ -14,6 +14,7 @@ from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.errors import IntrospectionForbidden, InvalidClient, OAuthError
 from holdfast_server.authz.ports import GrantStore
 from holdfast_server.authz.standing import standing
+from holdfast_server.records import in_force
 
 _NAMES = {
     L.INTRO_ISS: "iss",
@@ -35,8 +36,8 @@ def introspect(params: dict[str, Any], caller: Caller, store: GrantStore, now_s:
     """
     if not caller.authenticated:
         raise InvalidClient
-    rs = None if caller.rs_id is None else store.resource_server(caller.rs_id)
-    if rs is None or rs.disabled:
+    rs = None if caller.rs_id is None else in_force(store.resource_server(caller.rs_id))
+    if rs is None:
         raise IntrospectionForbidden
     token = params.get("token")
     if not isinstance(token, bytes) or not token:

@@ -19,7 +19,7 @@ from holdfast_core.scope import decode_aif, encode_aif, split_scope
 from holdfast_server.authz.errors import InvalidClient, InvalidTarget, OAuthError
 from holdfast_server.authz.ports import GrantStore
 from holdfast_server.authz.token_request import TokenRequest
-from holdfast_server.records import READABLE_FORMATS, Client, ResourceServer, User
+from holdfast_server.records import READABLE_FORMATS, Client, ResourceServer, User, in_force
 
 KEY_OSC = "osc"  # a new OSCORE Master Secret, made by the AS (RFC 9203 section 3.2)
 KEY_REFERENCE = "kid"  # the one of a token issued before: an update of access rights (RFC 9203 section 3.1)
@@ -70,7 +70,8 @@ class Decision:
 
 def admit(client: Client | None, grant_type: int, served: Container[int]) -> Client:
     """Check that the client exists, is not locked and may use this grant type at all (RFC 6749 section 5.2)."""
-    if client is None or client.disabled:
+    client = in_force(client)
+    if client is None:
         raise InvalidClient("client is unknown or locked")
     if grant_type not in served:
         raise OAuthError(L.ERR_UNSUPPORTED_GRANT_TYPE, "grant type is not supported")
@@ -81,9 +82,9 @@ def admit(client: Client | None, grant_type: int, served: Container[int]) -> Cli
 
 def decide(request: TokenRequest, client: Client, authority: Authority, store: GrantStore, now_s: int) -> Decision:
     """Decide; raises OAuthError.  Reads store, changes nothing."""
-    if client.disabled:
+    if in_force(client) is None:
         raise InvalidClient("client is unknown or locked")
-    if authority.user is not None and authority.user.disabled:
+    if authority.user is not None and in_force(authority.user) is None:
         raise OAuthError(authority.refusal, "user is locked")
     audience = _audience(request, client, authority)
     members = _members(audience, client, store)
@@ -132,7 +133,7 @@ def _audience(request: TokenRequest, client: Client, authority: Authority) -> st
 def _members(audience: str, client: Client, store: GrantStore) -> tuple[ResourceServer, ...]:
     """Return the RSs behind an audience; the same refusal whether it is unknown, locked or not this client's."""
     members = tuple(store.members_of(audience))
-    if audience not in client.scopes or not members or any(rs.disabled for rs in members):
+    if audience not in client.scopes or not members or not all(map(in_force, members)):
         raise InvalidTarget("audience is unknown or not for this client")
     return members
 

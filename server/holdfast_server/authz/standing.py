@@ -10,7 +10,7 @@ from holdfast_core import labels as L
 from holdfast_core.kinds import REFERENCE
 from holdfast_core.scope import decode_aif, encode_aif
 from holdfast_server.authz.ports import Records
-from holdfast_server.records import ResourceServer, TokenRecord
+from holdfast_server.records import ResourceServer, TokenRecord, in_force
 
 
 def standing(token: TokenRecord, records: Records, now_s: int) -> tuple[str | bytes, int] | None:
@@ -68,15 +68,15 @@ def _allowed_names(token: TokenRecord, members: Sequence[ResourceServer], record
     An exchanged token has the limits of its original, and nothing when that is revoked; the original has the person's
     (grants.token_exchange). A chain of them is as short as grants.MAX_ACTORS.
     """
-    client = records.client(token.client_id)
-    if client is None or client.disabled or grant_type_of(token) not in client.grant_types or not members:
+    client = in_force(records.client(token.client_id))
+    if client is None or grant_type_of(token) not in client.grant_types or not members:
         return frozenset()
     names = frozenset(client.scopes.get(token.audience, ()))
     for rs in members:
-        names &= frozenset(() if rs.disabled else rs.scope_map)
+        names &= frozenset(() if in_force(rs) is None else rs.scope_map)
     if token.user_id is not None:
-        user = records.user(token.user_id)
-        if user is None or user.disabled:
+        user = in_force(records.user(token.user_id))
+        if user is None:
             return frozenset()
         if token.parent_id is None:
             names &= frozenset(user.scopes.get(token.audience, ()))

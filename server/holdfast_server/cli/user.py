@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from holdfast_server.authz import administrator
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.changes import without
 from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
@@ -73,7 +74,7 @@ def user_password(user_id: str, generate: bool, state: Path, as_json: bool) -> N
 def _warn_of_no_administrator(state: Path) -> None:
     with opened(state) as admin:
         people = admin.store.users()
-    if not any(not person.disabled and set(ADMIN_RIGHTS) & set(person.scopes) for person in people):
+    if not any(administrator.is_admin(person) for person in people):
         click.echo("Note: nobody is an administrator now; `holdfast server user set USER --admin` makes one.", err=True)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from holdfast_core.kinds import STRICT
 from holdfast_server.authz.errors import DatabaseDamaged
-from holdfast_server.records import Client, ResourceServer, User
+from holdfast_server.records import Client, ResourceServer, User, in_force
 from holdfast_server.store.rows import Rows
 
 T = TypeVar("T")
@@ -150,8 +150,8 @@ class RegistryRows(Rows):
 
     def password_hash_of(self, user_id: str) -> str | None:
         """Return the argon2id string of an active user, or None."""
-        user = self.user(user_id)
-        return user.password_hash if user is not None and not user.disabled and user.password_hash else None
+        user = in_force(self.user(user_id))
+        return user.password_hash if user is not None and user.password_hash else None
 
     # --- consents ---
 

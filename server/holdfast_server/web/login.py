@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from holdfast_server.authz.network import network_of, told_by
 from holdfast_server.authz.refusals import Refusal, RefusalRows
 from holdfast_server.process.log import log
+from holdfast_server.records import in_force
 from holdfast_server.store.sqlite import Store
 from holdfast_server.web.authenticator import Authenticator, LoginRefused
 from holdfast_server.web.hashing import Hashing, QueueFull
@@ -102,8 +103,8 @@ class Door:
         session = self._sessions.read(request.cookies.get(self._cookie_name), self._clock())
         if session is None or not session.logged_in:
             return session
-        user = self._store.user(session.user_id)
-        known = user is not None and not user.disabled and self._sessions.is_by(session, user.password_hash)
+        user = in_force(self._store.user(session.user_id))
+        known = user is not None and self._sessions.is_by(session, user.password_hash)
         return session if known else None
 
     def form_token(self, session: BrowserSession, step: str, about: str) -> str:
