@@ -12,21 +12,12 @@ from itertools import islice
 
 from holdfast_core.kinds import REFERENCE
 from holdfast_server.authz.keyring import Keyring
+from holdfast_server.authz.party_checks import check_client, check_resource_server, check_user
 from holdfast_server.authz.ports import ChangeStore
 from holdfast_server.authz.registry import Registry
 from holdfast_server.authz.revocation import STEP, Revocations
 from holdfast_server.authz.standing import allowed_scope, end_of
-from holdfast_server.records import (
-    Client,
-    RegistryError,
-    ResourceServer,
-    TokenRecord,
-    User,
-    check_client,
-    check_resource_server,
-    check_user,
-    shared_role,
-)
+from holdfast_server.records import Client, RegistryError, ResourceServer, TokenRecord, User, shared_role
 
 Scopes = dict[str, tuple[str, ...]]
 

@@ -15,6 +15,7 @@ from holdfast_core.secret import Secret
 from holdfast_server.authz.administrator import ADMIN_AUDIENCE
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.parties import Parties
+from holdfast_server.authz.party_checks import check_client, check_resource_server, check_user
 from holdfast_server.authz.ports import RegistryStore
 from holdfast_server.authz.settings import Settings
 from holdfast_server.base64url import b64
@@ -27,9 +28,6 @@ from holdfast_server.records import (
     RegistryError,
     ResourceServer,
     User,
-    check_client,
-    check_resource_server,
-    check_user,
     shared_role,
 )
 

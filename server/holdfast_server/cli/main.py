@@ -10,6 +10,7 @@ import click
 from holdfast_core.kinds import ROLE_SIGN
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.keyring import Keyring
+from holdfast_server.authz.party_checks import check_user
 from holdfast_server.cli.audit import audit
 from holdfast_server.cli.backup import backup, restore, restored
 from holdfast_server.cli.check import check
@@ -33,7 +34,7 @@ from holdfast_server.cli.user import generated_password, user
 from holdfast_server.process import config as configuration
 from holdfast_server.process.clock_watch import wall_s
 from holdfast_server.process.problem import Problem
-from holdfast_server.records import User, check_user
+from holdfast_server.records import User
 from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from holdfast_server.web.authenticator import hash_password
 
