@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-READMES = ("device/README.md",)
+READMES = ("device/README.md", "server/README.md")
 ASKED = re.compile(r"(<!-- states: ([\w.]+)\.(\w+) -->\n)(?:```mermaid\n.*?```\n)?", re.DOTALL)
 
 

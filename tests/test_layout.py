@@ -50,13 +50,8 @@ def test_tests_are_small_and_say_what_they_are(repo: Path) -> None:
     assert [s for source in sources for s in file_size_and_docstring(source, ast.parse(source.text))] == []
 
 
-# Until the store is a port: its consumers and it import each other.
-STORE = re.compile(r"holdfast_server\.(authz|store)\.")
-
-
 def test_no_file_needs_itself(repo: Path) -> None:
-    found = list(circles(python_graph(package_sources(repo))))
-    assert [circle for circle in found if not STORE.match(circle)] == []
+    assert list(circles(python_graph(package_sources(repo)))) == []
     native = repo / "native"
     code = [path for folder in ("src", "port", "include", "bind") for path in sorted((native / folder).rglob("*.[ch]"))]
     assert list(circles(include_graph(code))) == []

@@ -16,7 +16,7 @@ from holdfast_server.authz.party_checks import check_client, check_resource_serv
 from holdfast_server.authz.ports import ChangeStore
 from holdfast_server.authz.registry import Registry
 from holdfast_server.authz.revocation import STEP, Revocations
-from holdfast_server.authz.standing import allowed_scope, end_of
+from holdfast_server.authz.standing import LIVE, allowed_scope, end_of, state_of
 from holdfast_server.records import Client, RegistryError, ResourceServer, TokenRecord, User, shared_role
 
 Scopes = dict[str, tuple[str, ...]]
@@ -87,7 +87,7 @@ class Settling:
 
     def _settle(self, token_id: int, records: "_Remembered") -> None:
         token = self._store.token_by_id(token_id)
-        if token is None or token.revoked_at is not None or token.expires_at <= self._now_s:
+        if token is None or state_of(token, self._now_s) != LIVE:
             return
         scope, expires_at = allowed_scope(token, records), end_of(token, records)
         if (scope, expires_at) == (token.scope, token.expires_at):

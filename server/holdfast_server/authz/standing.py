@@ -2,6 +2,11 @@
 
 The registry is asked at each look at a token, so a right that was withdrawn is gone at once, whoever withdrew it and
 however.  Never widens a token, never changes one: see changes.py.  RFC 7662 section 2.2; RFC 8693.
+
+    LIVE        issued; it means what the registry allows of it now
+    EXPIRED     its time is over
+    REVOKED     withdrawn before its row went, by a person, by a command, or with the token that it was exchanged for
+    FORGOTTEN   its row is deleted, after its time or with its party; its number is never given out again
 """
 
 from collections.abc import Sequence
@@ -12,13 +17,31 @@ from holdfast_core.scope import decode_aif, encode_aif
 from holdfast_server.authz.ports import Records
 from holdfast_server.records import ResourceServer, TokenRecord, in_force
 
+LIVE, EXPIRED, REVOKED, FORGOTTEN = "live", "expired", "revoked", "forgotten"
+TOKEN_STATES: dict[str, dict[str, str]] = {
+    LIVE: {"narrow": LIVE, "expire": EXPIRED, "revoke": REVOKED},
+    EXPIRED: {"revoke": REVOKED, "forget": FORGOTTEN},
+    REVOKED: {"forget": FORGOTTEN},
+    FORGOTTEN: {},
+}
+"""What happens to a token, and what it is then; whatever else is asked for leaves it as it is."""
+
+
+def state_of(token: TokenRecord | None, now_s: int) -> str:
+    """Return the state of a token, one of TOKEN_STATES.  token: None when the store has no row of it any more."""
+    if token is None:
+        return FORGOTTEN
+    if token.revoked_at is not None:
+        return REVOKED
+    return LIVE if now_s < token.expires_at else EXPIRED
+
 
 def standing(token: TokenRecord, records: Records, now_s: int) -> tuple[str | bytes, int] | None:
     """Return the scope that a token has now and when it ends, or None when the token is worth nothing.
 
     That is when it is over, revoked, held by or for somebody locked, or when nothing of its scope is allowed any more.
     """
-    if token.revoked_at is not None or now_s >= token.expires_at:
+    if state_of(token, now_s) != LIVE:
         return None
     scope, end_s = allowed_scope(token, records), end_of(token, records)
     return None if scope is None or now_s >= end_s else (scope, end_s)

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.errors import NotAdministrator
+from holdfast_server.authz.standing import LIVE, state_of
 from holdfast_server.records import TokenRecord
 from holdfast_server.store.sqlite import Store
 from holdfast_server.web.login import BadPost, Door, NotNow
@@ -119,8 +120,7 @@ class AdminPages:
         )
 
     def _button(self, session: BrowserSession, record: TokenRecord, now_s: int) -> str:
-        live = record.revoked_at is None and record.expires_at > now_s
-        return self._door.form_token(session, "revoke", str(record.token_id)) if live else ""
+        return self._door.form_token(session, "revoke", str(record.token_id)) if state_of(record, now_s) == LIVE else ""
 
 
 def _as_texts(words: dict[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES, TOKEN_EXCHANGE
+from holdfast_server.authz.standing import state_of
 from holdfast_server.records import AuditRow, Client, ClientUsage, KeyRecord, ResourceServer, TokenRecord, User
 
 METHODS = {
@@ -71,7 +72,7 @@ def token_words(record: TokenRecord, now_s: int) -> dict[str, Any]:
     """What was said about a token when it was made, and what became of it."""
     return {
         "token": record.token_id,
-        "state": _state(record, now_s),
+        "state": state_of(record, now_s),
         "client": record.client_id,
         "user": record.user_id,
         "audience": record.audience,
@@ -162,9 +163,3 @@ def _grant_word(grant_type: int) -> str:
 def method_words(mask: int) -> list[str]:
     """The methods of a mask (RFC 9237 section 3) by name."""
     return [name for name, bit in METHODS.items() if mask & bit]
-
-
-def _state(record: TokenRecord, now_s: int) -> str:
-    if record.revoked_at is not None:
-        return "revoked"
-    return "expired" if record.expires_at <= now_s else "live"
