@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.secret import Secret
 from holdfast_server.authz.administrator import ADMIN_AUDIENCE
 from holdfast_server.authz.changes import Changes
+from holdfast_server.coap.context_exchange import UNUSED, ContextExchange
 from holdfast_server.records import (
     MAX_USERNAME_LEN,
     AlreadyRegistered,
@@ -16,7 +18,8 @@ from holdfast_server.records import (
     ResourceServer,
     User,
 )
-from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, build_story_as
+from holdfast_server.wire.context_forms import ContextParameters
+from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, CountingRng, build_story_as
 
 SCOPES = {"read": (("/temp", L.METHOD_GET),)}
 SIGNED = {"token_format": "cwt-signed", "profiles": (L.PROFILE_COAP_DTLS,), "connected": False}
@@ -281,3 +284,74 @@ def test_a_server_without_an_address_tells_no_device_one(tmp_path):
     assert story.store.oscore_parties() == before
     assert story.exports.for_rs(TUBE, NOW_S).as_peer is None
     story.store.close()
+
+
+# --- what leaves the server ---
+
+
+def test_each_export_of_a_device_ends_the_context_that_it_had(story, unchanged):
+    with pytest.raises(NotRegistered):
+        story.exports.export_rs("nobody", NOW_S)
+    assert unchanged()
+    before = story.store.oscore_party(rs_id=EKG)
+    told = [story.exports.export_rs(EKG, NOW_S) for _ in range(2)]
+    after = story.store.oscore_party(rs_id=EKG)
+    assert len({before.master_secret.reveal(), *(one.as_context.master_secret.reveal() for one in told)}) == 3
+    assert (told[1].as_context.master_secret, told[1].client_id) == (after.master_secret, EKG)
+    assert story.store.oscore_party_by_kid(before.recipient_id) is None
+    assert [row.rs_id for row in story.store.audit_rows(99) if row.event == "rs-exported"] == [EKG, EKG]
+
+
+def test_an_export_remembers_what_the_device_was_told_and_which_keys_it_holds(story):
+    kids = [key.kid for key in story.exports.export_rs(TUBE, NOW_S).keys]
+    assert len(kids) == 4
+    assert all(TUBE in story.store.devices_with(kid) for kid in kids)
+    assert story.store.export(TUBE).exported_at == NOW_S
+    assert story.exports.outdated(TUBE, NOW_S) == []
+    assert story.store.oscore_party(rs_id=TUBE) is None
+
+
+def test_keys_that_leave_for_another_implementation_are_remembered(story, unchanged):
+    with pytest.raises(NotRegistered):
+        story.exports.export_keys("nobody", NOW_S)
+    assert unchanged()
+    public, shared = story.exports.export_keys(TUBE, NOW_S)
+    assert (len(public), len(shared)) == (2, 2)
+    assert all(story.store.devices_with(key.kid) == [TUBE] for key in (*public, *shared))
+    assert story.exports.export_keys(EKG, NOW_S) == ([], [])  # it asks about reference tokens
+    assert len(story.exports.export_keys(None, NOW_S)[0]) == 2
+
+
+def test_a_client_is_exported_with_its_first_context_only(story):
+    story.registry.add_client(OWN_CLIENT, NOW_S)
+    told = story.exports.export_client("panel", NOW_S)
+    assert told.as_context.master_secret == story.store.oscore_party(client_id="panel").master_secret
+    with pytest.raises(RegistryError, match="has an OSCORE context already"):
+        story.exports.export_client("panel", NOW_S)
+
+
+def test_nothing_that_lives_by_the_clock_is_made_in_doubt_of_it(story, unchanged):
+    story.registry._clock_doubt = "the clock was never set"
+    for do in (
+        lambda: story.exports.export_rs(EKG, NOW_S),
+        lambda: story.exports.export_client(DOCTOR_APP, NOW_S),
+        lambda: story.registry.rotate_key(NOW_S, force=True),
+    ):
+        with pytest.raises(RegistryError, match=r"^registry: Not done, because the clock was never set: see"):
+            do()
+    assert unchanged()
+
+
+@pytest.mark.parametrize("party", [{"client_id": None, "rs_id": None}, {"client_id": DOCTOR_APP, "rs_id": EKG}])
+def test_a_context_of_another_implementation_is_with_one_party(story, unchanged, party):
+    exchange = ContextExchange(story.store, story.registry, CountingRng(b"x"))
+    given = ContextParameters(Secret(b"m" * 16), b"", b"\1", b"\2", None, L.ALG_AES_CCM_16_64_128)
+    with pytest.raises(RegistryError, match="Say either --client or --rs"):
+        exchange.export(given, NOW_S, **party)
+    with pytest.raises(RegistryError, match="Say either --client or --rs"):
+        exchange.take_in(given, UNUSED, NOW_S, **party)
+    for kind, nobody in (("client", {"client_id": "x", "rs_id": None}), ("rs", {"client_id": None, "rs_id": "x"})):
+        with pytest.raises(NotRegistered) as caught:
+            exchange.take_in(given, UNUSED, NOW_S, **nobody)
+        assert caught.value.kind == kind
+    assert unchanged()

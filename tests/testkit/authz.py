@@ -101,7 +101,7 @@ def build_story_as(path: Path, now_s: int = NOW_S, password_hash: str = "", rng=
         store=store,
         keyring=keyring,
         registry=registry,
-        exports=Exports(store, keyring, values, rng),
+        exports=Exports(store, keyring, registry, values, rng),
         settings=values,
         doctor_secret=doctor_secret,
         doctor_app=registry.add_oscore_party(now_s, client_id=DOCTOR_APP).caller(),

@@ -1,6 +1,6 @@
 """What a device is told when it is exported: the content of its provisioning file.
 
-Builds the record that core/provisioning.py encodes.  Never writes a file, and never makes a key or a context.
+Builds the record that core/provisioning.py encodes, and remembers what left.  Never writes a file or makes a key.
 RFC 9200 section 6.3.
 """
 
@@ -20,16 +20,16 @@ from holdfast_core.provisioning import (
     encode_provisioning,
 )
 from holdfast_core.secret import Secret
-from holdfast_server.authz.keyring import Keyring
+from holdfast_server.authz.keyring import Keyring, SigningKey
 from holdfast_server.authz.ports import ExportStore
-from holdfast_server.authz.registry import check_address
+from holdfast_server.authz.registry import Registry, check_address
 from holdfast_server.authz.settings import Settings
 from holdfast_server.records import (
     SHARED_FORMATS,
     SIGNED_FORMATS,
     STATE_CURRENT,
     STATE_NEXT,
-    NotRegistered,
+    KeyRecord,
     OscoreParty,
     RegistryError,
     ResourceServer,
@@ -67,17 +67,63 @@ _DIGEST_LEN = 16  # hexadecimal digits: enough to see that something is otherwis
 
 
 class Exports:
-    """Builds what devices are told.  settings: issuer and address; rng: n -> n random bytes."""
+    """Builds what devices are told.  settings: issuer and address; rng: n -> n random bytes.
 
-    def __init__(self, store: ExportStore, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
+    What export_rs, export_client and export_keys return leaves the server: whoever writes it does so inside one
+    transaction with the call, so that a device whose file cannot be written keeps what it has.
+    """
+
+    def __init__(
+        self,
+        store: ExportStore,
+        keyring: Keyring,
+        registry: Registry,
+        settings: Settings,
+        rng: Callable[[int], bytes],
+    ) -> None:
         self._store = store
         self._keyring = keyring
+        self._registry = registry
         self._settings = settings
         self._rng = rng
 
-    def for_rs(self, rs_id: str, now_s: int, table_of: TableOf = no_table) -> Provisioning:
-        """Build everything a device is told (core/provisioning.py); with a new seed each time, so export once.
+    def export_rs(self, rs_id: str, now_s: int, table_of: TableOf = no_table) -> Provisioning:
+        """Export a device: with a new OSCORE context, since one that starts again from a file would repeat its numbers.
 
+        Its context before ends.  table_of: see for_rs.  Raises RegistryError, in doubt of the clock too.
+        """
+        with self._store.transaction():
+            self._registry.check_clock()
+            self._registry.renew_oscore_party(rs_id, now_s)
+            provisioning = self.for_rs(rs_id, now_s, table_of)
+            self._store.put_device_keys(rs_id, [key.kid for key in provisioning.keys])
+            self._store.put_export(rs_id, parts_of(provisioning), now_s)
+            self._store.audit(now_s, "rs-exported", rs_id=rs_id)
+        return provisioning
+
+    def export_client(self, client_id: str, now_s: int) -> Provisioning:
+        """Make a client its first OSCORE context, and export that.  Raises RegistryError, in doubt of the clock too."""
+        with self._store.transaction():
+            self._registry.check_clock()
+            self._registry.add_oscore_party(now_s, client_id=client_id)
+            return self.for_client(client_id, now_s)
+
+    def export_keys(self, rs_id: str | None, now_s: int) -> tuple[list[SigningKey], list[KeyRecord]]:
+        """Export the public signing keys and, for an RS, the keys that its tokens need: those that it shares too."""
+        with self._store.transaction():
+            public, shared = self._keyring.public_keys(), []
+            if rs_id is not None:
+                rs = self._registry.resource_server(rs_id)
+                public = public if rs.token_format in SIGNED_FORMATS else []
+                shared = self._keyring.shared_keys(rs_id) if rs.token_format in SHARED_FORMATS else []
+                self._store.put_device_keys(rs_id, [*(one.kid for one in public), *(one.kid for one in shared)])
+            self._store.audit(now_s, "keys-exported", rs_id=rs_id)
+        return public, shared
+
+    def for_rs(self, rs_id: str, now_s: int, table_of: TableOf = no_table) -> Provisioning:
+        """Build everything a device is told (core/provisioning.py), with a new seed each time; to look at it.
+
+        A device is given what export_rs returns: here the context is the one that it may have used.
         table_of: makes the table of a public key, x || y, or None (core/p256_table.py).
         """
         provisioning = self._for_rs(rs_id, now_s, self._store.next_edition(), table_of)
@@ -92,10 +138,6 @@ class Exports:
             raise RegistryError("this client has no OSCORE context")
         check_address(self._settings)
         return self._provisioning(None, party, now_s, self._store.next_edition())
-
-    def remember(self, rs_id: str, provisioning: Provisioning, now_s: int) -> None:
-        """Keep what a device is told now, without its secrets, for outdated()."""
-        self._store.put_export(rs_id, parts_of(provisioning), now_s)
 
     def outdated(self, rs_id: str, now_s: int) -> list[str] | None:
         """Name the parts of a device's last export that are otherwise by now; None when it was never exported.
@@ -115,9 +157,7 @@ class Exports:
         return [*names, NEXT_KEY] if STATE_NEXT in states else names
 
     def _for_rs(self, rs_id: str, now_s: int, edition: int, table_of: TableOf = no_table) -> Provisioning:
-        rs = self._store.resource_server(rs_id)
-        if rs is None:
-            raise NotRegistered("rs", rs_id)
+        rs = self._registry.resource_server(rs_id)
         return self._provisioning(rs, self._store.oscore_party(rs_id=rs_id), now_s, edition, table_of)
 
     def _provisioning(

@@ -154,8 +154,11 @@ class AuthorizationStore(GrantStore, CodeStore, IssueStore, RevocationStore, Pro
         """Return the numbers of the tokens that were issued for an authorization code."""
 
 
-class ExportStore(Protocol):
+class ExportStore(AuditLog, Protocol):
     """Of exports.py."""
+
+    def put_device_keys(self, rs_id: str, kids: list[bytes]) -> None:
+        """Remember which keys the device of an RS holds now, instead of those before."""
 
     def key(self, kid: bytes) -> KeyRecord | None:
         """Return the key with this kid, or None."""

@@ -42,11 +42,20 @@ MAX_NAMED = 10
 class Registry(Parties):
     """Creates and changes registry records; every method is one transaction.
 
-    settings: issuer and address that devices are told.  rng: n -> n random bytes.
+    settings: issuer and address that devices are told.  rng: n -> n random bytes.  clock_doubt: why the time that the
+    methods are told is not to be believed, "" when it is.
     """
 
-    def __init__(self, store: RegistryStore, keyring: Keyring, settings: Settings, rng: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        store: RegistryStore,
+        keyring: Keyring,
+        settings: Settings,
+        rng: Callable[[int], bytes],
+        clock_doubt: str = "",
+    ) -> None:
         super().__init__(store)
+        self._clock_doubt = clock_doubt
         self._keyring = keyring
         self._settings = settings
         self._rng = rng
@@ -182,6 +191,14 @@ class Registry(Parties):
         if client is not None and client.public:  # it has something to authenticate with now
             self._store.put_client(replace(client, public=False), now_s)
 
+    def check_clock(self) -> None:
+        """Raise RegistryError in doubt of the clock, before anything is made that lives by it."""
+        if self._clock_doubt:
+            raise RegistryError(
+                f"Not done, because {self._clock_doubt}: see `holdfast server clock show`, then set the clock or say "
+                "`holdfast server clock accept`."
+            )
+
     def left_behind(self, rs_id: str | None = None) -> list[str]:
         """Return the RSs whose devices will need the next signing key, or the next key of this RS, and lack it."""
         rs = None if rs_id is None else self.resource_server(rs_id)
@@ -200,6 +217,7 @@ class Registry(Parties):
         force: also when a device holds only older keys and will refuse every new token; otherwise RegistryError.
         """
         rs = None if rs_id is None else self.resource_server(rs_id)
+        self.check_clock()
         behind = self.left_behind(rs_id)
         if behind and not force:
             named = ", ".join(behind[:MAX_NAMED]) + (f" and {len(behind) - MAX_NAMED} more" * (len(behind) > MAX_NAMED))

@@ -114,9 +114,7 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
         made = admin.registry.add_client(record, admin.now_s, with_secret=secret)
         warn_of_strangers(admin, record.scopes)
         if oscore is not None:
-            admin.check_clock()
-            admin.registry.add_oscore_party(admin.now_s, client_id=client_id)
-            exported = admin.exports.for_client(client_id, admin.now_s)
+            exported = admin.exports.export_client(client_id, admin.now_s)
             write_private(oscore, encode_provisioning(exported), force=False)
     _show_secret(client_id, made, as_json=as_json)
     if public:

@@ -59,14 +59,6 @@ class Admin:
     now_s: int
     clock_doubt: str = ""
 
-    def check_clock(self) -> None:
-        """Before anything is made that lives by the clock. Raises Problem."""
-        if self.clock_doubt:
-            raise Problem(
-                f"Not done, because {self.clock_doubt}: see `holdfast server clock show`, then set the clock or say "
-                "`holdfast server clock accept`."
-            )
-
 
 state_option = click.option(
     "--state",
@@ -95,8 +87,8 @@ def opened(state: Path, *, serving: bool = False) -> Iterator[Admin]:
             guard = guard_of(store.kept_clock(), config.settings)
             now_s = guard.read(wall_s(), counting_ms())
             keyring = Keyring(store, secrets.token_bytes)
-            registry = Registry(store, keyring, config.settings, secrets.token_bytes)
-            exports = Exports(store, keyring, config.settings, secrets.token_bytes)
+            registry = Registry(store, keyring, config.settings, secrets.token_bytes, guard.doubt)
+            exports = Exports(store, keyring, registry, config.settings, secrets.token_bytes)
             yield Admin(
                 config, store, keyring, registry, exports, Changes(store, registry, keyring), now_s, guard.doubt
             )

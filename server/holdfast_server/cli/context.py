@@ -19,7 +19,6 @@ from holdfast_server.cli.command import (
     show,
     show_all,
     state_option,
-    unknown,
     write_private,
 )
 from holdfast_server.coap.context_exchange import JUMP, STARTS, ContextExchange
@@ -124,7 +123,6 @@ def context_export(  # noqa: PLR0913, PLR0917 - one argument per option
     """
     given = ContextParameters(Secret(b""), salt or b"", sender_id, recipient_id, id_context, ALGS[alg])
     with opened(state) as admin, admin.store.transaction():
-        _check_party(admin, client_id, rs_id)
         made = _exchange(admin).export(given, admin.now_s, client_id=client_id, rs_id=rs_id)
         write_private(out, encode_context(form, made), force=force)
     if as_json:
@@ -184,7 +182,6 @@ def context_import(
         parameters.alg,
     )
     with opened(state) as admin:
-        _check_party(admin, client_id, rs_id)
         _exchange(admin).take_in(parameters, start, admin.now_s, client_id=client_id, rs_id=rs_id)
     if as_json:
         show({"client": client_id, "rs": rs_id, "imported": True}, as_json=True)
@@ -203,12 +200,3 @@ def read_bounded(file: Path) -> bytes:
 
 def _exchange(admin: Admin) -> ContextExchange:
     return ContextExchange(admin.store, admin.registry, secrets.token_bytes)
-
-
-def _check_party(admin: Admin, client_id: str | None, rs_id: str | None) -> None:
-    if (client_id is None) == (rs_id is None):
-        raise Problem("Say either --client or --rs.")
-    if client_id is not None and admin.store.client(client_id) is None:
-        raise unknown("client", client_id)
-    if rs_id is not None and admin.store.resource_server(rs_id) is None:
-        raise unknown("rs", rs_id)

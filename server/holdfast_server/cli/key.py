@@ -15,11 +15,9 @@ from holdfast_server.cli.command import (
     show,
     show_all,
     state_option,
-    unknown,
     write_private,
 )
 from holdfast_server.cli.context import read_bounded
-from holdfast_server.records import SHARED_FORMATS, SIGNED_FORMATS
 from holdfast_server.wire.key_forms import FORMS, PEM, decode_shared_key, encode_keys
 from holdfast_server.wire.readable import key_words
 
@@ -65,15 +63,7 @@ def key_export(rs_id: str | None, form: str, out: Path, force: bool, state: Path
     holds these now.
     """
     with opened(state) as admin, admin.store.transaction():
-        public, shared = admin.keyring.public_keys(), []
-        if rs_id is not None:
-            rs = admin.store.resource_server(rs_id)
-            if rs is None:
-                raise unknown("rs", rs_id)
-            public = public if rs.token_format in SIGNED_FORMATS else []
-            shared = admin.keyring.shared_keys(rs_id) if rs.token_format in SHARED_FORMATS else []
-            admin.store.put_device_keys(rs_id, [*(one.kid for one in public), *(one.kid for one in shared)])
-        admin.store.audit(admin.now_s, "keys-exported", rs_id=rs_id)
+        public, shared = admin.exports.export_keys(rs_id, admin.now_s)
         write_private(out, encode_keys(form, public, shared), force=force)
     if as_json:
         show({"file": str(out), "form": form, "public": len(public), "secret": len(shared)}, as_json=True)
@@ -96,8 +86,6 @@ def key_import(file: Path, rs_id: str, form: str, state: Path, as_json: bool) ->
     with problems():
         kid, secret = decode_shared_key(form, read_bounded(file))
     with opened(state) as admin:
-        if admin.store.resource_server(rs_id) is None:
-            raise unknown("rs", rs_id)
         admin.registry.import_key(rs_id, kid, secret, admin.now_s)
     if as_json:
         show({"rs": rs_id, "kid": kid.hex()}, as_json=True)
@@ -113,9 +101,6 @@ def key_import(file: Path, rs_id: str, form: str, state: Path, as_json: bool) ->
 def key_rotate(rs_id: str | None, force: bool, state: Path, as_json: bool) -> None:
     """Make the next key current. Refused while a device does not hold it: such a one needs a new export first."""
     with opened(state) as admin:
-        if rs_id is not None and admin.store.resource_server(rs_id) is None:
-            raise unknown("rs", rs_id)
-        admin.check_clock()
         behind = admin.registry.left_behind(rs_id)
         admin.registry.rotate_key(admin.now_s, rs_id, force)
     if as_json:

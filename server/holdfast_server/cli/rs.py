@@ -177,12 +177,7 @@ def rs_export(rs_id: str, out: Path, force: bool, table: str, yes: bool, state: 
         )
         be_sure(question, yes=yes, always=False)
     with opened(state) as admin, admin.store.transaction():
-        admin.check_clock()
-        admin.registry.renew_oscore_party(rs_id, admin.now_s)
-        provisioning = admin.exports.for_rs(rs_id, admin.now_s, table_maker(table))
-        admin.store.put_device_keys(rs_id, [key.kid for key in provisioning.keys])
-        admin.exports.remember(rs_id, provisioning, admin.now_s)
-        admin.store.audit(admin.now_s, "rs-exported", rs_id=rs_id)
+        provisioning = admin.exports.export_rs(rs_id, admin.now_s, table_maker(table))
         # Inside: a device whose new file cannot be written keeps the context that it has.
         write_private(out, encode_provisioning(provisioning), force=force)
     if as_json:

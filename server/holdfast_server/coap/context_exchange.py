@@ -72,6 +72,12 @@ class ContextExchange:
     def _put(
         self, parameters: ContextParameters, start: str, now_s: int, client_id: str | None, rs_id: str | None
     ) -> None:
+        if (client_id is None) == (rs_id is None):
+            raise RegistryError("Say either --client or --rs.")
+        if client_id is not None:
+            self._registry.client(client_id)
+        if rs_id is not None:
+            self._registry.resource_server(rs_id)
         sender_id, recipient_id = check_context(parameters)
         if not all(self._store.remember_context(digest, MAX_REMEMBERED) for digest in _digests_of(parameters)):
             raise RegistryError(
