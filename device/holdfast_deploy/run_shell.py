@@ -95,35 +95,35 @@ class Options:
 
 def parse(argv: "list[str]") -> Options:
     """Read a command line.  Raises BadArgument with what is wrong."""
-    told: dict[str, Any] = {"peers": {}}
+    options: dict[str, Any] = {"peers": {}}
     rest = list(argv)
     while rest:
-        _take(told, rest.pop(0), rest)
-    if "file" not in told:
+        _take(options, rest.pop(0), rest)
+    if "file" not in options:
         raise BadArgument(USAGE)
-    return Options(**told)
+    return Options(**options)
 
 
-def _take(told: "dict[str, Any]", argument: str, rest: "list[str]") -> None:
+def _take(options: "dict[str, Any]", argument: str, rest: "list[str]") -> None:
     if argument == "--trace":
-        told["trace"] = True
+        options["trace"] = True
     elif argument == "--no-clock":
-        told["clock"] = False
+        options["clock"] = False
     elif argument in ("--host", "--port", "--state", "--peer", "--recheck") and rest:
         value = rest.pop(0)
         if argument == "--peer":
             audience, address = peer_of(value)
-            told["peers"][audience] = address
+            options["peers"][audience] = address
         elif argument == "--port":
-            told["port"] = _number(value, "not a port: ", 0, 65535)
+            options["port"] = _number(value, "not a port: ", 0, 65535)
         elif argument == "--recheck":
-            told["recheck_ms"] = _number(value, "not a number of seconds: ", 1, 86400) * 1000
+            options["recheck_ms"] = _number(value, "not a number of seconds: ", 1, 86400) * 1000
         else:
-            told[argument[2:]] = value
-    elif argument.startswith("-") or "file" in told:
+            options[argument[2:]] = value
+    elif argument.startswith("-") or "file" in options:
         raise BadArgument("unknown or incomplete: " + argument)
     else:
-        told["file"] = argument
+        options["file"] = argument
 
 
 def peer_of(text: str) -> "tuple[str, tuple[str, int]]":

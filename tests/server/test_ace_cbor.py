@@ -8,9 +8,9 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.errors import Malformed
 from holdfast_core.names import ACE_NAMES
+from holdfast_server.authz.introspection import INTROSPECTION_NAMES
 from holdfast_server.authz.token_request import GRANT_TYPES
 from holdfast_server.wire.ace_cbor import (
-    INTROSPECTION_NAMES,
     TOKEN_REQUEST_TYPES,
     decode_introspection_request,
     decode_token_request,

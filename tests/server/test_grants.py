@@ -10,7 +10,7 @@ from holdfast_server.authz import grants, policy
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.errors import CodeReplayed, InvalidClient, OAuthError, ServiceUnavailable
 from holdfast_server.authz.grants import code_challenge_of
-from holdfast_server.authz.token_request import TokenRequest
+from holdfast_server.authz.token_request import GRANT_TYPES, TokenRequest
 from holdfast_server.records import Client, ResourceServer
 from testkit.authz import (
     DOCTOR,
@@ -44,6 +44,10 @@ def good_request(story, grant_type):
     if grant_type == L.PRIV_GRANT_TOKEN_EXCHANGE:
         return exchange_params(story.doctor_token()["access_token"]), story.ekg
     raise AssertionError("a new grant needs its row here")
+
+
+def test_each_grant_type_that_is_served_has_a_rule():
+    assert sorted(grants.GRANT_RULES) == sorted(GRANT_TYPES)
 
 
 @pytest.mark.parametrize("grant_type", grants.GRANT_RULES)

@@ -16,17 +16,36 @@ from holdfast_server.authz.ports import GrantStore
 from holdfast_server.authz.standing import standing
 from holdfast_server.records import in_force
 
-_NAMES = {
+INTROSPECTION_NAMES = {
     L.INTRO_ISS: "iss",
     L.INTRO_SUB: "sub",
     L.INTRO_AUD: "aud",
     L.INTRO_EXP: "exp",
+    L.INTRO_NBF: "nbf",
     L.INTRO_IAT: "iat",
+    L.INTRO_CTI: "cti",
     L.INTRO_CNF: "cnf",
     L.INTRO_SCOPE: "scope",
+    L.INTRO_ACTIVE: "active",
+    L.INTRO_CLIENT_ID: "client_id",
+    L.INTRO_TOKEN_TYPE: "token_type",
+    L.INTRO_USERNAME: "username",
     L.INTRO_ACE_PROFILE: "ace_profile",
     L.INTRO_CNONCE: "cnonce",
+    L.INTRO_EXI: "exi",
+    L.PRIV_ACT: "act",
 }
+_FROM_CLAIMS = (
+    L.INTRO_ISS,
+    L.INTRO_SUB,
+    L.INTRO_AUD,
+    L.INTRO_EXP,
+    L.INTRO_IAT,
+    L.INTRO_CNF,
+    L.INTRO_SCOPE,
+    L.INTRO_ACE_PROFILE,
+    L.INTRO_CNONCE,
+)
 
 
 def introspect(params: dict[str, Any], caller: Caller, store: GrantStore, now_s: int) -> dict[str, Any]:
@@ -50,7 +69,7 @@ def introspect(params: dict[str, Any], caller: Caller, store: GrantStore, now_s:
         return {"active": False}
     claims = cbor2.loads(record.claims)
     answer = {"active": True, "client_id": record.client_id}
-    answer.update({name: claims[label] for label, name in _NAMES.items() if label in claims})
+    answer.update({INTROSPECTION_NAMES[label]: claims[label] for label in _FROM_CLAIMS if label in claims})
     answer["scope"], answer["exp"] = left  # what the token was issued with may have been narrowed
     if L.PRIV_ACT in claims:
         answer["act"] = _act(claims[L.PRIV_ACT])

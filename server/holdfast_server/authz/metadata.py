@@ -5,8 +5,8 @@ Only what is true of every client; what one client may do is in the registry.
 
 from typing import Any
 
-from holdfast_core import labels as L
 from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES
+from holdfast_core.rules import PROFILES
 from holdfast_server.authz.grants import GRANT_RULES
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.settings import Settings
@@ -31,7 +31,7 @@ def authorization_server_metadata(settings: Settings) -> dict[str, Any]:
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "authorization_response_iss_parameter_supported": True,
-        "ace_profiles_supported": [PROFILE_NAMES[profile] for profile in (L.PROFILE_COAP_OSCORE, L.PROFILE_COAP_DTLS)],
+        "ace_profiles_supported": [PROFILE_NAMES[profile] for profile in PROFILES],
     }
 
 

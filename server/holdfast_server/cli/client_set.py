@@ -10,17 +10,14 @@ from typing import Any
 import click
 
 from holdfast_core import labels as L
+from holdfast_server.authz.grants import GRANT_RULES
 from holdfast_server.cli.change import change_of, finish_before, show_change
 from holdfast_server.cli.command import json_option, opened, state_option
 from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.process.problem import Problem
-from holdfast_server.wire.readable import client_words
+from holdfast_server.wire.readable import client_words, grant_word
 
-GRANT_WORDS = {
-    "authorization_code": L.GRANT_AUTHORIZATION_CODE,
-    "client_credentials": L.GRANT_CLIENT_CREDENTIALS,
-    "token_exchange": L.PRIV_GRANT_TOKEN_EXCHANGE,
-}
+GRANT_WORDS = {grant_word(grant_type): grant_type for grant_type in GRANT_RULES}
 
 
 @click.command("set")

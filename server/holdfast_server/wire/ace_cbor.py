@@ -12,6 +12,7 @@ from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.errors import MalformedRequest
 from holdfast_core.names import ACE_NAMES
+from holdfast_server.authz.introspection import INTROSPECTION_NAMES
 from holdfast_server.authz.token_request import GRANT_TYPES
 from holdfast_server.wire.any_cbor import decode_any
 
@@ -33,25 +34,6 @@ TOKEN_REQUEST_TYPES: dict[int, Types] = {
     L.PRIV_CODE_VERIFIER: (str,),
 }
 
-INTROSPECTION_NAMES = {
-    L.INTRO_ISS: "iss",
-    L.INTRO_SUB: "sub",
-    L.INTRO_AUD: "aud",
-    L.INTRO_EXP: "exp",
-    L.INTRO_NBF: "nbf",
-    L.INTRO_IAT: "iat",
-    L.INTRO_CTI: "cti",
-    L.INTRO_CNF: "cnf",
-    L.INTRO_SCOPE: "scope",
-    L.INTRO_ACTIVE: "active",
-    L.INTRO_CLIENT_ID: "client_id",
-    L.INTRO_TOKEN_TYPE: "token_type",
-    L.INTRO_USERNAME: "username",
-    L.INTRO_ACE_PROFILE: "ace_profile",
-    L.INTRO_CNONCE: "cnonce",
-    L.INTRO_EXI: "exi",
-    L.PRIV_ACT: "act",
-}
 CLAIM_LABELS = {"iss": L.CLAIM_ISS, "sub": L.CLAIM_SUB, "act": L.PRIV_ACT}
 """Members of `act`, which is a claims set of its own (RFC 8693 section 4.1)."""
 

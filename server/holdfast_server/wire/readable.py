@@ -27,7 +27,7 @@ def client_words(record: Client) -> dict[str, Any]:
     return {
         "client_id": record.client_id,
         "title": record.title,
-        "grants": [_grant_word(grant_type) for grant_type in record.grant_types],
+        "grants": [grant_word(grant_type) for grant_type in record.grant_types],
         "allowed": _lists(record.scopes),
         "redirect_uris": list(record.redirect_uris),
         "secret": record.secret_hash is not None,
@@ -155,7 +155,8 @@ def _lists(scopes: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
     return {audience: list(names) for audience, names in scopes.items()}
 
 
-def _grant_word(grant_type: int) -> str:
+def grant_word(grant_type: int) -> str:
+    """A grant type by the word that `--grant` takes."""
     name = GRANT_NAMES[grant_type]
     return "token_exchange" if name == TOKEN_EXCHANGE else name
 
