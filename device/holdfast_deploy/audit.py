@@ -8,9 +8,9 @@ from typing import Any
 OK, PROBLEM, CANNOT = "ok", "problem", "cannot"
 
 _UNPROTECTED = """
-Whoever reaches USB or the serial port reads the whole flash, provisioning included: MicroPython has no password.
-Whoever opens the case reads the flash chip; only the chip's own flash encryption (ESP32 eFuses) is against that.
-Whoever writes the flash replaces program, trusted keys and counters; secure boot is the chip's affair.
+A person who reaches USB or the serial port reads the whole flash, provisioning included: MicroPython has no password.
+A person who opens the case reads the flash chip; only the chip's own flash encryption (ESP32 eFuses) is against that.
+A person who writes the flash replaces program, trusted keys and counters; secure boot is the chip's affair.
 Blocks that the flash chip retired are out of reach of a wipe: revoke the device at the server as well.
 """
 UNPROTECTED = _UNPROTECTED.strip().splitlines()

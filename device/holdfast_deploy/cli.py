@@ -153,7 +153,7 @@ def _export(name: str, server: str, out: Path, force: bool, table: str, *, as_js
 def status(port: str | None, as_json: bool) -> None:
     """Say what a device runs on, here or on a board.
 
-    The interpreter, who does the cryptography, who checks tokens; of a board also its memory and its provisioning.
+    The interpreter, which code does the cryptography and checks tokens; of a board also its memory and provisioning.
     """
     if port is not None:
         board_status(port, as_json)
@@ -252,7 +252,7 @@ def _call_holdfast(arguments: list[str]) -> None:
     """Run another role's command as the program that it is; its refusal is ours."""
     done = subprocess.run(  # noqa: S603 - our own program, arguments as a list
         [*_HOLDFAST, *arguments],
-        stdin=subprocess.DEVNULL,  # whoever is asked here has answered by calling this
+        stdin=subprocess.DEVNULL,  # the caller has answered every question by calling this
         capture_output=True,
         text=True,
         check=False,

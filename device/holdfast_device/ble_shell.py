@@ -2,8 +2,8 @@
 
 Centrals write frames to one characteristic and are notified of frames on another; the UUIDs are those of Nordic's UART
 service, which phones' tools know.  `ble` is MicroPython's bluetooth.BLE, or what has its methods.  A central that goes
-away takes what it had begun with it.  The radio's own pairing is not used: whoever connects is as strange as whoever
-sends a datagram, and OSCORE tells them apart.
+away takes what it had begun with it.  The radio's own pairing is not used: a central that connects is as unknown as
+a sender of a datagram, and OSCORE tells them apart.
 """
 
 from holdfast_device.slip import MAX_DATAGRAM_LEN, FrameReader, encode_frame

@@ -1,6 +1,6 @@
 """Run a device on a board: what its main.py calls.  Everything that it needs is in one directory of the file system.
 
-    provisioning        what the device was told; written once by whoever provisions it
+    provisioning        what the device was told; the provisioning writes it once
     state.0, state.1    what it remembers over a power cut (state.py)
 
 The board's own parts come from main.py: the link, the generator of randomness, the application.  Prints one line of

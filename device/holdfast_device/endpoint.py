@@ -96,8 +96,8 @@ class Endpoint:
     """What a device and an application stand on.
 
     rng: random bytes; contexts: OSCORE contexts that requests may come in; limits, trace, admission: of the stack.
-    site: who answers requests, None to answer none.  before: called with now_ms before anything else happens, so that
-    what has expired is gone when a datagram is looked at.
+    site: the object that answers requests, or None to answer none.
+    before: called with now_ms before anything else happens, so that a datagram never meets what has expired.
     bug: called with the exception of a program that failed, no MemoryError; what it was doing ends, and nothing else.
     short: something ended for want of memory, and nothing else was harmed.
     torn: memory ran out in the midst of something, and begin_anew() is due before anything else.
@@ -179,7 +179,7 @@ class Endpoint:
         try:
             return work(*arguments)
         except MemoryError:
-            self.torn = True  # whoever catches it
+            self.torn = True  # also for a caller that catches the error
             raise
 
     def begin_anew(self) -> None:

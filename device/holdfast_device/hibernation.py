@@ -9,8 +9,8 @@ left out: the AS has to be asked again, and the client posts again.  So are obse
 No (key, nonce) pair repeats, and nothing is accepted twice, because
  * freeze() ends the device that it froze: what it does afterwards, it does without these contexts;
  * a snapshot names boot and generation of the flash's record, and is void once anything was saved after it;
- * whoever wakes wipes the memory before he acts on what it held (sleep_shell.py).
-Whoever can write this memory from outside can read its keys as well; against him there is no defence here.
+ * a device that wakes wipes the memory before it acts on what that held (sleep_shell.py).
+An attacker who can write this memory from outside can read its keys as well; nothing here defends against that.
 Sans-IO; never reads a clock, never keeps a secret in it longer than the sleep (RFC 8613 section 7.5, RFC 9203).
 """
 

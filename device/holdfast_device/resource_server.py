@@ -109,7 +109,7 @@ class ResourceServer:
             self.answers.answer(incoming, response(code))
             return
         request = ResourceRequest(incoming, session)
-        # Who may have lied about his address is challenged before anything is done for him, or twice, or later.
+        # A client whose address may be false is challenged before the device does anything for it, or repeats it.
         known = session is not None or self.answers.is_reachable(incoming)
         result: Any = self._call(handler, request) if known or incoming.message.code == L.CODE_GET else None
         if known and hasattr(result, "send"):
@@ -144,7 +144,7 @@ class ResourceServer:
                 return  # expire() has asked the AS; until it answers, nobody is told anything
             request.session.touch(self._endpoint.now_ms)
         message = self._call(resource.handlers[request.message.code], request)
-        if not isinstance(message, Message):  # a task: whoever was registered, was answered at once
+        if not isinstance(message, Message):  # a task: each observer was answered when it registered
             message = internal_error()
         if not self._endpoint.notify(request.incoming, message, False):
             self.observation_ended(request.incoming)

@@ -61,7 +61,7 @@ class Rights:
             self._times.prove(session.grant)
             for ended in self.sessions.ended_by(session, now_ms):
                 self.end(ended)
-            session.bind()  # at last: two of one key are never bound, wherever memory runs out
+            session.bind()  # last, so that no two sessions of a key are bound, wherever memory runs out
         return session
 
     def change(self, session: "Session", grant: "Grant") -> None:

@@ -1,6 +1,6 @@
 """A serial line as a link: frames of slip.py over any stream that can be polled, such as a UART.
 
-Never opens the port: whoever knows the board does, and passes what read() and write() it has.
+Never opens the port: the program that knows the board opens it, and passes an object with read() and write().
 """
 
 import select

@@ -4,10 +4,11 @@
     BOUND     a request verified: that was the proof, and an older session of the same key has ended
     ENDED     expired, revoked, replaced or evicted: in no table any more, and its context is unknown
 
-A post at the unprotected authz-info makes a PENDING session and touches no BOUND one, so whoever replays
-somebody's token, or floods the RS with tokens never used, ends no live session.  Both kinds are bounded;
-the oldest PENDING goes first, and of one key the latest, so that its first one stays whatever is replayed.
-A BOUND one goes only for a newcomer that has proven its key too, and only after IDLE_MS of silence.
+A post at the unprotected authz-info makes a PENDING session and touches no BOUND one, so a client that
+replays another's token, or floods the RS with tokens that it never uses, ends no live session.  Both kinds are bounded;
+the oldest PENDING session leaves first, and of several with the same key the latest, so that replayed posts never
+push out the first.  A BOUND session leaves only for a newcomer that has proven its key too, and only after
+IDLE_MS of silence.
 """
 
 from holdfast_core import errors

@@ -7,7 +7,7 @@ the checksum finds accidents, it is no defence against somebody who can write th
     slot = magic(2) generation(8, big-endian) length(4, big-endian) record sha256-of-all-before(16)
 
 Two slots whose generations do not follow each other are no outcome of saves that all went well: a write was torn, or a
-record has rotted since.  The two cannot be told apart, so whoever loads must count with a newer record that was in
+record has rotted since.  The two cannot be told apart, so the caller must expect that a newer record was in
 force and is lost (TwoSlots.is_damaged).
 
 Flash is a port: read(slot) -> bytes, b"" when never written; write(slot, encoded) -> None, durable when it returns.

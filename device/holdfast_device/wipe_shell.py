@@ -67,7 +67,7 @@ def _free(directory: str) -> int:
 
 
 def _fill(path: str, tell: "Callable[[str], object]") -> None:
-    """Write zeros until there is no room, and tell it now and then: who waits knows that the board is alive."""
+    """Write zeros until there is no room; report now and then, so that the computer knows that the board is alive."""
     chunks = 0
     try:
         with open(path, "wb") as file:

@@ -95,7 +95,7 @@ class _Transfer:
 
 
 class _Transfers:
-    """At most `limit` bodies, and per_owner of one owner, which is a security context, or the host of who has none.
+    """At most `limit` bodies, and per_owner of each owner: a security context, or the host of a peer that has none.
 
     _owned: bodies by owner, the owner touched last and the body touched last at the end; without a context, with one.
     """

@@ -3,7 +3,7 @@
 Does blockwise transfers, and the one repetition that Echo asks for (RFC 9175), by itself.  Never takes a response from
 another peer, under another token or outside the security context of its request; one exception is reported and ends the
 exchange: an unprotected response to a protected request, as RFC 9203 answers a lost context with an unprotected 4.01.
-Only who sees our token can forge that, and who sees it can as well drop what we send.
+Only an attacker that sees our token can forge that answer, and such an attacker can also drop what we send.
 """
 
 from holdfast_core import errors

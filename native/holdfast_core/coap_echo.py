@@ -1,6 +1,6 @@
 """Echo values that prove freshness without a table: a time and a MAC over it (RFC 9175 section 2.3 and appendix A).
 
-And what is answered to who may have lied about his address, without one.
+Also says how a peer is answered whose address may be false and whose request has no Echo value.
 
 Never stores the values it has given out, so nobody can fill it; a value is good for its lifetime, for the one binding
 it was made for, and not beyond a restart, as the secret is drawn anew.  Of a context whose replay window is lost the

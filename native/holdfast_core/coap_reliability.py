@@ -187,7 +187,7 @@ class Reliability:
     def remember(self, peer: "Hashable", mid: int, now_ms: int, known: bool = False) -> Exchange:
         """Begin an exchange; older ones make room, at most _MAX_EVICTED at a time, whatever is remembered.
 
-        known: who sent it has a context, or answers us.  When there is no room strangers keep a quarter of it, so that
+        known: the peer has a context, or answers us.  When the table is full, strangers keep a quarter of it, so that
         a flood of them makes nobody's retransmission a new message.
         """
         tables = (self._exchanges, self._known)

@@ -83,7 +83,7 @@ class CoapStack:
     def forget_all(self) -> None:
         """Lose all that is under way, but not what waits to be sent; no event follows, and no memory is needed.
 
-        For a stack that a MemoryError has torn: whatever was half done is gone then.
+        Call it when a MemoryError has torn the stack: then all work that was half done is gone.
         """
         self._messages.forget_all()
         self._server.forget_all()
@@ -190,7 +190,7 @@ class CoapStack:
     def forget_renderings(self, context: "SecurityContext") -> None:
         """Drop the bodies whose later blocks might be asked for in a context: such blocks come as no RequestEvent.
 
-        For who has withdrawn a right, or is no longer sure of it.
+        A caller that has withdrawn a right, or is no longer sure of it, calls this.
         """
         self._server.renderings.forget(context)
 

@@ -16,7 +16,7 @@ PROVIDER = "cryptography, and the C core for ES256"
 
 # Eight teeth in four blocks: 32 KB for each key, made in the time of about 100 verifications.
 _TEETH, _BLOCKS = 8, 4
-# A key that was used so often is one that will be: an AS's, not a client's of one session.
+# A key that was used so often will be used again: it is an AS's, and not a client's of a single session.
 TABLE_AFTER = 32
 
 

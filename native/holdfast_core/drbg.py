@@ -1,6 +1,6 @@
 """HMAC_DRBG with SHA-256: unpredictable bytes from one good seed (NIST SP 800-90A section 10.1.2).
 
-For a device whose own generator is weak or absent: seeded with a provisioned secret, a persisted boot
+Serves a device whose own generator is weak or absent: seeded with a provisioned secret, a persisted boot
 counter and whatever the board offers. Never gathers entropy, never keeps a counter over a restart, never
 shows its state.
 """

@@ -208,7 +208,7 @@ class SecurityContext:
             if fresh:
                 self.replay.record(number)
             raise
-        if fresh:  # at last: a request that is lost here for want of memory may come again
+        if fresh:  # last of all: a request that is lost before this for want of memory may come again
             self.replay.record(number)
         if not is_request(inner.code):
             raise errors.MalformedOscore("code")

@@ -1,7 +1,7 @@
 """The security contexts an endpoint can be addressed by: a bounded table by kid (RFC 8613 sections 3.3 and 8.2).
 
-Never evicts: who adds decides what goes first.  A kid names one context only, so a kid context can confirm the
-choice but never has to make it.
+Never evicts: the caller that adds a context decides which other leaves.  A kid names one context only, so a kid
+context can confirm the choice but never has to make it.
 """
 
 from holdfast_core import errors

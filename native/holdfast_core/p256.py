@@ -1,6 +1,6 @@
 """ECDSA verification on the curve P-256, in plain integers (FIPS 186-5, SEC 1 section 4.1.4).
 
-For boards without an elliptic-curve library. Handles public values only: its time depends on them, so it
+Serves boards that have no elliptic-curve library. Handles public values only: its time depends on them, so it
 must never be given a private key, and it cannot sign.
 
 Each scalar multiplication is a signed comb (Hedabou, Pinel and Beneteau's form of Lim and Lee's): the

@@ -1,7 +1,8 @@
 """Which Partial IVs of a peer's requests were seen: the sliding window of RFC 8613 sections 3.2.2 and 7.4.
 
 Never decrypts and never persists itself: after a restart it starts uninitialised, and only a request proven fresh by
-Echo (appendix B.1.2) gives it a lower limit.  Who can keep it whole, and use what he kept once, may resume it.
+Echo (appendix B.1.2) gives it a lower limit.  A caller that keeps it whole, and uses what it kept only once, may
+resume it.
 """
 
 from holdfast_core import errors
@@ -31,7 +32,7 @@ class ReplayWindow:
         return self._highest, self._seen
 
     def resume(self, highest: int, seen: int) -> None:
-        """Go on where export() was called last: whoever calls it answers for nothing having been seen since."""
+        """Go on where export() was called last. The caller answers for it that no number was seen since."""
         self._highest = highest
         self._seen = seen & self._all()
 

@@ -169,7 +169,7 @@ def _check_cnf(claims: Claims, profile: int, opened: Opened, trust: "Trust") -> 
     _CNF_RULES[profile](cnf)
     is_secret = cnf.osc is not None or (cnf.key is not None and cnf.key.k is not None)
     if is_secret and not cnf.encrypted and opened.format in (CWT_SIGNED, CWT_MAC):
-        raise errors.KeyUnsuitable("in-clear")  # whoever saw the token pass has the key (RFC 8747 section 3.2)
+        raise errors.KeyUnsuitable("in-clear")  # everybody who saw the token pass has the key (RFC 8747 section 3.2)
     return cnf
 
 

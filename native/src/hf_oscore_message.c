@@ -207,7 +207,7 @@ enum hf_status hf_oscore_protect_response(const struct hf_oscore_ctx *ctx, struc
     uint8_t value[1 + HF_OSCORE_MAX_PIV_LEN];
     size_t value_len = 0;
     struct survey survey;
-    /* Without a number of its own a response uses the request's nonce, made from the ID of who asked. */
+    /* Without a number of its own a response uses the request's nonce, made from the ID of the peer that asked. */
     struct hf_oscore_binding binding = {exchange->number, exchange->number, exchange->ours, exchange->ours};
     if (exchange->ours || (number ? *number >= HF_OSCORE_NUMBER_END : !exchange->nonce_free)) {
         return HF_LOCAL;

@@ -114,7 +114,7 @@ def replayed_request(stage: Stage, victim: Victim) -> None:
         "the remembered answer" if same else "silence" if again is None else "a new answer",
         ok=same or again is None,
     )
-    stage.note("... and under a message ID of his own, so that only OSCORE can tell.")
+    stage.note("... and under a message ID of the attacker's own, so that only OSCORE can tell.")
     changed = asked.octets[:2] + ((message.mid or 0) ^ 0x5555).to_bytes(2, "big") + asked.octets[4:]
     again = send_again(stage, victim, changed)
     happened = "silence" if again is None else _outer_code(again)

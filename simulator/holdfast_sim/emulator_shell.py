@@ -101,7 +101,7 @@ class Board:
         self._rest = b""  # read, and not asked for yet
 
     def cut(self) -> None:
-        """Cut its power; who reads its line sees the end of it."""
+        """Cut its power; a reader of its line sees the end of it."""
         self._process.kill()
         self._process.wait()
 
@@ -220,7 +220,7 @@ def _record(text: str) -> dict[str, Any]:
 
 
 def _print(line: str) -> None:
-    """What is JSON is for whoever started this; the rest is for people."""
+    """Lines of JSON are for the program that started this; the rest is for people."""
     print(line, file=sys.stdout if line.startswith("{") else sys.stderr, flush=True)
 
 

@@ -1,6 +1,6 @@
 """A token that only a forger makes: everything right, encrypted with the tube's own key, and signed by somebody else.
 
-That is what whoever opens a stolen tube can make: he reads the tube's tokens with its key and can mint none
+A thief who opens a stolen tube can make just that: they read the tube's tokens with its key and can mint none
 (RFC 9200 section 6.1). Sans-IO: randomness comes from the caller.
 """
 

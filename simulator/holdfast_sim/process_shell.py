@@ -1,7 +1,7 @@
 """Other programs: run one to its end, or start one, read what it says, and end it whatever happens.
 
-Every wait has a deadline; who does not answer is named in one sentence with the end of its own error output. Never
-uses a shell, never inherits a Holdfast setting from the environment.
+Every wait has a deadline; a program that does not answer is named in one sentence with the end of its own error
+output. Never uses a shell, never inherits a Holdfast setting from the environment.
 """
 
 import collections

@@ -140,7 +140,7 @@ def _strangers(stage: Stage, victim: Victim) -> None:
 
 
 def _at_the_server(stage: Stage) -> None:
-    stage.chapter("The AS gives nothing to who cannot show what he must")
+    stage.chapter("The AS gives nothing to clients that cannot show what they must")
     checks = stage.checks
     thief = stage.app("thief")
     ask = request(L.CODE_POST, "/token", b"\xa0", L.CF_ACE_CBOR)

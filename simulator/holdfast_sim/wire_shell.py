@@ -29,7 +29,7 @@ def check_wire(stage: Stage, *names: str) -> None:
     _silent(stage, secrets)
     worst, words = amplification(datagrams)
     checks.hold(
-        "wire: little for who shows nothing",
+        "wire: little for a stranger that shows nothing",
         "RFC 7252 11.3, RFC 9175 2.4",
         f"at most {MAX_AMPLIFICATION} bytes for each byte of an unprotected request",
         f"{worst:.1f} ({words})",

@@ -136,7 +136,7 @@ def test_audit_tells_the_wear_without_a_board():
     assert quiet["wear"]["saves_per_year"] == 45 * 365
     assert 1 < busy["wear"]["years"] < quiet["wear"]["years"]
     text = run("audit").output
-    assert "cannot   Whoever reaches USB" in text
+    assert "cannot   A person who reaches USB" in text
     assert "littlefs, 64 blocks" in text
 
 

@@ -55,7 +55,7 @@ AS: exchange, a revoked token|tube: speaks only when asked|spare tube: speaks on
 """
 WIRE_CHECKS = """
 wire: no nonce is used twice|wire: no key, password, scope or name in the clear
-wire: little for who shows nothing|outputs: no key or password in what the parts print
+wire: little for a stranger that shows nothing|outputs: no key or password in what the parts print
 """
 
 EKG_STEPS = [

@@ -13,7 +13,7 @@ BOLT = Pin(15, Pin.OUT, value=0)  # 1 draws it back
 
 
 def setup(device, options):
-    """Open with PUT /lock and the body 1, close with any other; who may, says the scope of his token."""
+    """Open with PUT /lock and the body 1, close with any other; the scope of a token says who may."""
     device.rs.resource("/lock", put=lambda asked: BOLT.value(asked.message.payload == b"1") or response(L.CODE_CHANGED))
 
 

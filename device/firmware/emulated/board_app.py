@@ -19,7 +19,7 @@ def make_directory():
 
 
 def provision(record):
-    """Write the provisioning file, as whoever provisions a board does."""
+    """Write the provisioning file, as the tool that provisions a board does."""
     with open(board_shell.DIRECTORY + "/" + board_shell.PROVISIONING_NAME, "wb") as file:
         file.write(record)
 

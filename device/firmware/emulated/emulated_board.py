@@ -6,7 +6,7 @@ Frozen into the firmware of scripts/firmware.sh; holdfast_sim.emulator_shell cal
 import board_app
 import emulated
 import vfs
-from board_app import provision  # noqa: F401 - for whoever calls this board
+from board_app import provision  # noqa: F401 - for the program that calls this board
 
 from holdfast_device.board_shell import run  # noqa: F401 - run(*parts("tube"))
 from holdfast_device.serial_shell import SerialLink

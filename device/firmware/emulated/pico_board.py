@@ -9,7 +9,7 @@ import sys
 
 import board_app
 import micropython
-from board_app import provision  # noqa: F401 - for whoever calls this board
+from board_app import provision  # noqa: F401 - for the program that calls this board
 
 from holdfast_device.board_shell import run  # noqa: F401 - run(*parts("tube"))
 from holdfast_device.serial_shell import SerialLink

@@ -45,7 +45,7 @@ X86_MACHINES = ("x86_64", "amd64")
 
 
 class CannotBuild(Exception):
-    """What is missing, in one sentence for whoever builds."""
+    """What is missing, in one sentence for the person who builds."""
 
 
 def build(out_dir: Path) -> Path:

@@ -37,7 +37,7 @@ CORE = (
 # The generator's comb on a board: six teeth in one block, 2 KB.
 GENERATOR_TEETH, GENERATOR_BLOCKS = "6", "1"
 
-# Sizes that a module may have, in bytes: what it takes today and a little more. Who makes it smaller lowers them.
+# Sizes that a module may have, in bytes: what it takes today and a little more. A smaller module lowers them.
 LIMITS = {"x64": 55_000, "armv6m": 24_000, "armv7m": 32_300, "armv7emsp": 31_400, "rv32imc": 40_200}
 
 ARM = "arm-none-eabi-"

@@ -167,7 +167,7 @@ class AuthorizationServer:
         self._known_refusals.note(Refusal(event, reason, caller.client_id, caller.rs_id), now_s, caller.address)
 
     def _count(self, caller: Caller, now_s: int) -> None:
-        """Count a request against who has authenticated; raises TooManyRequests."""
+        """Count a request against the authenticated caller; raises TooManyRequests."""
         if self._quotas is None or not caller.authenticated:
             return
         try:

@@ -1,8 +1,9 @@
 """A change of a record that is there: its keys, secrets, contexts and sessions stay.
 
 What a change takes away it takes at once from every token that this server is asked about.  A token that a device
-checks alone cannot be called back in part: it is revoked when it says more than is allowed, and whoever changes the
-record learns which device may still take it.  Never decides who may have what: standing.py reads the changed records.
+checks alone cannot be called back in part: it is revoked when it says more than is allowed, and the person who changes
+the record learns which device may still take it.  Never decides who may have what: standing.py reads the changed
+records.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ class Outcome:
 
 
 class Settling:
-    """Leaves each token of a changed party what is still allowed, in steps: whoever goes on may let others in between.
+    """Leaves each token of a changed party what is still allowed, in steps: between two of them others may be served.
 
     Nothing waits for it: standing.py asks the record, which is changed already. When the last step was not reached,
     Changes.unsettled does what is left; it comes before another change, which would give back what was taken.
@@ -192,7 +193,7 @@ def without(scopes: Scopes, less: Scopes) -> Scopes:
 
 
 class _Remembered:
-    """The records of one step, each read once; but tokens, which change meanwhile."""
+    """The records of one step, each read once, except tokens, which change meanwhile."""
 
     def __init__(self, store: ChangeStore) -> None:
         self._store = store

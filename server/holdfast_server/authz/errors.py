@@ -4,7 +4,7 @@
       |- OAuthError                 an answer with an `error` parameter (RFC 9200 section 5.8.3, RFC 6749 section 5.2)
       |  |- InvalidTarget           invalid_target over HTTPS (RFC 8693 section 2.2.2); CBOR has no number for it
       |  |- InvalidClient           4.01 / 401; every other OAuthError is 4.00 / 400
-      |  `- CodeReplayed            invalid_grant; its tokens are revoked by whoever catches it
+      |  `- CodeReplayed            invalid_grant; the caller that catches it revokes its tokens
       |- IntrospectionForbidden     4.03 / 403 without a payload (RFC 9200 section 5.9.3)
       |- NotAdministrator           4.03 / 403 without a payload: only an administrator may do this
       |- TooManyRequests         4.29 / 429 without a payload: the caller's quota is used up

@@ -20,9 +20,10 @@ def network_of(host: str) -> str:
 def told_by(forwarded: list[str], host: str, proxies: frozenset[str]) -> str:
     """The address that a request came from, behind the operator's own proxies.
 
-    forwarded: the X-Forwarded-For headers. host: who sent the request. proxies: whose word counts, as plain() spells
-    them. The addresses are read from the end, where the nearest proxy wrote, up to the first that is no proxy's: what
-    stands before it is the client's own word. Some proxies write the port too, which tells no customers apart.
+    forwarded: the X-Forwarded-For headers. host: the sender of the request. proxies: addresses whose word counts, as
+    plain() spells them. The addresses are read from the end, where the nearest proxy wrote, up to the first that is no
+    proxy's: what stands before it is the client's own word. Some proxies write the port too, which tells no customers
+    apart.
     """
     hops = [_WITH_PORT.sub(r"\1\2", hop.strip()) for line in forwarded for hop in line.split(",")]
     while plain(host) in proxies and hops:

@@ -88,7 +88,7 @@ class Parties:
         rs_id: str | None = None,
         user_id: str | None = None,
     ) -> Iterator[None]:
-        """Do the same in steps, each a transaction of at most STEP tokens: whoever goes on may let others in between.
+        """Do the same in steps, each a transaction of at most STEP tokens: between two of them others may be served.
 
         After the first step it is locked, and gets nothing. When the last was not reached, the next unlocking does what
         is left of it before it unlocks.
@@ -112,8 +112,8 @@ class Parties:
         """Forget a client, an RS or a person and what goes with it, in steps as locking does; the first locks it.
 
         A client goes with its codes, its tokens and its context, unless that is a resource server's; a person with
-        their codes, consents and every token in their name; an RS with its keys and its context, and whoever takes its
-        name later is told nothing of its tokens.
+        their codes, consents and every token in their name; an RS with its keys and its context, and a later RS
+        of the same name is told nothing of its tokens.
         """
         party = _party(client_id, rs_id, user_id)
         with self._store.transaction():

@@ -258,7 +258,7 @@ def _key(
 def _public_key(key: CoseKey | None, client: Client, profiles: frozenset[int]) -> tuple[str, int]:
     """Take a public key only when the client proved at registration that it is its own (RFC 9201 section 3.1).
 
-    Whoever could bind another's key to a token could make that other act under it (RFC 9202 section 7).
+    A client that could bind another's key to a token could make that other act under it (RFC 9202 section 7).
     """
     if L.PROFILE_COAP_DTLS not in profiles:
         raise OAuthError(L.ERR_UNSUPPORTED_POP_KEY, "the resource server cannot use a public key")

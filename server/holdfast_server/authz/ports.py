@@ -43,7 +43,7 @@ class AuditLog(Protocol):
 
 
 class Records(Protocol):
-    """Of standing.py: whoever a token speaks for, as they are today."""
+    """Of standing.py: the parties that a token speaks for, as they are today."""
 
     def client(self, client_id: str) -> Client | None:
         """Return the client of this id, or None."""

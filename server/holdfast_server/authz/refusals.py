@@ -1,7 +1,7 @@
 """How often the same refusal is written down: at once, then once a minute with the number of those left out.
 
-Whoever is refused a thousand times a second must not fill a disk with it, nor wait for it. Nothing that was counted is
-lost: what nobody came back to write, the next sweep writes, and the end of the server. Bounded, in memory only.
+A client that is refused a thousand times a second must not fill a disk with it, nor wait for it. No count is lost: the
+next sweep, or the end of the server, writes what no later refusal wrote. Bounded, in memory only.
 """
 
 from collections.abc import Mapping

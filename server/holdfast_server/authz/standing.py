@@ -1,7 +1,7 @@
 """What an issued token still means: no more than today's registry would allow its holder.
 
-The registry is asked at each look at a token, so a right that was withdrawn is gone at once, whoever withdrew it and
-however.  Never widens a token, never changes one: see changes.py.  RFC 7662 section 2.2; RFC 8693.
+The registry is asked at each look at a token, so a withdrawn right is gone at once, in whichever way
+it was withdrawn.  Never widens a token, never changes one: see changes.py.  RFC 7662 section 2.2; RFC 8693.
 
     LIVE        issued; it means what the registry allows of it now
     EXPIRED     its time is over
@@ -86,7 +86,7 @@ def grant_type_of(token: TokenRecord) -> int:
 
 
 def _allowed_names(token: TokenRecord, members: Sequence[ResourceServer], records: Records) -> frozenset[str]:
-    """The names of scopes that the client, the audience and whoever gave the right allow together.
+    """The names of scopes that the client, the audience and the person who gave the right allow together.
 
     An exchanged token has the limits of its original, and nothing when that is revoked; the original has the person's
     (grants.token_exchange). A chain of them is as short as grants.MAX_ACTORS.

@@ -66,7 +66,7 @@ def parse_token_request(params: dict[str, Any]) -> TokenRequest:
 
 
 def _refuse_unsupported(params: dict[str, Any], grant_type: int) -> None:
-    """Token exchange takes access tokens, and the actor is whoever authenticated (RFC 8693 section 2.1)."""
+    """Token exchange takes access tokens, and the actor is the authenticated client (RFC 8693 section 2.1)."""
     if "actor_token" in params or "actor_token_type" in params:
         raise OAuthError(L.ERR_INVALID_REQUEST, "actor_token is not supported")
     if grant_type == L.PRIV_GRANT_TOKEN_EXCHANGE and "subject_token_type" not in params:

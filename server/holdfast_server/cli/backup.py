@@ -76,9 +76,9 @@ def restore(file: Path, force: bool, state: Path, as_json: bool) -> None:
 def restored(state: Path, as_json: bool) -> None:
     """Say that the database was put back, copied or moved.
 
-    For whatever did so but `restore`. Then no counter repeats and no old code comes back to life. `serve` asks for it
-    when it sees that the state came from elsewhere. It cannot see a snapshot of a whole machine or file system that
-    was brought back: run it then.
+    Say it when another way than `restore` did so. Then no counter repeats and no old code comes back to life. `serve`
+    asks for it when it sees that the state came from elsewhere. It cannot see a snapshot of a whole machine or file
+    system that was brought back: run it then.
 
     What was changed since must be changed again: tokens that were revoked, passwords and client secrets that were
     replaced, and clients, resource servers and users that were locked or removed.

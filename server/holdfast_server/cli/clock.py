@@ -41,7 +41,7 @@ def clock_show(state: Path, as_json: bool) -> None:
 def clock_accept(state: Path, as_json: bool) -> None:
     """Say that the clock is right. A server that runs goes on within seconds.
 
-    For after a clock was wrong for a while and was put right, or when the server was off for more than 100 days.
+    Say it when a wrong clock was put right, or when the server was off for more than 100 days.
     Look at `holdfast server clock show` first: tokens are made for the time that is accepted.
     """
     now_s = wall_s()

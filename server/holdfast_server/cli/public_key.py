@@ -1,6 +1,6 @@
 """Profiles and public keys as they are typed: `--profile`, and a PEM file to a COSE_Key as a record keeps it.
 
-RFC 9052 section 7; RFC 9201 section 3. Never takes a private key: whoever has one here should not.
+RFC 9052 section 7; RFC 9201 section 3. Never takes a private key: no private key of a client belongs on the server.
 """
 
 from pathlib import Path
@@ -42,7 +42,7 @@ client_keys_option = click.option(
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="A public key on P-256 (PEM) that its tokens may be bound to, for coap_dtls. See first that the client holds "
-    "the private half: who can name another's key can make that one act. May be repeated.",
+    "the private half: a client with another's key could make that other act. May be repeated.",
 )
 
 

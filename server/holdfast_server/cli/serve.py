@@ -2,8 +2,8 @@
 
 Starts everything, says that it is ready, sweeps what has expired, and stops
 cleanly on SIGTERM and SIGINT; SIGHUP reads certificate and configuration again. When
-the CoAP stack itself breaks, the process ends with an error, so that whoever watches
-it starts it again.
+the CoAP stack itself breaks, the process ends with an error, so that its
+supervisor starts it again.
 """
 
 import asyncio

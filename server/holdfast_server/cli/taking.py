@@ -48,7 +48,7 @@ def be_sure(question: str, *, yes: bool, always: bool = True) -> None:
 
 
 def go_through(steps: Iterator[None]) -> None:
-    """Take the steps, and let a running server in between: SQLite gives its lock to who asks just then."""
+    """Take the steps, and let a running server in between: SQLite gives its lock to a process that asks just then."""
     for _ in steps:
         time.sleep(PAUSE_S)
 

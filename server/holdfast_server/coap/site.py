@@ -1,8 +1,8 @@
 """The CoAP resources of the authorization server: /token, /introspect, /.well-known/core.
 
 Takes a whole request that the CoAP stack has opened, answers with a whole message
-(RFC 9200 sections 5.8 and 5.9). Who calls is who owns the OSCORE context of the
-request; without one nothing is served but the list of links.
+(RFC 9200 sections 5.8 and 5.9). The caller is the owner of the OSCORE context of the
+request; a request without a context gets only the list of links.
 Sans-IO; decodes, asks authorization_server.py, encodes.
 """
 

@@ -107,7 +107,7 @@ class HomeRows(TokenRows, AuditRows, SecretRows):
     def after_restore(self, now_s: int) -> None:
         """Call when the database came from elsewhere: nothing that it ever gave out repeats, and it is at home here.
 
-        Tokens revoked since the backup are unknown here; whoever restores must revoke what the backup cannot know.
+        Tokens revoked since the backup are unknown here; the person who restores must revoke them again.
         """
         with self.transaction():
             self._make_home()

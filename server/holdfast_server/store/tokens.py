@@ -1,7 +1,7 @@
 """The rows of authorization codes and tokens.
 
 Codes and tokens are found by a hash and never kept themselves.  Using a code is one UPDATE that succeeds once, so no
-two requests can both have it, whoever else writes to the database.  RFC 6749 section 4.1.2.
+two requests can both have it, also when another process writes to the database.  RFC 6749 section 4.1.2.
 """
 
 import json

@@ -105,7 +105,7 @@ class Pages:
         )
 
     def home(self) -> str:
-        """What this server is, for whoever types its address."""
+        """What this server is, for a person who types its address."""
         return self._render("home.html")
 
     def problem(self, heading: str, explanation: str, code: str = "", again: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The web server under the HTTPS application: its socket, its bounds, and a stop that waits for who is being served.
+"""The web server under the HTTPS application: its socket, its bounds, and a stop that waits for answers under way.
 
 uvicorn does the work. What it lacks is here: bounds on how long a connection may take to
 greet, to say what it wants, to read the answer and to part; and signals that are left to cli/serve.py. Which
@@ -31,7 +31,7 @@ GREETING_TIMEOUT_S = 5
 PARTING_TIMEOUT_S = 1
 """Of TLS. asyncio's own are 60 and 30: a thousand connections that say nothing would be all that a process may have."""
 READING_TIMEOUT_S = 10
-"""For what is left of an answer when the kernel takes no more of it; answers are a few kB."""
+"""How long the rest of an answer may wait when the kernel takes no more of it; answers are a few kB."""
 DRAIN_TIMEOUT_S = 5
 MAX_HEADER_LEN = 16 * 1024
 BACKLOG = 128
