@@ -212,7 +212,7 @@ class Record(TestCase):
 
     def test_what_is_not_said(self):
         read = decode_provisioning(encode_provisioning(tube()))
-        self.assertEqual((read.max_sessions, read.edition), (8, 0))
+        self.assertEqual((read.max_sessions, read.edition, read.rs.exi_floor), (8, 0, -1))
 
     def test_the_shape_of_tokens_is_strict_unless_it_says_otherwise(self):
         self.assertEqual(decode_provisioning(encode_provisioning(tube())).rs.token_shape, "strict")

@@ -110,7 +110,10 @@ def test_two_parties_share_no_context(story):
     assert len(parties) == 3
     assert len({party.recipient_id for party in parties}) == 3
     assert len({party.master_secret.reveal() for party in parties}) == 3
-    assert all(1 <= len(party.recipient_id) <= 7 and party.recipient_id != party.sender_id for party in parties)
+    assert all(party.recipient_id != party.sender_id for party in parties)
+    assert {(len(one.recipient_id), len(one.master_secret.reveal()), len(one.master_salt)) for one in parties} == {
+        (3, 16, 8)
+    }
 
 
 def test_unknown_parties_are_named_as_such(story):
