@@ -106,7 +106,15 @@ def check(value):
     return value
 
 
-class Table:
+class Base:
+    def __init__(self):
+        self.kept = True
+
+
+class Table(Base):
+    def __init__(self):
+        super().__init__()
+
     @property
     def size(self):
         return 7
@@ -137,6 +145,10 @@ def test_first(size):
 
 def test_second(size):
     assert size == 7
+
+
+def test_base():
+    assert small.Table().kept
 
 
 @pytest.mark.parametrize("value", [3, 4])
@@ -174,6 +186,7 @@ def test_a_mutant_of_python_is_killed_by_any_test_that_notices(tree: mutants.Tre
         "value > LIMIT -> GtE": "killed",
         "without raise ValueError(value)": "killed",
         "7 -> 8": "killed",  # made once for two tests, and the second looks
+        "without super().__init__()": "killed",  # its function closes over less
         "5 -> 6": "killed",  # in a process that a test starts
     }
     assert (tree.root / "native/small.py").read_text() == MODULE
