@@ -2,6 +2,7 @@
 
 from minitest import TestCase
 
+from holdfast_core import cbor
 from holdfast_device.slots import MAX_RECORD_LEN, StorageFailed, TwoSlots
 from holdfast_device.state import State
 from testkit.flash import FlashFake, PowerCut
@@ -180,3 +181,17 @@ class Lives(TestCase):
         for record in (b"\x81\x02", head + bytes((version + 1,)) + good[2:], head + bytes((version - 1,)) + good[2:]):
             with self.assertRaises(StorageFailed):
                 State(saved(record), FLOOR)
+
+    def test_the_record_that_devices_have(self):
+        flash = saved(cbor.encode([2, 7, FLOOR + 9, 64, 5, [[6, 60], [7, 61]], b"id", 3]))
+        state = State(flash, FLOOR)
+        self.assertEqual((state.boot, state.floor_s, state.as_sequence, state.exi_floor), (8, FLOOR + 9, 64, 5))
+        self.assertEqual((state.exi, state.as_id_context, state.edition), ([[6, 60], [7, 61]], b"id", 3))
+        self.assertEqual(load(flash), cbor.encode([2, 8, FLOOR + 9, 64, 5, [[6, 60], [7, 61]], b"id", 3]))
+
+    def test_how_far_beyond_a_slot_that_is_lost(self):
+        flash = saved(cbor.encode([2, 7, FLOOR, 64, 5, [[6, 60], [7, 61]], b"id", 3]))
+        flash.slots[0] = b"\x00" * 40
+        state = State(flash, FLOOR)
+        self.assertEqual((state.boot, state.as_sequence), (9, 64 + 65536))
+        self.assertEqual((state.exi_floor, state.exi), (6, [[7, 1]]))

@@ -93,7 +93,8 @@ SETS = {
     ),
     "device": Files(
         device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info", "token_checker"),
-        tests("dual", "slots", "exi", "clock", "sessions", "stores", "resource_server", "cnonces")
+        tests("dual", "slots", "exi", "clock", "sessions", "stores", "damaged_state", "rederive", "sleep")
+        + tests("dual", "resource_server", "cnonces")
         + tests("dual", *(f"device_{word}" for word in ("time", "rights", "attacks", "edges", "faults", "robust"))),
     ),
     "policy": Files(
