@@ -136,6 +136,13 @@ def test_a_client_without_the_grant_is_told(story):
     assert refusal(story).error == "unauthorized_client"
 
 
+def test_a_client_of_several_audiences_names_one(story):
+    change_client(story, DOCTOR_APP, scopes={EKG: ("read_ekg",), TUBE: ("read_result",)})
+    assert refusal(story, audience=None).error == "invalid_request"
+    request = story.server.authorize(authorize_params(scope="read_ekg"), NOW_S)
+    assert request.audience == EKG
+
+
 def test_a_locked_rs_is_not_offered(story):
     change_rs(story, EKG, disabled=True)
     assert refusal(story).error == "invalid_target"
