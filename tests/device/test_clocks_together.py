@@ -55,8 +55,8 @@ class Hospital:
         self.audited = 0
         self.start_as(first=True)
         for name in DEVICES:
-            told = story.exports.for_rs(name, START_S)
-            self.world.provisionings[name] = told
+            provisioning = story.exports.for_rs(name, START_S)
+            self.world.provisionings[name] = provisioning
             self.start(name)
 
     # --- clocks ---

@@ -61,10 +61,10 @@ def start(tmp_path, repo, micropython):
     started = []
 
     def start_tube(kind):
-        told = tube_provisioning()
-        told.time_floor_s = int(time.time()) - 60
+        provisioning = tube_provisioning()
+        provisioning.time_floor_s = int(time.time()) - 60
         file = tmp_path / "tube.prov"
-        file.write_bytes(encode_provisioning(told))
+        file.write_bytes(encode_provisioning(provisioning))
         environment = dict(os.environ, MICROPYPATH=f"{repo}/native:{repo}/device")
         command = [sys.executable] if kind == "cpython" else [str(micropython), "-X", "heapsize=512k"]
         arguments = [file, "--port", free_port(), "--state", tmp_path / "state", "--trace"]

@@ -130,14 +130,14 @@ class WithoutClock(Floor):
     def test_a_later_export_sets_the_floor_right_and_an_earlier_one_does_not(self):
         self.poison()
         self.refused(b"good", now_s=NOW_S + 60)
-        told = self.world.provisionings["tube"]
-        told.time_floor_s = NOW_S  # the same edition: a copy of the file from before
+        provisioning = self.world.provisionings["tube"]
+        provisioning.time_floor_s = NOW_S  # the same edition: a copy of the file from before
         self.reboot()
         self.refused(b"good", now_s=NOW_S + 60)
-        told.edition = 5
+        provisioning.edition = 5
         self.reboot()
         self.good()
-        told.edition, told.time_floor_s = 4, NOW_S - YEAR
+        provisioning.edition, provisioning.time_floor_s = 4, NOW_S - YEAR
         for _ in range(2):
             self.reboot()
             self.assertGreaterEqual(self.floor_s, NOW_S)
@@ -227,8 +227,8 @@ class OffForAYear(Floor):
 class References(TestCase):
     def setUp(self):
         self.world = World()
-        told = self.world.provisionings["ekg"]
-        told.keys, told.rs.formats = keys(), ("reference", "cwt-encrypted")
+        provisioning = self.world.provisionings["ekg"]
+        provisioning.keys, provisioning.rs.formats = keys(), ("reference", "cwt-encrypted")
         self.fake, self.doctor = self.world.add_as(), self.world.client()
         self.reboot()
 

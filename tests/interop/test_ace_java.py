@@ -155,12 +155,12 @@ def test_the_stock_client_gets_a_token_of_the_part_that_it_may_have(authz):
     """Its request has no Content-Format, no grant_type and one scope too many."""
     answer = ask_as(authz, "stock-token")
     assert (answer.code, answer.content_format) == (L.CODE_CREATED, L.CF_ACE_CBOR)
-    told = cbor.decode(answer.payload)
-    assert set(told) == {L.ACE_ACCESS_TOKEN, L.ACE_EXPIRES_IN, L.ACE_CNF, L.ACE_SCOPE}
-    assert told[L.ACE_SCOPE] == "r_temp rw_config"
+    answered = cbor.decode(answer.payload)
+    assert set(answered) == {L.ACE_ACCESS_TOKEN, L.ACE_EXPIRES_IN, L.ACE_CNF, L.ACE_SCOPE}
+    assert answered[L.ACE_SCOPE] == "r_temp rw_config"
     recorded = cbor.decode(bytes.fromhex(inner("stock-token", "response")["payload"]))
-    assert set(told) - {L.ACE_EXPIRES_IN} == set(recorded)  # what its AS says, and the lifetime
-    assert set(told[L.ACE_CNF][L.CNF_OSC]) <= set(recorded[L.ACE_CNF][L.CNF_OSC])
+    assert set(answered) - {L.ACE_EXPIRES_IN} == set(recorded)  # what its AS says, and the lifetime
+    assert set(answered[L.ACE_CNF][L.CNF_OSC]) <= set(recorded[L.ACE_CNF][L.CNF_OSC])
 
 
 @pytest.mark.parametrize(("switch", "code"), [("lenient", "4.15"), ("narrows", "4.00")])
@@ -172,8 +172,8 @@ def test_the_stock_client_gets_nothing_without_each_of_its_switches(authz, switc
 
 def test_a_client_that_names_grant_and_format_needs_no_switch(authz):
     change_client(authz, "clientA", lenient=False, narrows=False)
-    told = cbor.decode(ask_as(authz, "aiocoap-token").payload)
-    assert L.ACE_SCOPE not in told
+    answered = cbor.decode(ask_as(authz, "aiocoap-token").payload)
+    assert L.ACE_SCOPE not in answered
     assert cbor.decode(ask_as(authz, "token-unknown-scope").payload)[L.ACE_ERROR] == L.ERR_INVALID_SCOPE
     assert cbor.decode(ask_as(authz, "token-unknown-audience").payload)[L.ACE_ERROR] == L.ERR_INVALID_REQUEST
 
@@ -285,13 +285,13 @@ def test_its_stock_client_is_served_by_our_rs(context_id):
     material = mint.osc(b"k") if context_id is None else {**mint.osc(b"k"), L.OSC_CONTEXT_ID: context_id}
     token = mint.encrypted(mint.claims(TUBE, "read_result", NOW_S, cnf={L.CNF_OSC: material}))
     post = messages("stock-authz-info", "request")[0]
-    told = cbor.decode(post.payload)
-    post.payload = cbor.encode({**told, L.ACE_ACCESS_TOKEN: token})
+    answered = cbor.decode(post.payload)
+    post.payload = cbor.encode({**answered, L.ACE_ACCESS_TOKEN: token})
     answer = ask_rs(tube, encode(post))
     assert (answer.code, answer.content_format, answer.token) == (L.CODE_CREATED, L.CF_ACE_CBOR, post.token)
     n2, id2 = decode_authz_info_answer(answer.payload)
     osc = decode_cnf({L.CNF_OSC: material}).osc
-    client = client_context(osc, told[L.ACE_NONCE1], n2, told[L.ACE_CLIENT_RECIPIENTID], id2)
+    client = client_context(osc, answered[L.ACE_NONCE1], n2, answered[L.ACE_CLIENT_RECIPIENTID], id2)
     ours = messages("stock-protected-requests", "request")[1]
     sealed, state = client.protect_request(request(L.CODE_GET, "/result"))
     kid_only = decode_option(sealed.get(L.OPT_OSCORE))

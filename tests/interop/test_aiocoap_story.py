@@ -102,8 +102,10 @@ def ward(tmp_path, repo):
 
 def context_in(record):
     """aiocoap's end of the OSCORE context between the AS and the client of this provisioning record."""
-    told = decode_provisioning(record.read_bytes()).as_context
-    return aiocoap_peer.MemoryContext(told.master_secret.reveal(), told.master_salt, told.sender_id, told.recipient_id)
+    as_context = decode_provisioning(record.read_bytes()).as_context
+    return aiocoap_peer.MemoryContext(
+        as_context.master_secret.reveal(), as_context.master_salt, as_context.sender_id, as_context.recipient_id
+    )
 
 
 def code_for(ward, verifier):
@@ -138,9 +140,9 @@ async def open_session(client, ekg_uri, token, osc, ms=None):
     answer = await client.request(ace(aiocoap.POST, ekg_uri + "/authz-info", {1: token, 40: n1, 43: id1})).response
     if answer.code != aiocoap.CREATED:
         return answer.code, None
-    told = cbor2.loads(answer.payload)
-    salt = cbor2.dumps(osc[5]) + cbor2.dumps(n1) + cbor2.dumps(told[42])
-    return answer.code, aiocoap_peer.MemoryContext(ms or osc[2], salt, told[44], id1)
+    answered = cbor2.loads(answer.payload)
+    salt = cbor2.dumps(osc[5]) + cbor2.dumps(n1) + cbor2.dumps(answered[42])
+    return answer.code, aiocoap_peer.MemoryContext(ms or osc[2], salt, answered[44], id1)
 
 
 async def ask(client, method, uri, context=None):

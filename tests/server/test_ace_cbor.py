@@ -51,10 +51,10 @@ def test_a_token_answer_is_a_map_of_integers():
 def test_an_introspection_answer_is_a_map_of_integers_down_to_the_actors():
     answer = dict.fromkeys(INTROSPECTION_NAMES.values(), 1)
     answer["act"] = {"sub": "ekg", "act": {"sub": "hub", "iss": "https://as.example"}}
-    told = cbor.decode(encode_introspection_answer(answer))
-    assert set(told) == set(INTROSPECTION_NAMES)
+    answered = cbor.decode(encode_introspection_answer(answer))
+    assert set(answered) == set(INTROSPECTION_NAMES)
     inner = {L.CLAIM_SUB: "hub", L.CLAIM_ISS: "https://as.example"}
-    assert told[L.PRIV_ACT] == {L.CLAIM_SUB: "ekg", L.PRIV_ACT: inner}
+    assert answered[L.PRIV_ACT] == {L.CLAIM_SUB: "ekg", L.PRIV_ACT: inner}
 
 
 def test_an_error_says_no_more_than_it_was_given():

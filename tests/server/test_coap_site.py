@@ -279,10 +279,10 @@ def test_an_rs_learns_of_its_own_token(story, site):
         fields = {L.INTRO_TOKEN: token["access_token"], **hint}
         answer = site.answer(post("/introspect", fields), context_of(story.ekg), NOW_S)
         assert (answer.code, answer.content_format) == (L.CODE_CREATED, L.CF_ACE_CBOR)
-        told = cbor.decode(answer.payload)
-        assert told[L.INTRO_ACTIVE] is True
-        assert (told[L.INTRO_SUB], told[L.INTRO_AUD], told[L.INTRO_CLIENT_ID]) == (DOCTOR, EKG, DOCTOR_APP)
-        assert told[L.INTRO_CNF] == token["cnf"]
+        answered = cbor.decode(answer.payload)
+        assert answered[L.INTRO_ACTIVE] is True
+        assert (answered[L.INTRO_SUB], answered[L.INTRO_AUD], answered[L.INTRO_CLIENT_ID]) == (DOCTOR, EKG, DOCTOR_APP)
+        assert answered[L.INTRO_CNF] == token["cnf"]
 
 
 def test_every_other_token_is_answered_with_the_same_bytes(story, site):

@@ -138,10 +138,10 @@ def test_a_record_that_went_wrong_gives_a_public_client_no_other_grant(web, app)
 
 
 def test_the_metadata_says_that_there_may_be_public_clients(app):
-    told = app.get("/.well-known/oauth-authorization-server").json()
-    assert "none" in told["token_endpoint_auth_methods_supported"]
-    assert "none" in told["revocation_endpoint_auth_methods_supported"]
-    assert "none" not in told["introspection_endpoint_auth_methods_supported"]
+    answered = app.get("/.well-known/oauth-authorization-server").json()
+    assert "none" in answered["token_endpoint_auth_methods_supported"]
+    assert "none" in answered["revocation_endpoint_auth_methods_supported"]
+    assert "none" not in answered["introspection_endpoint_auth_methods_supported"]
 
 
 # --- narrowing ---

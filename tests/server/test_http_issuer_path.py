@@ -20,9 +20,9 @@ def web(tmp_path, request):
 
 def test_the_metadata_stand_where_a_client_looks_for_them(web):
     browser = web.browser()
-    told = browser.get(web.home + "/.well-known/oauth-authorization-server" + ROOT).json()
-    assert told["issuer"] == web.issuer
-    for name, url in told.items():
+    answered = browser.get(web.home + "/.well-known/oauth-authorization-server" + ROOT).json()
+    assert answered["issuer"] == web.issuer
+    for name, url in answered.items():
         if name.endswith(("_endpoint", "_uri")):
             assert url.startswith(ISSUER + "/")
             assert browser.send("OPTIONS", url).status_code == 405, name

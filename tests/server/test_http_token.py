@@ -242,11 +242,11 @@ def test_an_rs_learns_of_its_token(web, app):
     token = app.token(redeem_fields(app.code())).json()
     answer = app.token({"token": token["access_token"], "token_type_hint": "x"}, ekg_auth(web), url="/introspect")
     assert answer.status_code == 200
-    told = answer.json()
-    assert told["active"] is True
-    assert (told["client_id"], told["sub"], told["aud"]) == (DOCTOR_APP, DOCTOR, EKG)
-    assert (told["scope"], told["exp"]) == ("read_ekg read_result", NOW_S + 3600)
-    assert told["cnf"] == token["cnf"]
+    answered = answer.json()
+    assert answered["active"] is True
+    assert (answered["client_id"], answered["sub"], answered["aud"]) == (DOCTOR_APP, DOCTOR, EKG)
+    assert (answered["scope"], answered["exp"]) == ("read_ekg read_result", NOW_S + 3600)
+    assert answered["cnf"] == token["cnf"]
 
 
 def test_what_is_no_live_token_of_this_rs_is_answered_with_the_same_bytes(web, app):
@@ -303,13 +303,13 @@ def test_before_the_clock_is_set_no_token_is_issued(web, app):
 def test_the_metadata_names_what_is_there_and_nothing_that_is_not(web, app):
     answer = app.get("/.well-known/oauth-authorization-server")
     assert answer.headers["cache-control"] == "public, max-age=300"
-    told = answer.json()
-    assert told["issuer"] == web.issuer
-    assert told["response_types_supported"] == ["code"]
-    assert told["code_challenge_methods_supported"] == ["S256"]
-    assert told["authorization_response_iss_parameter_supported"] is True
-    assert "authorization_code" in told["grant_types_supported"]
-    for name, url in told.items():
+    answered = answer.json()
+    assert answered["issuer"] == web.issuer
+    assert answered["response_types_supported"] == ["code"]
+    assert answered["code_challenge_methods_supported"] == ["S256"]
+    assert answered["authorization_response_iss_parameter_supported"] is True
+    assert "authorization_code" in answered["grant_types_supported"]
+    for name, url in answered.items():
         if name.endswith(("_endpoint", "_uri")):
             assert url.startswith(web.issuer + "/")
             assert app.send("OPTIONS", url).status_code == 405, name

@@ -179,8 +179,8 @@ def test_secrets_are_compared_against_something_even_without_a_client():
 
 
 def test_the_tube_is_told_its_keys_and_nothing_of_others(story):
-    told = story.exports.for_rs(TUBE, NOW_S)
-    again = decode_provisioning(encode_provisioning(told))
+    provisioning = story.exports.for_rs(TUBE, NOW_S)
+    again = decode_provisioning(encode_provisioning(provisioning))
     assert (again.issuer, again.rs.rs_id, again.rs.audiences) == (ISSUER, TUBE.encode(), (TUBE,))
     assert (again.rs.formats, again.rs.connected, again.as_context, again.client_id) == (
         ("cwt-nested",),
@@ -212,18 +212,21 @@ def test_each_export_is_a_later_edition_whatever_the_clock_says(story):
 
 
 def test_the_ekg_is_told_how_to_reach_the_as_and_holds_no_token_key(story):
-    told = decode_provisioning(encode_provisioning(story.exports.for_rs(EKG, NOW_S)))
+    provisioning = decode_provisioning(encode_provisioning(story.exports.for_rs(EKG, NOW_S)))
     party = story.store.oscore_party(rs_id=EKG)
-    assert (told.keys, told.client_id, told.as_peer) == ((), EKG, ("127.0.0.1", 5683))
-    assert (told.as_context.sender_id, told.as_context.recipient_id) == (party.recipient_id, party.sender_id)
-    assert told.as_context.master_secret == party.master_secret
+    assert (provisioning.keys, provisioning.client_id, provisioning.as_peer) == ((), EKG, ("127.0.0.1", 5683))
+    assert (provisioning.as_context.sender_id, provisioning.as_context.recipient_id) == (
+        party.recipient_id,
+        party.sender_id,
+    )
+    assert provisioning.as_context.master_secret == party.master_secret
 
 
 def test_a_client_device_is_told_how_to_reach_the_as_and_no_more(story):
-    told = decode_provisioning(encode_provisioning(story.exports.for_client(DOCTOR_APP, NOW_S)))
+    provisioning = decode_provisioning(encode_provisioning(story.exports.for_client(DOCTOR_APP, NOW_S)))
     party = story.store.oscore_party(client_id=DOCTOR_APP)
-    assert (told.rs, told.keys, told.client_id) == (None, (), DOCTOR_APP)
-    assert told.as_context.sender_id == party.recipient_id
+    assert (provisioning.rs, provisioning.keys, provisioning.client_id) == (None, (), DOCTOR_APP)
+    assert provisioning.as_context.sender_id == party.recipient_id
     with pytest.raises(RegistryError, match="no OSCORE context"):
         story.exports.for_client("stranger", NOW_S)
 

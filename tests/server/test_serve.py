@@ -358,8 +358,8 @@ def test_the_clock_that_was_never_set_is_no_reason_to_stop_but_not_ready(state):
 def test_as_a_process_it_is_the_same(tmp_path):
     done = process_of("init", "--state", tmp_path / "state", "--json")
     assert done.returncode == 0
-    told = json.loads(done.stdout)
-    assert set(told) == {"state", "config", "signing_kids", "admin"}
+    answered = json.loads(done.stdout)
+    assert set(answered) == {"state", "config", "signing_kids", "admin"}
     assert process_of("check", "--state", tmp_path / "state").returncode == 0
     missing = process_of("check", "--state", tmp_path / "other")
     assert (missing.returncode, missing.stdout) == (2, "")

@@ -173,8 +173,10 @@ def another_secret_with_the_as(who, path):
     if who != "EKG":
         return
     record = decode_provisioning(path.read_bytes())
-    told = record.as_context
-    record.as_context = AsContext(Secret(bytes(16)), told.master_salt, told.sender_id, told.recipient_id)
+    as_context = record.as_context
+    record.as_context = AsContext(
+        Secret(bytes(16)), as_context.master_salt, as_context.sender_id, as_context.recipient_id
+    )
     path.write_bytes(encode_provisioning(record))
 
 

@@ -103,11 +103,11 @@ def mount(board, target, chip):
 
 def provision(board, target, chip, max_sessions=8):
     """Mount the chip, and make the board a tube of now."""
-    told = tube_provisioning()
-    told.time_floor_s = int(time.time()) - 60
-    told.max_sessions = max_sessions
+    provisioning = tube_provisioning()
+    provisioning.time_floor_s = int(time.time()) - 60
+    provisioning.max_sessions = max_sessions
     mount(board, target, chip)
-    board.execute(f"board.provision({encode_provisioning(told)!r})")
+    board.execute(f"board.provision({encode_provisioning(provisioning)!r})")
 
 
 def provision_earlier(target, firmware, chip):
