@@ -93,6 +93,11 @@ class ResourceServer:
     public_key: bytes | None = None
     disabled: bool = False
 
+    @property
+    def is_timeless(self) -> bool:
+        """Whether its device has no idea of time, so that it takes a token that ended long ago."""
+        return not (self.connected or self.exi_lifetime_s or self.freshness or self.clock)
+
 
 @dataclass(frozen=True, slots=True)
 class User:

@@ -24,6 +24,7 @@ from testkit.authz import (
     change_rs,
     code_of,
     code_params,
+    consent_of,
     refused,
 )
 
@@ -303,10 +304,10 @@ def test_a_client_locked_while_the_page_was_open_gets_no_code(story):
 
 
 def test_the_consent_is_remembered(story):
-    assert story.store.consent(DOCTOR, DOCTOR_APP, EKG) is None
+    assert consent_of(story.store, DOCTOR, DOCTOR_APP, EKG) is None
     story.code(approved="read_ekg")
-    assert story.store.consent(DOCTOR, DOCTOR_APP, EKG) == "read_ekg"
-    assert story.store.consent(DOCTOR, DOCTOR_APP, TUBE) is None
+    assert consent_of(story.store, DOCTOR, DOCTOR_APP, EKG) == "read_ekg"
+    assert consent_of(story.store, DOCTOR, DOCTOR_APP, TUBE) is None
 
 
 def test_a_code_leaves_a_row_that_says_whose_it_is(story):

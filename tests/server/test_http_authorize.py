@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from testkit.authz import DOCTOR, EKG, NOW_S, REDIRECT_URI, authorize_params
+from testkit.authz import DOCTOR, EKG, NOW_S, REDIRECT_URI, authorize_params, consent_of
 from testkit.web import form_of, opened_web, query_of
 
 
@@ -64,14 +64,14 @@ def test_a_part_may_be_allowed(web):
     browser = web.browser()
     answer = browser.submit(browser.consent_page(), scope=["read_result"], decision="allow")
     assert "code" in query_of(answer.headers["location"])
-    assert web.story.store.consent(DOCTOR, "doctor_app", EKG) == "read_result"
+    assert consent_of(web.story.store, DOCTOR, "doctor_app", EKG) == "read_result"
 
 
 def test_what_was_not_asked_for_cannot_be_allowed(web):
     browser = web.browser()
     answer = browser.submit(browser.consent_page(scope="read_ekg"), scope=["read_ekg", "read_result"], decision="allow")
     assert "code" in query_of(answer.headers["location"])
-    assert web.story.store.consent(DOCTOR, "doctor_app", EKG) == "read_ekg"
+    assert consent_of(web.story.store, DOCTOR, "doctor_app", EKG) == "read_ekg"
 
 
 def limit_doctor(web, *scopes):

@@ -18,6 +18,7 @@ from holdfast_server.records import (
     ResourceServer,
     User,
 )
+from holdfast_server.web.authenticator import MAX_PASSWORD_LEN, MIN_PASSWORD_LEN, hash_password
 from holdfast_server.wire.context_forms import ContextParameters
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, REDIRECT_URI, TUBE, CountingRng, build_story_as
 
@@ -139,6 +140,17 @@ def test_a_right_that_cannot_be_printed_is_refused_for_a_person_and_in_the_audit
     assert unchanged()
 
 
+@pytest.mark.parametrize("length", [0, MIN_PASSWORD_LEN - 1, MAX_PASSWORD_LEN + 1])
+def test_a_password_that_is_too_short_or_too_long_has_no_hash(length):
+    with pytest.raises(RegistryError, match=f"A password has {MIN_PASSWORD_LEN} to {MAX_PASSWORD_LEN} characters"):
+        hash_password("x" * length)
+
+
+@pytest.mark.parametrize("length", [MIN_PASSWORD_LEN, MAX_PASSWORD_LEN])
+def test_the_shortest_and_the_longest_password_have_one(length):
+    assert hash_password("x" * length).startswith("$argon2id$")
+
+
 # --- clients ---
 
 
@@ -205,6 +217,13 @@ def test_an_rs_has_a_scope_at_least(story, changes, unchanged):
         with pytest.raises(RegistryError, match="A resource server has a scope at least"):
             do()
     assert unchanged()
+
+
+@pytest.mark.parametrize("sense", [{"connected": True}, {"exi_lifetime_s": 60}, {"freshness": True}, {"clock": True}])
+def test_a_device_without_any_sense_of_time_is_known_as_one(sense):
+    rs = ResourceServer("r", ("r",), SCOPES, "cwt-nested", connected=False)
+    assert rs.is_timeless
+    assert not dataclasses.replace(rs, **sense).is_timeless
 
 
 # --- OSCORE contexts ---

@@ -13,7 +13,7 @@ from holdfast_server.authz.revocation import Revocations
 from holdfast_server.records import Client, CodeRecord, ResourceServer, TokenRecord, User, token_hash_of
 from holdfast_server.store.home import EPOCH_JUMP
 from holdfast_server.store.sqlite import Store
-from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE, build_story_as
+from testkit.authz import DOCTOR_APP, EKG, NOW_S, TUBE, build_story_as, consent_of
 
 
 def token_record(name, now_s=NOW_S, parent_id=None, **changes):
@@ -259,6 +259,6 @@ def test_names_are_parameters_and_never_statements(story, trick):
     assert story.store.client(trick).scopes == {trick: (trick,)}
     assert [rs.rs_id for rs in story.store.members_of(trick)] == [trick]
     assert story.store.user(trick).password_hash == trick
-    assert story.store.consent(trick, trick, trick) == trick
+    assert consent_of(story.store, trick, trick, trick) == trick
     assert story.store.audit_rows(1)[0].client_id == trick
     assert len(story.store.clients()) == 3

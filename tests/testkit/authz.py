@@ -199,6 +199,15 @@ def refused(story: StoryAs, params: dict, caller: Caller | None = None, now_s: i
     return caught.value.ace_error
 
 
+def consent_of(store, user_id: str, client_id: str, audience: str) -> str | None:
+    """Return the scope that a person approved last, as the database has it, or None."""
+    row = store._one(
+        "SELECT scope FROM consents WHERE user_id = ? AND client_id = ? AND audience = ?",
+        (user_id, client_id, audience),
+    )
+    return None if row is None else row["scope"]
+
+
 def change_client(story: StoryAs, client_id: str, **changes) -> None:
     """Change a client's record as an operator would."""
     story.store.put_client(dataclasses.replace(story.store.client(client_id), **changes), NOW_S)

@@ -3,6 +3,7 @@
 An export holds a device's keys: it is a file of mode 0600 and never printed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -114,8 +115,7 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
         tuple(PROFILE_WORDS[profile] for profile in profiles) or (L.PROFILE_COAP_OSCORE,),
         public_key=None if public_key is None else read_public_key(public_key),
         token_lifetime_s=lifetime_s,
-        # A device that has no idea of time would take a token for ever, so that is no default.
-        exi_lifetime_s=(0 if online or freshness or clock else lifetime_s) if exi_s is None else exi_s,
+        exi_lifetime_s=exi_s or 0,
         connected=online,
         freshness=freshness,
         clock=clock,
@@ -123,6 +123,8 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
         scope_titles=scope_titles_of(scope_titles),
         token_shape=token_shape,
     )
+    if exi_s is None and record.is_timeless:  # it would take a token for ever, so that is no default
+        record = replace(record, exi_lifetime_s=lifetime_s)
     with opened(state) as admin:
         admin.registry.add_resource_server(record, admin.now_s, client_id)
     warn_of_timelessness(record)

@@ -130,7 +130,7 @@ def scope_titles_of(entries: tuple[str, ...]) -> dict[str, str]:
 
 def warn_of_timelessness(record: ResourceServer) -> None:
     """Say what it means that a device without any idea of time takes tokens that nobody can call back."""
-    if not record.connected and not (record.exi_lifetime_s or record.freshness or record.clock):
+    if record.is_timeless:
         click.echo(
             f"Warning: {record.rs_id} has neither --exi, nor --freshness, nor --clock: a device without an idea of "
             "time takes a token that ended long ago.",

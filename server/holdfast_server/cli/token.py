@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from holdfast_server.authz.revocation import STEP, Revocations
-from holdfast_server.cli.command import Admin, json_option, opened, show, show_all, state_option, unknown
+from holdfast_server.cli.command import Admin, json_option, opened, show, show_all, state_option
 from holdfast_server.cli.taking import go_through, say_still_taken, still_taken
 from holdfast_server.process.problem import Failed, Problem
 from holdfast_server.wire.json_codec import decode_token
@@ -33,8 +33,8 @@ def token() -> None:
 def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) -> None:
     """List the newest tokens."""
     with opened(state) as admin:
-        if client_id is not None and admin.store.client(client_id) is None:
-            raise unknown("client", client_id)
+        if client_id is not None:
+            admin.registry.client(client_id)
         words = [token_words(record, admin.now_s) for record in admin.store.tokens(client_id, limit)]
     show_all(words, as_json=as_json, nothing="No tokens yet.")
 

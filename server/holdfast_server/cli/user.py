@@ -20,10 +20,9 @@ from holdfast_server.cli.command import json_option, opened, show, state_option
 from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.process.problem import Problem
 from holdfast_server.records import User
-from holdfast_server.web.authenticator import MAX_PASSWORD_LEN, hash_password
+from holdfast_server.web.authenticator import hash_password
 from holdfast_server.wire.readable import user_words
 
-MIN_PASSWORD_LEN = 12
 GENERATED_PASSWORD_LEN = 18
 
 generate_option = click.option("--generate", is_flag=True, help="Make a password and print it once.")
@@ -135,6 +134,4 @@ def _asked_password() -> str:
             raise Problem("The two passwords differ.")
     else:
         password = sys.stdin.readline().rstrip("\n")
-    if not MIN_PASSWORD_LEN <= len(password) <= MAX_PASSWORD_LEN:
-        raise Problem(f"A password has {MIN_PASSWORD_LEN} to {MAX_PASSWORD_LEN} characters; --generate makes one.")
     return password

@@ -162,14 +162,6 @@ class RegistryRows(Rows):
             (user_id, client_id, audience, scope, now_s),
         )
 
-    def consent(self, user_id: str, client_id: str, audience: str) -> str | None:
-        """Return the scope that the user approved last, or None."""
-        row = self._one(
-            "SELECT scope FROM consents WHERE user_id = ? AND client_id = ? AND audience = ?",
-            (user_id, client_id, audience),
-        )
-        return None if row is None else row["scope"]
-
 
 def _or_damaged(read: Callable[[sqlite3.Row], T]) -> Callable[[sqlite3.Row], T]:
     """Make what a damaged row can raise one error, which an operator is told and a peer is not."""

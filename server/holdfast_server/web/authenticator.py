@@ -12,8 +12,9 @@ from typing import Protocol
 
 import argon2
 
-from holdfast_server.records import MAX_USERNAME_LEN
+from holdfast_server.records import MAX_USERNAME_LEN, RegistryError
 
+MIN_PASSWORD_LEN = 12
 MAX_PASSWORD_LEN = 512
 """argon2 reads the whole password: a bound keeps a megabyte of it out."""
 
@@ -84,5 +85,12 @@ class PasswordAuthenticator:
 
 
 def hash_password(password: str) -> str:
-    """Return the argon2id string that the registry stores. Takes about 0.2 s and 64 MiB."""
+    """Return the argon2id string of a new password, which the registry stores. Takes about 0.2 s and 64 MiB.
+
+    Raises RegistryError for a password that is too short or too long.
+    """
+    if not MIN_PASSWORD_LEN <= len(password) <= MAX_PASSWORD_LEN:
+        raise RegistryError(
+            f"A password has {MIN_PASSWORD_LEN} to {MAX_PASSWORD_LEN} characters; --generate makes one."
+        )
     return argon2.PasswordHasher().hash(password)
