@@ -44,6 +44,7 @@ class Ends:
         status, protected, exchange = self.native.protect_request(number, datagram)
         assert status == said
         assert protected == (outer if said == "ok" else datagram)
+        assert said != "ok" or (exchange.number, exchange.ours, exchange.any) == (number, 1, 0)
         return (outer, state, exchange) if said == "ok" else (None, None, None)
 
     def hear(self, datagram):

@@ -88,6 +88,11 @@ class Exchange(Structure):
     )
 
 
+def used_exchange():
+    """Memory that held something else."""
+    return Exchange.from_buffer_copy(GUARD[:1] * ctypes.sizeof(Exchange))
+
+
 class Ids(Structure):
     _fields_ = (("kid", c_size_t), ("kid_len", c_size_t), ("kid_context", c_size_t), ("kid_context_len", c_size_t))
 
@@ -197,12 +202,12 @@ class Oscore:
         return status, edge().get(size)[: length.value]
 
     def protect_request(self, number, datagram, room=1200):
-        exchange = Exchange()
+        exchange = used_exchange()
         run = self._run(self.lib.hf_oscore_protect_request, (c_uint64(number),), datagram, room, (byref(exchange),))
         return *run, exchange
 
     def unprotect_request(self, datagram):
-        exchange = Exchange()
+        exchange = used_exchange()
         at, length = edge().put(datagram), c_size_t(len(datagram))
         function = self.lib.hf_oscore_unprotect_request
         status = STATUS[function(byref(self.ctx), ctypes.c_void_p(at), byref(length), byref(exchange))]
