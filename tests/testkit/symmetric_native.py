@@ -93,6 +93,12 @@ def used_exchange():
     return Exchange.from_buffer_copy(GUARD[:1] * ctypes.sizeof(Exchange))
 
 
+class GuardedCcm(Structure):
+    """A key schedule, and what must stand behind it."""
+
+    _fields_ = (("ccm", AesCcm), ("guard", c_uint8 * len(GUARD * 4)))
+
+
 class Ids(Structure):
     _fields_ = (("kid", c_size_t), ("kid_len", c_size_t), ("kid_context", c_size_t), ("kid_context_len", c_size_t))
 
@@ -158,8 +164,10 @@ class Aead:
     def __init__(self, lib, key, tag_len):
         self.lib = lib
         self.tag_len = tag_len
-        self.ccm = AesCcm()
+        room = GuardedCcm(guard=(c_uint8 * len(GUARD * 4))(*GUARD * 4))
+        self.ccm = room.ccm
         self.status = lib.hf_aes_ccm_init(byref(self.ccm), key, len(key), tag_len)
+        assert bytes(room.guard) == GUARD * 4
 
     def seal(self, nonce, aad, text, in_place=False, shift=0):
         _source, source_at = aligned(text, shift)
