@@ -203,3 +203,17 @@ def test_nothing_is_judged_by_tests_that_fail_on_the_unchanged_file(tree: mutant
     (tree.root / "tests/test_small.py").write_text("def test_it():\n    assert False\n")
     with pytest.raises(SystemExit, match="fail on the unchanged files"):
         mutants.Tree.start(tree, SMALL)
+
+
+def test_a_reason_stays_with_its_survivor_and_excuses_no_other() -> None:
+    before = [
+        {"set": "s", "survivors": {"a.c:3: < -> <=": "equal", "a.c:9: 1 -> 2": "a flag", "a.c:11: 1 -> 2": "too"}}
+    ]
+    score = {"set": "s", "survivors": ["a.c:4: < -> <=", "a.c:10: 1 -> 2", "a.c:12: 1 -> 2", "b.c:4: < -> <="]}
+    assert mutants.with_reasons(score, before)["survivors"] == {
+        "a.c:4: < -> <=": "equal",
+        "a.c:10: 1 -> 2": "a flag",
+        "a.c:12: 1 -> 2": "too",
+        "b.c:4: < -> <=": "",
+    }
+    assert mutants.with_reasons({"survivors": ["a.c:9: 1 -> 2"]}, before)["survivors"] == {"a.c:9: 1 -> 2": ""}

@@ -14,6 +14,7 @@ Exit code 1: some survived.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -22,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +207,7 @@ def mutants_of(files, only="", sample=None, seed=0):
 
 
 def run(name, mutants, trees):
-    """Run the mutants of a set; returns its score as data."""
+    """Run the mutants of a set; returns its score as data. Ctrl-C ends it early, and the score says of how many."""
     free = SimpleQueue()
     for tree in trees:
         free.put(tree)
@@ -219,7 +221,7 @@ def run(name, mutants, trees):
 
     count = dict.fromkeys(("killed", "survived", "equivalent", "invalid"), 0)
     survivors = []
-    with ThreadPoolExecutor(len(trees)) as pool:
+    with contextlib.suppress(KeyboardInterrupt), ThreadPoolExecutor(len(trees)) as pool:
         list(pool.map(lambda tree: tree.start(SETS[name]), trees))
         for mutant, verdict in pool.map(judged, mutants):
             count[verdict] += 1
@@ -229,13 +231,21 @@ def run(name, mutants, trees):
     for tree in trees:
         tree.end()
     print(f"{name}: " + ", ".join(f"{number} {verdict}" for verdict, number in count.items()), flush=True)
-    return {"set": name, **count, "survivors": survivors}
+    return {"set": name, "mutants": len(mutants), **count, "survivors": survivors}
 
 
 def with_reasons(score, before):
-    """The score with why each survivor does not matter: as it was recorded, else empty, for a person to write."""
-    reasons = {LINE.sub(":", text): why for row in before for text, why in row["survivors"].items()}
-    return {**score, "survivors": {text: reasons.get(LINE.sub(":", text), "") for text in score["survivors"]}}
+    """The score with why each survivor does not matter: as it was recorded, else empty, for a person to write.
+
+    The line may have moved. Where more survive that look the same, a person looks at all of them again.
+    """
+    reasons = defaultdict(list)
+    for text, why in (pair for row in before for pair in row["survivors"].items()):
+        reasons[LINE.sub(":", text)].append(why)
+    alike = Counter(LINE.sub(":", text) for text in score["survivors"])
+    for text, number in alike.items():
+        reasons[text] = reasons[text] if len(reasons[text]) == number else [""] * number
+    return {**score, "survivors": {text: reasons[LINE.sub(":", text)].pop(0) for text in score["survivors"]}}
 
 
 def arguments():

@@ -27,7 +27,7 @@ PIPES = "HOLDFAST_MUTANTS_PIPES"
 def limit_cpu(seconds):
     """Allow this process, and each that it starts, so much more of the processor: a loop for ever ends."""
     spent = time.process_time()
-    limit = resource.RLIM_INFINITY if seconds is None else int(spent + 2 + 4 * seconds) + 1
+    limit = resource.RLIM_INFINITY if seconds is None else int(spent + 1 + 4 * seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
@@ -43,6 +43,10 @@ class Objects:
         self.folders = [Path(folder)]  # those before the last are only read
         self.needs, self.used, self.first_code = {}, {}, {}
         self.seconds = None  # of the test that runs; None: no limit
+
+    def is_fork(self):
+        """Whether this process judges a mutant."""
+        return len(self.folders) > 1
 
     def _made(self, parts, suffix, command):
         """The file of this key; made by the command with its path at the end unless it is there."""
@@ -83,7 +87,7 @@ class Objects:
             made = [str(self.object(source, self.compiling(flags), compiler)) for source in sources]
             return self._made([repr((made, kept, compiler)).encode()], suffix, (compiler, *kept, *made))
         except CompileError:
-            if len(self.folders) > 1:
+            if self.is_fork():
                 os._exit(INVALID)  # past pytest, to which it would be a test that fails
             raise
 
@@ -161,9 +165,10 @@ class Patches:
         self.asked.append((self.programs[executable], b"".join(records), self._answer(executable, b"".join(records))))
         return verdicts
 
-    @staticmethod
-    def _answer(executable, records):
+    def _answer(self, executable, records):
         done = _run(str(executable), input=records)
+        if done.returncode < 0 and self.objects.is_fork():
+            os._exit(KILLED)  # by a signal, which no test takes for an answer
         return done.returncode, done.stdout
 
     def says_the_same(self, asked):
