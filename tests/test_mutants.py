@@ -74,7 +74,7 @@ def test_comments_strings_and_the_preprocessor_are_left_alone(source: str) -> No
 
 def test_a_mutant_of_the_c_core_is_judged_by_the_tests_and_by_the_compiler(tmp_path: Path) -> None:
     tree = mutants.Tree(tmp_path)
-    file = "native/src/hf_hmac.c"
+    file = "native/src/hf_hkdf.c"
     text = (tree.root / file).read_text()
     chosen = mutants.Files((file,), warm=mutants.pytest("native", "symmetric", chosen="hkdf_lengths and speed"))
     tree.start(chosen)
