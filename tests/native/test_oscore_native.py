@@ -276,6 +276,19 @@ def test_observations(lib):
         assert ends.get(state, exchange, answers[-1])[0] == "replay-detected"
 
 
+def test_a_notification_that_comes_twice(lib):
+    """Under the request's nonce or a number of its own: the second one is a replay, the next number is not."""
+    for number in (None, 0, 7):
+        ends = Ends(lib)
+        outer, state, exchange = ends.ask(5, message(L.CODE_GET, [(L.OPT_OBSERVE, b"")]))
+        _, opened, heard = ends.hear(outer)
+        note = message(L.CODE_CONTENT, [(L.OPT_OBSERVE, b"\x07")], b"72 bpm")
+        once = ends.answer(opened.state, heard, note, number)
+        assert [ends.get(state, exchange, once)[0] for _ in range(3)] == ["ok", "replay-detected", "replay-detected"]
+        assert ends.get(state, exchange, ends.answer(opened.state, heard, note, 8))[0] == "ok"
+        assert exchange.any == 1
+
+
 # --- what cannot be protected, and buffers ---
 
 

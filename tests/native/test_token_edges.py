@@ -214,7 +214,7 @@ def test_dates_are_the_same_numbers():
     seen = []
     for one, verdict in zip(tokens, verdicts[1:], strict=True):
         try:
-            grant = verify_token(one, rules, s.NOW)
+            grant = verify_token(one, rules, Moment(s.NOW))
         except PeerError as error:
             assert verdict.text == str(error), one.hex()
         else:
