@@ -9,7 +9,7 @@ import pytest
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_server.authz.errors import AuthorizeError, ServiceUnavailable
-from holdfast_server.records import User
+from holdfast_server.records import ResourceServer, User
 from testkit.authz import (
     DOCTOR,
     DOCTOR_APP,
@@ -149,6 +149,20 @@ def test_a_locked_rs_is_not_offered(story):
     assert refusal(story).error == "invalid_target"
 
 
+def test_a_group_with_a_locked_member_is_not_offered(story):
+    scopes = {"read_ekg": (("/ekg", L.METHOD_GET),)}
+    for rs_id in ("ward1", "ward2"):
+        rs = ResourceServer(rs_id, (rs_id, "wards"), scopes, "cwt-signed", (L.PROFILE_COAP_DTLS,))
+        story.registry.add_resource_server(rs, NOW_S)
+    change_client(story, DOCTOR_APP, scopes={"wards": ("read_ekg",)})
+    params = {"audience": "wards", "scope": "read_ekg"}
+    assert story.server.authorize(authorize_params(**params), NOW_S).audience == "wards"
+    for rs_id in ("ward1", "ward2"):
+        change_rs(story, rs_id, disabled=True)
+        assert refusal(story, **params).error == "invalid_target"
+        change_rs(story, rs_id, disabled=False)
+
+
 def test_a_resource_is_an_audience_by_another_name(story):
     for changes in ({"audience": None, "resource": EKG}, {"resource": EKG}):
         assert story.server.authorize(authorize_params(**changes), NOW_S).audience == EKG
@@ -167,7 +181,14 @@ def test_an_app_on_loopback_may_have_any_port(story, registered):
     other = code_params(code, redirect_uri=f"{host}:53220{rest}")
     assert refused(story, other) == L.ERR_INVALID_GRANT
     assert story.server.token(code_params(code, redirect_uri=asked), story.doctor_app, NOW_S)
-    for wrong in (asked + "x", asked.replace(host, "http://localhost"), asked.replace("http", "https", 1)):
+    last = f"{host}:65535{rest}"
+    assert story.server.authorize(authorize_params(redirect_uri=last), NOW_S).redirect_uri == last
+    for wrong in (
+        last.replace("65535", "65536"),
+        asked + "x",
+        asked.replace(host, "http://localhost"),
+        asked.replace("http", "https", 1),
+    ):
         assert refusal(story, redirect_uri=wrong).redirect_uri is None
 
 

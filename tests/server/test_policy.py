@@ -9,10 +9,11 @@ from holdfast_core.names import ACCESS_TOKEN_URN
 from holdfast_core.scope import encode_aif
 from holdfast_server.authz.caller import Caller
 from holdfast_server.authz.errors import OAuthError
+from holdfast_server.authz.grants import _user
 from holdfast_server.authz.policy import Authority, decide
 from holdfast_server.authz.token_request import parse_token_request
 from holdfast_server.records import Client, ResourceServer
-from testkit.authz import NOW_S, change_client, change_rs, cose_key, refused
+from testkit.authz import DOCTOR, NOW_S, change_client, change_rs, cose_key, exchange_params, refused
 
 # --- the request ---
 
@@ -153,3 +154,25 @@ def test_a_grant_that_is_over_gives_nothing(story, gates):
         with pytest.raises(OAuthError) as caught:
             decided(story, Authority("fob", exp_limit=NOW_S - late_s, refusal=L.ERR_INVALID_REQUEST), "gate1")
         assert caught.value.ace_error == L.ERR_INVALID_REQUEST
+
+
+def test_each_member_of_a_group_may_exchange_its_token_and_nobody_else(story, gates):
+    params = {"audience": "gates", "req_cnf": {L.CNF_COSE_KEY: KEYS[0]}}
+    original = story.server.token(params, gates, NOW_S)["access_token"]
+    story.registry.add_resource_server(ResourceServer("archive", ("archive",), SCOPES), NOW_S)
+    story.registry.add_client(Client("gateway", (L.PRIV_GRANT_TOKEN_EXCHANGE,), {"archive": ("read",)}), NOW_S)
+    asked = exchange_params(original, audience="archive", scope="read")
+    callers = {rs_id: Caller("gateway", rs_id, authenticated=True) for rs_id in ("gate1", "gate2", "archive")}
+    for rs_id in ("gate1", "gate2"):
+        assert story.server.token(asked, callers[rs_id], NOW_S)["access_token"]
+    assert refused(story, asked, callers["archive"]) == L.ERR_INVALID_REQUEST
+    change_rs(story, "gate2", disabled=True)
+    assert refused(story, asked, callers["gate2"]) == L.ERR_INVALID_REQUEST
+
+
+def test_a_person_who_is_not_known_has_granted_nothing(story):
+    assert _user(story.store, DOCTOR).user_id == DOCTOR
+    for refusal in (L.ERR_INVALID_GRANT, L.ERR_INVALID_REQUEST):
+        with pytest.raises(OAuthError) as caught:
+            _user(story.store, "stranger", refusal)
+        assert caught.value.ace_error == refusal

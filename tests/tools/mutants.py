@@ -106,7 +106,7 @@ SETS = {
     "registry": Files(server("registry"), tests("server", "registry", "public_keys", "cli")),
     "authorization": Files(
         server("authorization", "grants"),
-        tests("server", "authorization", "grants", "http_authorize", "http_token"),
+        tests("server", "authorization", "grants", "policy", "http_authorize", "http_token"),
     ),
     "introspection": Files(
         server("introspection", "issue"),
