@@ -5,6 +5,7 @@ hand      cbor2 and cryptography put together by hand: parse, verify, parse the 
 pycose    the same with pycose for the COSE part
 python    holdfast_core.verifier.verify_token: strict parsing, every check of RFC 9200 5.10.1.1, a Grant; where the C
           core is built its ES256 comes from there
+core      verify_token as a program on CPython gets it where the C core is built: its check in C, its Grant in Python
 cffi      hf_token_verify through cffi: the same checks as python, in C, to a grant in C
 """
 
@@ -168,6 +169,19 @@ def pycose(keys: Keys) -> Rows:
 
 def python(keys: Keys) -> Rows:
     """The core in Python."""
+    from holdfast_core.verifier import verify_token  # noqa: PLC0415
+
+    return _checked_by(verify_token, keys)
+
+
+def core(keys: Keys) -> Rows:
+    """What a program on CPython gets where the C core is built."""
+    from holdfast_core.verifier_hf import verify_token  # noqa: PLC0415
+
+    return _checked_by(verify_token, keys)
+
+
+def _checked_by(verify_token: Callable[..., object], keys: Keys) -> Rows:
     from holdfast_core.crypto import Es256Key  # noqa: PLC0415
     from holdfast_core.kinds import ROLE_ENCRYPT, ROLE_MAC, ROLE_SIGN  # noqa: PLC0415
     from holdfast_core.moment import Moment  # noqa: PLC0415
@@ -175,7 +189,6 @@ def python(keys: Keys) -> Rows:
     from holdfast_core.scope import ScopeMap  # noqa: PLC0415
     from holdfast_core.secret import Secret  # noqa: PLC0415
     from holdfast_core.trust import Trust, TrustedKey  # noqa: PLC0415
-    from holdfast_core.verifier import verify_token  # noqa: PLC0415
 
     public = Es256Key(bytes.fromhex(keys["x"]), bytes.fromhex(keys["y"]))
     aes, mac = Secret(bytes.fromhex(keys["aes"])), Secret(bytes.fromhex(keys["mac"]))
@@ -233,4 +246,4 @@ def cffi(keys: Keys) -> Rows:
 
 
 if __name__ == "__main__":
-    serve({"raw": raw, "hand": hand, "pycose": pycose, "python": python, "cffi": cffi}[sys.argv[1]])
+    serve({"raw": raw, "hand": hand, "pycose": pycose, "python": python, "core": core, "cffi": cffi}[sys.argv[1]])

@@ -24,6 +24,7 @@ TOKEN_WORKERS = {
     "pycose": worker("token_contestants.py", "pycose"),
     "python-cwt": worker("token_cwt.py", "cwt"),
     "ours, Python": worker("token_contestants.py", "python"),
+    "ours, verify_token with the C core": worker("token_contestants.py", "core"),
     "ours, C through cffi": worker("token_contestants.py", "cffi"),
 }
 RAW, HAND, CFFI = "raw OpenSSL through cryptography", "cbor2 + cryptography by hand", "ours, C through cffi"

@@ -62,7 +62,7 @@ venv_for .venv requirements.lock pyproject.toml
 venv_for .venv-cwt requirements-cwt.lock
 
 # The C core for CPython: an optional speed-up, so a machine without a compiler goes on without it, and is told.
-core=$(find native/bind/cffi native/src native/include scripts/p256_generator.py -type f ! -path '*/__pycache__/*' \
+core=$(find native/bind/cffi native/bind/hf_token_items.h native/src native/include scripts/p256_generator.py -type f ! -path '*/__pycache__/*' \
   | LC_ALL=C sort | xargs cat | sha256sum | cut -d' ' -f1)
 if [ "$(cat .cache/native-core 2>/dev/null)" != "$core" ] || [ ! -e native/holdfast_core/_native.abi3.so ]; then
   mkdir -p .cache

@@ -15,7 +15,7 @@ _SIGNATURE_LEN = 64
 PROVIDER = "cryptography, and the C core for ES256"
 
 # Eight teeth in four blocks: 32 KB for each key, made in the time of about 100 verifications.
-_TEETH, _BLOCKS = 8, 4
+TEETH, BLOCKS = 8, 4
 # A key that was used so often will be used again: it is an AS's, and not a client's of a single session.
 TABLE_AFTER = 32
 
@@ -27,19 +27,19 @@ class Es256Key:
     Raises MalformedKey: wrong length, not below p, not on the curve, another key's table.
     """
 
-    __slots__ = ("_point", "_table", "_uses")
+    __slots__ = ("_uses", "point", "table")
 
     def __init__(self, x: bytes, y: bytes, table: bytes | None = None) -> None:
         if len(x) != COORDINATE_LEN or len(y) != COORDINATE_LEN:
             raise MalformedKey("coordinate-length")
         if x >= P_BYTES or y >= P_BYTES:
             raise MalformedKey("coordinate-range")
-        self._point = bytes(x) + bytes(y)
+        self.point = bytes(x) + bytes(y)
         self._uses = 0
-        self._table: bytes | None = table
-        if _native.lib.hf_p256_check_point(self._point):
+        self.table: bytes | None = table
+        if _native.lib.hf_p256_check_point(self.point):
             raise MalformedKey("not-on-curve")
-        if table is not None and _native.lib.hf_p256_table_check(table, len(table), self._point):
+        if table is not None and _native.lib.hf_p256_table_check(table, len(table), self.point):
             raise MalformedKey("table")
 
     def __repr__(self) -> str:
@@ -50,13 +50,13 @@ class Es256Key:
         if len(signature) != _SIGNATURE_LEN:
             raise NotAuthentic("signature-length")
         digest = sha256(message)
-        if self._table is None:
+        if self.table is None:
             self._uses += 1
             if self._uses > TABLE_AFTER:
-                self._table = make_table(self._point, _TEETH, _BLOCKS)
-            refused = _native.lib.hf_p256_verify(self._point, digest, bytes(signature))
+                self.table = make_table(self.point, TEETH, BLOCKS)
+            refused = _native.lib.hf_p256_verify(self.point, digest, bytes(signature))
         else:
-            refused = _native.lib.hf_p256_verify_fixed(self._table, len(self._table), digest, bytes(signature))
+            refused = _native.lib.hf_p256_verify_fixed(self.table, len(self.table), digest, bytes(signature))
         if refused:
             raise NotAuthentic("signature")
 

@@ -1,4 +1,4 @@
-"""verify_token by the C core, where hf_native has it: the same verdicts and grants as verifier.py, check by check.
+"""verify_token by the C core, through hf_native or cffi: the same verdicts and grants as verifier.py, check by check.
 
 Holds no check of its own but the client-nonce's, which asks the RS.  Converts the rules once and each result; loads the
 names of refusals when the first one is wanted.  Never imported by name except from token_check.py and tests.
@@ -6,7 +6,6 @@ names of refusals when the first one is wanted.  Never imported by name except f
 
 import struct
 
-import hf_native
 from holdfast_core import cbor, errors
 from holdfast_core import kinds as K
 from holdfast_core import labels as L
@@ -15,6 +14,15 @@ from holdfast_core.errors import LocalError
 from holdfast_core.grant import Grant
 from holdfast_core.scope import understand
 from holdfast_core.secret import Secret
+
+try:
+    import hf_native
+
+    PATH = "hf_native"
+except ImportError:
+    from holdfast_core import token_cpython_native as hf_native  # type: ignore[no-redef]
+
+    PATH = "the C core"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -78,9 +78,9 @@ def test_a_key_gets_its_table_when_it_was_used_often():
     key, message, signature = dual_signature()
     for _ in range(crypto_cpython_native.TABLE_AFTER):
         key.verify(message, signature)
-    assert key._table is None
+    assert key.table is None
     key.verify(message, signature)
-    assert key._table is not None
+    assert key.table is not None
     key.verify(message, signature)
     with pytest.raises(NotAuthentic):
         key.verify(message + b"!", signature)

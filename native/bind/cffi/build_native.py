@@ -126,6 +126,7 @@ def _flags() -> list[str]:
         "-D_FORTIFY_SOURCE=2",
         f"-DPy_LIMITED_API={LIMITED_API}",
         f"-DHF_P256_X86={int(_is_x86())}",
+        f"-I{HERE}",
         f"-I{NATIVE / 'include'}",
         f"-I{NATIVE / 'src'}",
         "-Wl,-z,relro,-z,now",

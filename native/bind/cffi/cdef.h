@@ -28,5 +28,5 @@ struct hf_grant {
 uint32_t hf_rules_read(struct hf_slice encoded, struct hf_rules *rules);
 int hf_token_verify(const struct hf_rules *rules, const struct hf_moment *moment, const uint8_t *token,
                     size_t token_len, uint8_t *scratch, size_t scratch_len, struct hf_grant *grant);
-int hf_permissions_check(const struct hf_grant *grant, const struct hf_rules *rules, struct hf_slice path,
-                         uint8_t code);
+uint32_t hf_token_items(const struct hf_rules *rules, const uint8_t *moment, const uint8_t *token, size_t token_len,
+                        uint8_t *room, size_t room_len, int32_t *lens);

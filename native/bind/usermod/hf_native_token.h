@@ -1,5 +1,5 @@
 /* The token half of hf_native: reading an RS's rules, and verifying a token by them. Part of modhf_native.c. */
-#include "hf_token.h"
+#include "../hf_token_items.h"
 
 /* hf_rules_read on bytes. The result points into them, so the caller keeps both, and changes neither.
  *   ret: bytearray with a struct hf_rules, or the verdict when they cannot be
@@ -13,24 +13,6 @@ static mp_obj_t rules_read(mp_obj_t encoded)
     return verdict == HF_OK ? mp_obj_new_bytearray_by_ref(sizeof *rules, rules) : MP_OBJ_NEW_SMALL_INT(verdict);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(rules_read_obj, rules_read);
-
-/* A client-nonce that was met on the way. */
-struct noted {
-    uint8_t *cnonce; /* room for the longest that a token can hold */
-    size_t len;
-    bool met;
-};
-
-/* Takes every client-nonce, and notes it: the caller judges it before the grant counts, and after a refusal too, since
- * its check comes before those that may have refused. So no Python runs while secrets lie about. */
-static bool note_cnonce(void *context, const uint8_t *cnonce, size_t cnonce_len)
-{
-    struct noted *noted = context;
-    hf_memcpy(noted->cnonce, cnonce, cnonce_len);
-    noted->len = cnonce_len;
-    noted->met = true;
-    return true;
-}
 
 /* A copy of a slice, None when it is absent; MP_OBJ_NULL when there is no memory, since a caller that holds secrets wipes
  * them before it raises. like: any bytes object. */
@@ -71,40 +53,6 @@ static bool copy_all(mp_obj_t *copies, const struct hf_slice *slices, size_t cou
     return true;
 }
 
-/* Copy what a grant holds: kinds.py says what is where. */
-static bool copy_grant(mp_obj_t items[HF_ITEM_COUNT], const struct hf_grant *grant, const mp_obj_str_t *like)
-{
-    const struct hf_claims *claims = &grant->claims;
-    const struct hf_cnf *cnf = &grant->cnf;
-    const int64_t numbers[] = {claims->exp_s, claims->nbf_s, claims->iat_s, claims->exi_s, (int64_t)grant->exi_seq};
-    const int32_t words[] = {cnf->osc.alg, cnf->key.kty, cnf->key.alg};
-    const uint8_t flags[] = {claims->has, claims->scope_is_text, grant->ace_profile, grant->format,
-                             cnf->method, cnf->encrypted,        cnf->key.has_alg};
-    const struct hf_slice slices[HF_ITEM_COUNT] = {
-        [HF_ITEM_ISSUER] = grant->issuer,
-        [HF_ITEM_SUB] = claims->sub,
-        [HF_ITEM_AUD] = claims->aud,
-        [HF_ITEM_SCOPE] = claims->scope,
-        [HF_ITEM_CTI] = claims->cti,
-        [HF_ITEM_CNONCE] = claims->cnonce,
-        [HF_ITEM_ACT] = claims->act,
-        [HF_ITEM_KID] = cnf->kid,
-        [HF_ITEM_OSC_ID] = cnf->osc.id,
-        [HF_ITEM_OSC_MS] = cnf->osc.ms,
-        [HF_ITEM_OSC_SALT] = cnf->osc.salt,
-        [HF_ITEM_OSC_CONTEXT_ID] = cnf->osc.context_id,
-        [HF_ITEM_KEY_X] = cnf->key.x,
-        [HF_ITEM_KEY_Y] = cnf->key.y,
-        [HF_ITEM_KEY_K] = cnf->key.k,
-        [HF_ITEM_KEY_OPS] = cnf->key.key_ops,
-        [HF_ITEM_NUMBERS] = {(const uint8_t *)numbers, sizeof numbers},
-        [HF_ITEM_WORDS] = {(const uint8_t *)words, sizeof words},
-        [HF_ITEM_FLAGS] = {flags, sizeof flags},
-        [HF_ITEM_TOKEN_HASH] = {grant->token_hash, HF_TOKEN_HASH_LEN},
-    };
-    return copy_all(items, slices, HF_ITEM_COUNT, like);
-}
-
 /* hf_token_verify. rules: of rules_read.
  *   ret: the grant's tuple; (verdict, cnonce) when it was refused after its client-nonce was taken; the verdict else
  */
@@ -118,13 +66,7 @@ static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
     }
     const uint8_t *m = fixed(moment, HF_MOMENT_LEN);
     mp_buffer_info_t t = bytes_of(token);
-    now.clock = m[HF_MOMENT_CLOCK];
-    now.exi = m[HF_MOMENT_EXI];
-    if (!m[HF_MOMENT_HAS_CNONCES]) {
-        now.is_fresh = NULL;
-    }
-    hf_memcpy(&now.now_s, m + HF_MOMENT_NOW, sizeof now.now_s);
-    hf_memcpy(&now.exi_floor, m + HF_MOMENT_FLOOR, sizeof now.exi_floor);
+    moment_in(m, &now);
     /* What is longer is refused unread, and must not cost memory. */
     size_t len = t.len <= HF_MAX_ACCESS_TOKEN_LEN ? t.len : 0;
     size_t scratch_len = HF_TOKEN_SCRATCH_LEN(len);
@@ -139,7 +81,9 @@ static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
     mp_obj_t result = MP_OBJ_NEW_SMALL_INT(status | grant->detail << 8);
     bool fits = true;
     if (status == HF_OK) {
-        fits = copy_grant(fields->items, grant, like);
+        struct items items;
+        items_of(grant, &items);
+        fits = copy_all(fields->items, items.slices, HF_ITEM_COUNT, like);
         result = MP_OBJ_FROM_PTR(fields);
     } else if (noted.met) {
         const struct hf_slice cnonce = {noted.cnonce, noted.len};
