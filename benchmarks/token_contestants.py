@@ -24,11 +24,11 @@ from token_party import AUDIENCE, FORMATS, ISSUER, NOW_S, PROFILES, SCOPE
 from worker import Setup, each, serve
 
 from holdfast_core import labels as L
+from holdfast_core.kinds import CLOCK_EXACT, RULES_VERSION
 
 ES256 = ec.ECDSA(SHA256())
 TABLE_TEETH, TABLE_BLOCKS = 8, 4
-NATIVE_FORMATS = {"cwt-encrypted": 1, "cwt-nested": 2, "cwt-signed": 4, "cwt-mac": 8}
-CLOCK_EXACT = 2
+NATIVE_FORMATS = {name: 1 << at for at, name in enumerate(FORMATS)}  # HF_CWT_
 Keys = dict[str, str]
 Rows = dict[str, Setup]
 
@@ -229,7 +229,7 @@ def cffi(keys: Keys) -> Rows:
     scratch = ffi.new("uint8_t[]", 2048)
 
     def checker(name: str) -> Callable[[bytes], object]:
-        given = [2, NATIVE_FORMATS[name], [PROFILES[name]], b"tube", 0, 0, [AUDIENCE], trusted, scopes]
+        given = [RULES_VERSION, NATIVE_FORMATS[name], [PROFILES[name]], b"tube", 0, 0, [AUDIENCE], trusted, scopes]
         encoded = cbor.encode(given)
         held, rules = ffi.from_buffer("uint8_t[]", encoded), ffi.new("struct hf_rules *")
         if lib.hf_rules_read({"p": held, "len": len(encoded)}, rules):

@@ -8,21 +8,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from holdfast_core import kinds
 from holdfast_core import labels as L
 from holdfast_core.secret import Secret
 from holdfast_server.authz.keyring import SigningKey
 from holdfast_server.authz.token_formats import encode_map, encrypt0, sign1
 from holdfast_server.records import STATE_CURRENT, KeyRecord
 
-FORMATS = ("cwt-encrypted", "cwt-nested", "cwt-signed", "cwt-mac")
+FORMATS = tuple(name for name in kinds.FORMATS if name != kinds.REFERENCE)
 NOW_S, EXP_S = 1_800_000_000, 4_000_000_000
 ISSUER, AUDIENCE, SCOPE = "https://as.example", "connected_tube_123", "read_result"
 # Key material must not be readable on the way, so what is not encrypted carries the client's public key.
 PROFILES = {
-    "cwt-encrypted": L.PROFILE_COAP_OSCORE,
-    "cwt-nested": L.PROFILE_COAP_OSCORE,
-    "cwt-signed": L.PROFILE_COAP_DTLS,
-    "cwt-mac": L.PROFILE_COAP_DTLS,
+    kinds.CWT_ENCRYPTED: L.PROFILE_COAP_OSCORE,
+    kinds.CWT_NESTED: L.PROFILE_COAP_OSCORE,
+    kinds.CWT_SIGNED: L.PROFILE_COAP_DTLS,
+    kinds.CWT_MAC: L.PROFILE_COAP_DTLS,
 }
 
 
