@@ -14,7 +14,7 @@ allow_option = click.option(
     "allowed",
     multiple=True,
     metavar="AUDIENCE=SCOPE[,SCOPE]",
-    help="What it may ever get, for each audience. May be repeated.",
+    help="What the client may get at most, for each audience. May be repeated.",
 )
 
 

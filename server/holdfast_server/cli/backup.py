@@ -54,7 +54,7 @@ def _files(admin: Admin) -> tuple[list[str], list[Path]]:
 @state_option
 @json_option
 def restore(file: Path, force: bool, state: Path, as_json: bool) -> None:
-    """Make a server of a FILE that `holdfast server backup` wrote.
+    """Make a server from a FILE that `holdfast server backup` wrote.
 
     Every counter is moved on, so that no number of the old server repeats, and codes that wait are void. The server
     that the backup was made of must not serve again: two with the same keys break them.

@@ -40,13 +40,13 @@ def client() -> None:
     multiple=True,
     required=True,
     type=click.Choice(list(GRANT_WORDS)),
-    help="How it may ask: for a person, for itself, or on the authority of another token. May be repeated.",
+    help="How the client may ask: for a person, for itself, or on the authority of another token. May be repeated.",
 )
 @click.option(
     "--redirect-uri",
     "redirect_uris",
     multiple=True,
-    help="As the app will send it, but for the port on 127.0.0.1 or [::1]: https, http on loopback, or a scheme like "
+    help="As the app will send it, except the port on 127.0.0.1 or [::1]: https, http on loopback, or a scheme like "
     "com.example.app.",
 )
 @allow_option
@@ -54,7 +54,7 @@ def client() -> None:
 @click.option(
     "--secret/--no-secret",
     default=True,
-    help="Make a secret for HTTPS. An app that can keep none is a public client: it redeems codes by PKCE alone.",
+    help="Make a secret for HTTPS. An app that can keep no secret is a public client: it redeems codes by PKCE alone.",
 )
 @click.option("--oscore", type=click.Path(path_type=Path), help="Also write an OSCORE context for CoAP to this file.")
 @client_keys_option

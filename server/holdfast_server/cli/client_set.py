@@ -62,7 +62,7 @@ def client_set(  # noqa: PLR0913, PLR0917 - one argument per option
 ) -> None:
     """Change a client. Its secret, its context and what it still may have stay.
 
-    What is not named stays as it is. Tokens that it got in a way that is closed to it are revoked.
+    Each value that no option names stays as it is. Tokens that it got in a way that is closed to it are revoked.
     """
     with opened(state) as admin:
         finish_before(admin, "client", client_id)

@@ -12,7 +12,7 @@ from holdfast_server.wire.readable import when
 
 @click.group()
 def clock() -> None:
-    """The clock, as far as the server believes it.
+    """How far the server believes the clock.
 
     A server that does not believe it issues nothing, lets nobody log in and deletes nothing.
     """

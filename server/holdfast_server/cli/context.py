@@ -41,8 +41,8 @@ def _octets(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
         raise click.BadParameter(f'"{value}" is not an even number of hexadecimal digits.') from None
 
 
-client_option = click.option("--client", "client_id", help="The client that it is with.")
-rs_option = click.option("--rs", "rs_id", help="The resource server that it is with.")
+client_option = click.option("--client", "client_id", help="The client that has the context.")
+rs_option = click.option("--rs", "rs_id", help="The resource server that has the context.")
 form_option = click.option(
     "--form",
     type=click.Choice(FORMS),
@@ -55,7 +55,7 @@ recipient_option = hex_option("--recipient-id", "The party's Recipient ID, which
 
 @click.group()
 def context() -> None:
-    """OSCORE contexts of parties that are not Holdfast's."""
+    """OSCORE contexts of other implementations."""
 
 
 @context.command("list")
@@ -164,8 +164,8 @@ def context_import(
 ) -> None:
     """Use a context that was made elsewhere.
 
-    It is with a registered party, whose former one ends now. A context that was imported or exported here
-    before is refused: its numbers would start again.
+    The context is one with a registered party; the former context of that party ends now. A context that was imported
+    or exported here before is refused: its numbers would start again.
     """
     with problems():
         octets = read_bounded(file)

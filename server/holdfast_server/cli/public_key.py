@@ -27,8 +27,8 @@ profile_option = click.option(
     "profiles",
     multiple=True,
     type=click.Choice(list(PROFILE_WORDS)),
-    help="How clients show it their key: coap_oscore, as devices of this project do and `rs add` takes when nothing is "
-    "said, or coap_dtls with public keys. May be repeated.",
+    help="How clients show it their key: coap_oscore, as devices of this project do and `rs add` takes by default, "
+    "or coap_dtls with public keys. May be repeated.",
 )
 rs_key_option = click.option(
     "--public-key",

@@ -40,7 +40,7 @@ def rs() -> None:
 
 @rs.command("add")
 @click.argument("rs_id")
-@click.option("--audience", "audiences", multiple=True, help="A name it answers to; its id when none is given.")
+@click.option("--audience", "audiences", multiple=True, help="A name that it answers to; its id when none is given.")
 @click.option(
     "--scope",
     "scopes",
@@ -77,7 +77,7 @@ def rs() -> None:
     help="rfc8392: it also takes tokens of other servers that leave out tags, or put kid and IV in the unprotected "
     "header. Anyone on their way can change the hash of such a token, and a list of revoked tokens then misses it.",
 )
-@click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
+@click.option("--connected/--disconnected", default=None, help="Whether the device ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is: both speak in one OSCORE context.")
 @profile_option
 @rs_key_option

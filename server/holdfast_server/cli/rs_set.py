@@ -23,7 +23,7 @@ ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 @click.command("set")
 @click.argument("rs_id")
 @click.option(
-    "--audience", "audiences", multiple=True, help="A name it answers to, instead of those before. May be repeated."
+    "--audience", "audiences", multiple=True, help="A name it answers to, instead of its former names. May be repeated."
 )
 @click.option(
     "--scope",
@@ -32,16 +32,14 @@ ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
     metavar="NAME=METHOD[,METHOD]:PATH",
     help="What NAME permits, instead of what it permitted; other names stay. May be repeated, also with one name.",
 )
-@click.option(
-    "--remove-scope", "removed", multiple=True, metavar="NAME", help="A name that is no more. May be repeated."
-)
+@click.option("--remove-scope", "removed", multiple=True, metavar="NAME", help="A name that it loses. May be repeated.")
 @click.option("--format", "token_format", type=click.Choice(FORMATS), help="See `rs add --help`.")
 @click.option("--lifetime", "lifetime_s", type=int, help="Seconds a token lives; reference tokens end sooner at once.")
 @click.option("--exi", "exi_s", type=int, help="Seconds from first use, for a device without a clock; 0: none.")
 @click.option("--freshness/--no-freshness", default=None, help="Whether each token answers a number of the device's.")
 @click.option("--token-shape", type=click.Choice(TOKEN_SHAPES), help="See `rs add --help`.")
 @click.option("--clock/--no-clock", default=None, help="Whether the device knows what time it is.")
-@click.option("--connected/--disconnected", default=None, help="Whether it ever talks to this server.")
+@click.option("--connected/--disconnected", default=None, help="Whether the device ever talks to this server.")
 @click.option("--client", "client_id", help="The client that this device also is; it gets a new OSCORE context.")
 @profile_option
 @rs_key_option
@@ -69,9 +67,10 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
     state: Path,
     as_json: bool,
 ) -> None:
-    """Change a resource server. Its keys, and what its clients still may have, stay.
+    """Change a resource server. Its keys stay, and so do the rights that its clients still may have.
 
-    What is not named stays as it is. The command says when the device must be told, by `holdfast device provision`.
+    Each value that no option names stays as it is. The command says when the device must be told,
+    by `holdfast device provision`.
     """
     with opened(state) as admin:
         finish_before(admin, "rs", rs_id)
