@@ -4,7 +4,7 @@ from minitest import TestCase
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
-from holdfast_core.errors import MalformedProvisioning
+from holdfast_core.errors import MalformedKey, MalformedProvisioning
 from holdfast_core.p256_table import GEOMETRIES, table_len
 from holdfast_core.provisioning import (
     AsContext,
@@ -15,6 +15,7 @@ from holdfast_core.provisioning import (
     encode_provisioning,
 )
 from holdfast_core.secret import Secret
+from holdfast_core.trust import TrustedKey
 
 KEY = bytes(range(100, 116))
 
@@ -209,6 +210,28 @@ class Record(TestCase):
                     else:
                         with self.assertRaises(MalformedProvisioning):
                             decode_provisioning(encoded)
+
+    def test_a_key_is_trusted_for_what_it_can_do_alone(self):
+        ccm, tag, whole = L.ALG_AES_CCM_16_64_128, L.ALG_HMAC_256_64, L.ALG_HMAC_256_256
+        for role, alg, length in (("encrypt", ccm, 16), ("mac", tag, 32), ("mac", whole, 32)):
+            self.assertEqual(TrustedKey(role, b"k", alg, "i", Secret(bytes(length))).role, role)
+            for wrong in (length - 1, length + 1):
+                with self.assertRaises(MalformedKey):
+                    TrustedKey(role, b"k", alg, "i", Secret(bytes(wrong)))
+            with self.assertRaises(MalformedKey):
+                TrustedKey(role, b"k", alg, "i", bytes(length))
+        for role, alg, length in (
+            ("sign", L.ALG_ES256, 64),
+            ("sign", ccm, 16),
+            ("encrypt", tag, 32),
+            ("encrypt", L.ALG_ES256, 16),
+            ("mac", ccm, 32),
+            ("mac", L.ALG_ES256, 32),
+            ("bearer", ccm, 16),
+            ("", tag, 32),
+        ):
+            with self.subTest(f"{role} {alg}"), self.assertRaises(MalformedKey):
+                TrustedKey(role, b"k", alg, "i", Secret(bytes(length)))
 
     def test_what_is_not_said(self):
         read = decode_provisioning(encode_provisioning(tube()))

@@ -195,3 +195,15 @@ class Lives(TestCase):
         state = State(flash, FLOOR)
         self.assertEqual((state.boot, state.as_sequence), (9, 64 + 65536))
         self.assertEqual((state.exi_floor, state.exi), (6, [[7, 1]]))
+
+    def test_a_later_edition_that_knows_of_no_token_takes_all_back(self):
+        flash = saved(cbor.encode([2, 7, FLOOR, 64, 5, [[6, 60]], b"", 3]))
+        state = State(flash, FLOOR, edition=4, exi_floor=0)
+        self.assertEqual((state.exi_floor, state.exi), (0, []))
+
+    def test_what_is_no_record_stops_the_device(self):
+        good = [2, 7, FLOOR, 64, 5, [], b"", 3]
+        for record in (b"\xff", b"", cbor.encode(good)[:-1], cbor.encode(good[:-1]), cbor.encode(good + [0]), b"\x02"):
+            with self.assertRaises(StorageFailed):
+                State(saved(record), FLOOR)
+        self.assertEqual(State(saved(cbor.encode(good)), FLOOR).boot, 8)

@@ -204,6 +204,22 @@ def test_a_used_code_is_remembered_as_long_as_what_it_gave(story):
     assert refused(story, code_params(code), now_s=NOW_S + 3600) == L.ERR_INVALID_GRANT
 
 
+def test_a_code_that_was_used_meanwhile_is_a_replay(story, monkeypatch):
+    code = story.code()
+    with monkeypatch.context() as patch:
+        patch.setattr(story.store, "consume_code", lambda *_: False)
+        with pytest.raises(CodeReplayed):
+            story.server.token(code_params(code), story.doctor_app, NOW_S)
+    assert not story.store.tokens()
+
+
+def test_a_used_code_is_a_replay_also_when_it_is_over(story):
+    code = story.code()
+    story.server.token(code_params(code), story.doctor_app, NOW_S)
+    with pytest.raises(CodeReplayed):
+        story.server.token(code_params(code), story.doctor_app, NOW_S + 3600)
+
+
 @pytest.mark.parametrize("change", [{"code_verifier": VERIFIER[:-1] + "x"}, {"redirect_uri": "http://127.0.0.1:1/"}])
 def test_a_stolen_code_cannot_revoke_the_owners_token(story, change):
     code = story.code()

@@ -116,6 +116,13 @@ def test_two_parties_share_no_context(story):
     }
 
 
+def test_a_party_has_one_context(story):
+    for party in ({"rs_id": EKG}, {"client_id": DOCTOR_APP}):
+        with pytest.raises(RegistryError, match="has an OSCORE context already"):
+            story.registry.add_oscore_party(NOW_S, **party)
+    assert len(story.store.oscore_parties()) == 2
+
+
 def test_unknown_parties_are_named_as_such(story):
     with pytest.raises(RegistryError, match="no such client"):
         story.registry.new_client_secret("stranger", NOW_S)

@@ -91,7 +91,7 @@ SETS = {
     ),
     "provisioning": Files(
         core("provisioning", "trust", "rules"),
-        tests("dual", "provisioning", "verifier") + tests("server", "cli_export") + tests("device", "cli"),
+        tests("dual", "provisioning", "verifier", "cwt") + tests("server", "cli_export") + tests("device", "cli"),
     ),
     "device": Files(
         device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info", "token_checker"),
@@ -103,7 +103,11 @@ SETS = {
         server("policy", "token_request"),
         tests("server", "policy", "token_endpoint", "public_keys", "grants", "tokens", "http_token"),
     ),
-    "registry": Files(server("registry"), tests("server", "registry", "public_keys", "cli")),
+    "registry": Files(
+        server("registry"),
+        tests("server", "registry", "registry_rules", "public_keys", "key_rotation", "key_exchange", "party_contexts")
+        + tests("server", "cli", "cli_clients", "cli_changes", "clock_guard", "audit"),
+    ),
     "authorization": Files(
         server("authorization", "grants"),
         tests("server", "authorization", "grants", "policy", "http_authorize", "http_token"),
