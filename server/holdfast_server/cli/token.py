@@ -44,7 +44,7 @@ def token_list(client_id: str | None, limit: int, state: Path, as_json: bool) ->
 @state_option
 @json_option
 def token_revoke(token_id: int, state: Path, as_json: bool) -> None:
-    """Withdraw a token by its number in the list, and every token that was exchanged for it.
+    """Withdraw a token by its number in the list. The tokens that were exchanged for it go too.
 
     A device that checks tokens alone may take such a token until it is over: the command says until when.
     """
