@@ -103,9 +103,16 @@ class Answers:
         covers stay.
         """
         for request, resource in list(self.observers):
-            if request.session is session and not _covers(grant, resource.path, request.message.code):
-                self._endpoint.notify(request.incoming, response(L.CODE_UNAUTHORIZED), True)
-                self.observers.remove((request, resource))
+            if request.session is not session:
+                continue
+            try:
+                if grant is not None:
+                    grant.permissions.check(resource.path, request.message.code)
+                    continue
+            except PeerError:
+                pass
+            self._endpoint.notify(request.incoming, response(L.CODE_UNAUTHORIZED), True)
+            self.observers.remove((request, resource))
         for request in self._open:
             if grant is None and request.session is session:
                 self.answer(request.incoming, response(L.CODE_UNAUTHORIZED))
@@ -122,32 +129,17 @@ class Answers:
         if isinstance(body, (bytes, bytearray, memoryview)) and isinstance(code, int) and is_response(code):
             return made  # type: ignore[no-any-return]
         self._endpoint.bug(errors.LocalError("handler returned no response"))
-        return internal_error()
-
-
-def internal_error() -> "Message":
-    """Return a 5.00."""
-    return response(L.CODE_INTERNAL_SERVER_ERROR)
+        return response(L.CODE_INTERNAL_SERVER_ERROR)
 
 
 def refusal(error: HoldfastError) -> "Message":
     """Return the answer to an error: its code, never its text."""
     if not isinstance(error, PeerError):
-        return internal_error()
+        return response(L.CODE_INTERNAL_SERVER_ERROR)
     message = response(error.coap_code)
     if isinstance(error, errors.Overloaded):
         message.add(L.OPT_MAX_AGE, RETRY_AFTER_S)
     return message
-
-
-def _covers(grant: "Grant | None", path: str, code: int) -> bool:
-    if grant is None:
-        return False
-    try:
-        grant.permissions.check(path, code)
-    except PeerError:
-        return False
-    return True
 
 
 def _binding(incoming: "Incoming") -> bytes:

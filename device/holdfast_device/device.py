@@ -118,7 +118,9 @@ class Device:
         if provisioning.rs is not None:
             introspector = None
             if as_context is not None and peer is not None and provisioning.rs.connected:
-                introspector = self._introspector(peer, as_context)
+                from holdfast_device.introspection import Introspector
+
+                introspector = Introspector(self.endpoint, peer, as_context)
             self.rs = self._resource_server(provisioning, provisioning.rs, contexts, introspector)
             self.endpoint.site = self.rs
             self.endpoint.before = self.rs.rights.expire
@@ -139,11 +141,6 @@ class Device:
 
         return AceClient(self.endpoint, self.rng, provisioning.as_uri, peer, as_context)
 
-    def _introspector(self, peer: "Hashable", as_context: "RederivedContext") -> "Introspector":
-        from holdfast_device.introspection import Introspector
-
-        return Introspector(self.endpoint, peer, as_context)
-
     def _resource_server(
         self,
         provisioning: "Provisioning",
@@ -153,7 +150,15 @@ class Device:
     ) -> ResourceServer:
         times = self.times
         answers = Answers(self.endpoint, hmac_sha256(self.freshness_key, b"echo of the resource server"))
-        rules = _rules(provisioning, own, introspector is not None)
+        rules = Rules(
+            own.audiences,
+            trust_of(provisioning),
+            ScopeMap(own.scopes),  # type: ignore[arg-type]  # dict is invariant; lists are iterables
+            [name for name in own.formats if introspector is not None or name != REFERENCE],
+            rs_id=own.rs_id,
+            require_cnonce=own.freshness,
+            token_shape=own.token_shape,
+        )
         checker = TokenChecker(rules, times, Cnonces(self.freshness_key), provisioning.issuer, introspector)
         sessions = Sessions(contexts, provisioning.max_sessions)
         rights = Rights(self.endpoint, times, sessions, answers, checker)
@@ -237,18 +242,6 @@ def _generator(
     if frozen is not None:  # the boot is the same, so what the last life drew for this one, and its number
         nonce += frozen.wakes.to_bytes(4, "big") + frozen.carried
     return HmacDrbg(entropy, nonce, b"holdfast device").generate
-
-
-def _rules(provisioning: "Provisioning", own: "RsProvisioning", introspects: bool) -> Rules:
-    return Rules(
-        own.audiences,
-        trust_of(provisioning),
-        ScopeMap(own.scopes),  # type: ignore[arg-type]  # dict is invariant; lists are iterables
-        [name for name in own.formats if introspects or name != REFERENCE],
-        rs_id=own.rs_id,
-        require_cnonce=own.freshness,
-        token_shape=own.token_shape,
-    )
 
 
 def trust_of(provisioning: "Provisioning") -> Trust:

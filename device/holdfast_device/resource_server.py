@@ -8,7 +8,7 @@ from holdfast_core import errors
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, response
 from holdfast_core.errors import PeerError
-from holdfast_device.answers import internal_error, refusal
+from holdfast_device.answers import refusal
 from holdfast_device.authz_info import PATH as AUTHZ_INFO_PATH
 from holdfast_device.hints import Hints, encode_hints
 from holdfast_device.resources import Resource, ResourceRequest
@@ -89,7 +89,7 @@ class ResourceServer:
         except (PeerError, StorageFailed) as refused:
             self.answers.answer(incoming, refusal(refused))
         except MemoryError:
-            self.answers.answer(incoming, internal_error())
+            self.answers.answer(incoming, response(L.CODE_INTERNAL_SERVER_ERROR))
             raise
 
     def _serve(self, incoming: "Incoming", session: "Session | None", path: str) -> None:
@@ -131,7 +131,7 @@ class ResourceServer:
             return refusal(refused)
         except Exception as bug:  # noqa: BLE001 - whatever it is, the other resources go on
             self._endpoint.failed(bug)
-            return internal_error()
+            return response(L.CODE_INTERNAL_SERVER_ERROR)
         return result if hasattr(result, "send") else self.answers.sendable(result)
 
     def observation_ended(self, incoming: "Incoming") -> None:
@@ -145,7 +145,7 @@ class ResourceServer:
             request.session.touch(self._endpoint.now_ms)
         message = self._call(resource.handlers[request.message.code], request)
         if not isinstance(message, Message):  # a task: each observer was answered when it registered
-            message = internal_error()
+            message = response(L.CODE_INTERNAL_SERVER_ERROR)
         if not self._endpoint.notify(request.incoming, message, False):
             self.observation_ended(request.incoming)
 
