@@ -24,7 +24,7 @@ def test_a_password_that_is_replaced_while_it_is_hashed_lets_nobody_in(tmp_path,
             "nothing": lambda: None,
             "new password": lambda: registry.replace_password(DOCTOR, HASHER.hash("another"), NOW_S),
             "lock": lambda: registry.set_disabled(True, NOW_S, user_id=DOCTOR),
-            "removal": lambda: registry.remove_user(DOCTOR, NOW_S),
+            "removal": lambda: list(registry.removing(NOW_S, user_id=DOCTOR)),
         }
         Meanwhile.happens = staticmethod(happens[what])
         browser = web.browser()
