@@ -7,6 +7,7 @@ from holdfast_core.errors import PeerError
 from holdfast_core.moment import Moment
 from holdfast_core.verifier import verify_token
 from testkit import native_token as kit
+from testkit import p256_native
 from testkit.token_rules import rules_from
 from vectors.gen import story as s
 from vectors.gen import token_writer as w
@@ -28,6 +29,7 @@ SMALL = w.integer(-(1 << 40))
 ONE = w.integer(1)
 EC2 = [(1, w.integer(2)), (-1, ONE)]
 X, Y = w.public_xy("as-s2")[:32], w.public_xy("as-s2")[32:]
+P, BELOW_P = (number.to_bytes(32, "big") for number in (p256_native.P, p256_native.P - 1))
 PSK = [(1, w.integer(4)), (-1, w.bstr(bytes(16)))]
 
 
@@ -132,6 +134,11 @@ CASES = [
     ),
     ("x-is-p", "malformed-key: coordinate-range", key(*EC2, (-2, w.bstr(b"\xff" * 32)), (-3, w.bstr(Y)))),
     ("y-is-p", "malformed-key: coordinate-range", key(*EC2, (-2, w.bstr(X)), (-3, w.bstr(b"\xff" * 32)))),
+    ("x-is-p-itself", "malformed-key: coordinate-range", key(*EC2, (-2, w.bstr(P)), (-3, w.bstr(Y)))),
+    ("y-is-p-itself", "malformed-key: coordinate-range", key(*EC2, (-2, w.bstr(X)), (-3, w.bstr(P)))),
+    ("x-below-p", "malformed-key: not-on-curve", key(*EC2, (-2, w.bstr(BELOW_P)), (-3, w.bstr(Y)))),
+    ("aud-16", "", token({3: w.array(*[w.tstr(s.TUBE)] * 16)})),
+    ("aud-17", "malformed-claims: aud", token({3: w.array(*[w.tstr(s.TUBE)] * 17)})),
     ("xy", "", key(*EC2, (-2, w.bstr(X)), (-3, w.bstr(Y)))),
     ("yx", "malformed-key: not-on-curve", key(*EC2, (-2, w.bstr(Y)), (-3, w.bstr(X)))),
     ("ops-second-suits", "", key(*PSK, (4, w.array(w.integer(1), w.integer(8))))),
@@ -155,6 +162,7 @@ CASES = [
     ("aif-worse", "malformed-scope: entry", token({9: w.bstr(w.array(NOWHERE, ONE))})),
     ("aif-tag", "malformed-scope: cbor", token({9: w.bstr(w.tag(16, w.array()))})),
     ("scope-space", "malformed-scope: name", token({9: w.tstr(" ")})),
+    ("scope-tilde", "scope-unknown: name", token({9: w.tstr("~")})),
     ("scope-del", "malformed-scope: name", token({9: w.tstr("a\x7f")})),
 ]
 SAME_KID = [
