@@ -79,6 +79,14 @@ def test_the_rows_can_be_chosen(run):
     assert "Nothing of this kind" in run("audit", "--user", "nobody").stdout
 
 
+def test_a_name_that_no_event_has_is_told_apart_from_what_never_happened(run):
+    run("rs", "add", "ekg", "--scope", "read=GET:/ekg")
+    typo = run("audit", "--event", "rs-aded")
+    assert 'no event in this audit is called "rs-aded"' in typo.stderr
+    assert "rs-added" in typo.stderr
+    assert "Note" not in run("audit", "--event", "rs-added", "--rs", "nobody").stderr
+
+
 def test_a_time_is_iso_or_an_age():
     assert time_of("1970-01-02", NOW_S) == 86400
     assert time_of("1970-01-02T00:00:01Z", NOW_S) == 86401

@@ -50,6 +50,10 @@ def audit(
             user_id=user_id,
             events=events,
         )
+        known = admin.store.audit_events() if events and not rows else []
+    for name in dict.fromkeys(events) if known else ():
+        if name not in known:
+            click.echo(f'Note: no event in this audit is called "{name}". It holds: {", ".join(known)}.', err=True)
     words = [audit_words(row) for row in rows]
     if not as_json:
         words = [{name: value for name, value in row.items() if name not in _NUMBERS} for row in words]

@@ -80,6 +80,10 @@ class AuditRows(Rows):
         )
         return [_audit_row(row) for row in rows]
 
+    def audit_events(self) -> list[str]:
+        """Return the name of each event that the audit holds, in order.  It reads every row: for a command only."""
+        return [row["event"] for row in self._all("SELECT DISTINCT event FROM audit ORDER BY 1")]
+
     def sweep_audit(self, before_s: int, limit: int = 500) -> int:
         """Delete at most `limit` rows older than before_s; how long to keep them is the operator's decision."""
         statement = "DELETE FROM audit WHERE audit_id IN (SELECT audit_id FROM audit WHERE at < ? LIMIT ?)"
