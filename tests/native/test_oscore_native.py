@@ -312,6 +312,9 @@ def test_local_mistakes(lib):
     assert ends.native_peer.protect_response(heard, CONTENT, room=9) == ("local", CONTENT), "no room"
     assert heard.nonce_free, "nothing was sent"
     assert ends.native_peer.protect_response(heard, CONTENT, room=99)[0] == "ok"
+    assert ends.native_peer.protect_response(heard, CONTENT) == ("local", CONTENT), "the request's nonce was used"
+    assert ends.native_peer.protect_response(heard, CONTENT, MAX_SEQUENCE + 1) == ("local", CONTENT), "no such number"
+    assert ends.native_peer.protect_response(heard, CONTENT, MAX_SEQUENCE)[0] == "ok"
 
 
 def test_a_buffer_shorter_than_its_message(lib):
