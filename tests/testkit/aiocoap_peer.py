@@ -10,7 +10,7 @@ from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 
 
 class MemoryContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContextUtils):
-    """OSCORE context in memory; aiocoap itself only has one on disk. fresh=False: the replay window is lost."""
+    """OSCORE context in memory; aiocoap has only contexts on disk. fresh=False: the replay window is lost."""
 
     def __init__(self, ms, salt, sender_id, recipient_id, id_context=None, fresh=True):
         self.alg_aead = oscore.algorithms["AES-CCM-16-64-128"]
@@ -29,7 +29,7 @@ class MemoryContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityConte
             self.echo_recovery = secrets.token_bytes(8)
 
     def post_seqnoincrease(self):
-        """Nothing is persisted."""
+        """Do nothing: this context is not persisted."""
 
 
 class Echoing(resource.ObservableResource):

@@ -1,4 +1,6 @@
-"""A registered party of the authorization server on a real UDP socket: it asks in its OSCORE context, and remembers.
+"""A registered party of the authorization server on a real UDP socket.
+
+It asks in its OSCORE context and keeps what came.
 
 For tests of the CoAP shell in this process and of `holdfast server serve` in another one.
 """
@@ -23,7 +25,7 @@ from testkit.udp_pump import UdpPump
 def context_of(party, sequence=0):
     """The party's side of its context with the AS. party: an AsContext of a provisioning record, or an OscoreParty.
 
-    sequence: where a party of the registry that does not rederive goes on.
+    sequence: the next sequence number of a party of the registry that does not rederive.
     """
     if not hasattr(party, "sequence_reserved"):
         return RederivedContext(party, os.urandom)
@@ -55,7 +57,7 @@ class Peer(UdpPump):
         self.stack.feed = keep
 
     async def ask(self, message, context=None):
-        """Send one request and return what came: the response, or the reason why none did."""
+        """Send one request and return the response, or the reason why no response came."""
         number = self.stack.request(self.server, message, self.now_ms, context)
         self.flush()
         async with asyncio.timeout(20):
@@ -85,7 +87,7 @@ async def until(condition):
 
 
 def partial_ivs(datagrams):
-    """The Partial IVs in OSCORE responses that carry their own, each with the R2 of its context where one is named."""
+    """The Partial IVs in OSCORE responses that carry one, each with the R2 of its context where the response names R2."""
     ivs = []
     for datagram in datagrams:
         value = decode(datagram).get(L.OPT_OSCORE)

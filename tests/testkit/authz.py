@@ -1,4 +1,4 @@
-"""An authorization server in a temporary directory with the story's parties, for every test that needs one.
+"""An authorization server in a temporary directory with the story's parties, for every test that needs a server.
 
 The story: the doctor's app, an EKG that is a connected RS and a client, and a test tube that is never connected.
 """
@@ -56,7 +56,7 @@ class CountingRng:
 
 @dataclass
 class StoryAs:
-    """Everything a test touches.  doctor_secret: the app's client secret; callers as a shell would make them."""
+    """What a test touches.  doctor_secret: the app's client secret.  The callers are as a shell would make them."""
 
     server: AuthorizationServer
     store: Store
@@ -86,7 +86,7 @@ class StoryAs:
 
 
 def build_story_as(path: Path, now_s: int = NOW_S, password_hash: str = "", rng=None, **settings) -> StoryAs:
-    """Build it under path (an empty directory).  password_hash: the doctor's; rng: deterministic by default."""
+    """Build the server under path (an empty directory).  password_hash: the doctor's; rng: deterministic by default."""
     rng = rng or CountingRng()
     values = Settings(**{"issuer": ISSUER, "as_uri": "coap://as.example/token", **settings})
     store = Store(path, now_s)

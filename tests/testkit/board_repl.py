@@ -3,10 +3,10 @@
     micropython board_repl.py FLASH MODE TELL HEAR
 
 MODE is raw after a soft reset by mpremote, and main after a reset or a power cut.  TELL and HEAR are descriptors, over
-which it says when a program begins and ends.  Only in between may Ctrl-C come as a signal: the REPL reads Ctrl-C as a
-character, as that of a real board does.  A signal there would lose the character that read() has just taken, and
-mpremote would wait for ever.
-Exits with SOFT or HARD when it is reset; whoever started it starts it anew.  Debian's unix port has no raw REPL.
+which the board says when a program begins and ends.  Ctrl-C may come as a signal only while a program runs.  The REPL
+reads Ctrl-C as a character, as that of a real board does.  A signal in the REPL would lose the character that read()
+has just taken, and mpremote would wait for ever.
+The board exits with SOFT or HARD when it is reset; its starter starts it anew.  Debian's unix port has no raw REPL.
 """
 
 import io
@@ -50,7 +50,7 @@ class Disk:
 
 
 class Pin:
-    """A pin that says what it does; there is no electricity here."""
+    """A pin that prints what it does, without electricity."""
 
     OUT = 1
 
@@ -63,7 +63,7 @@ class Pin:
 
 
 class Machine:
-    """What of `machine` there is here."""
+    """The part of `machine` that this board has."""
 
     Pin = Pin
 
@@ -77,7 +77,7 @@ class Machine:
 
 
 class Network:
-    """What of `network`: a radio that is the host's own network."""
+    """The part of `network` that this board has: a radio that is the host's own network."""
 
     STA_IF = 0
 
@@ -129,7 +129,7 @@ def get():
 
 
 class Interruptible:
-    """Runs programs that Ctrl-C may interrupt: one signal may come for each, and none once its end is confirmed."""
+    """Runs programs that Ctrl-C may interrupt. A program may get one signal, and none once its end is confirmed."""
 
     def __init__(self, tell, hear):
         self._tell = open(tell, "wb")  # noqa: SIM115 - held as long as the board runs
@@ -137,7 +137,7 @@ class Interruptible:
         self._number = 0
 
     def run(self, code, names):
-        """Returns what the program raised, or None."""
+        """Run a program; return what it raised, or None."""
         self._number = self._number % 255 + 1
         raised = None
         try:

@@ -1,4 +1,4 @@
-"""What the device package takes, against recorded limits that only go down by themselves: tests/budgets.json.
+"""What the device package takes, against the limits of tests/budgets.json. Only --raise lets a limit go up.
 
 PYTHONPATH=tests:tests/dual .venv/bin/python -m testkit.budgets           measure, and record what is smaller
 PYTHONPATH=tests:tests/dual .venv/bin/python -m testkit.budgets --raise   record everything as it is
@@ -50,7 +50,7 @@ def save(record):
 
 
 def over(area, found):
-    """Return a sentence for each figure that is over its limit, new or gone."""
+    """Return a sentence for each figure that is over its limit, that is new, or that is gone."""
     known = limits().get(area, {})
     said = [
         f"{name}: {found[name]}, the limit is {known[name]}."
@@ -63,7 +63,7 @@ def over(area, found):
 
 
 def compile_tree(out, *options):
-    """Write the package as boards get it, as .mpy alone; options: of scripts/bundle tree; returns {file: bytes}."""
+    """Write the package as boards get it, as .mpy alone; return {file: bytes}. options: of scripts/bundle tree."""
     subprocess.run(
         [sys.executable, ROOT / "scripts" / "bundle", "tree", out, *options], check=True, capture_output=True
     )
@@ -78,7 +78,7 @@ def compile_tree(out, *options):
 
 
 def with_loaded(micropython, tree, sizes):
-    """The sizes, and the sum of all that a tube with UDP loads, with either cryptography; without hf_native itself."""
+    """The sizes, and the sum of all that a tube with UDP loads, with either cryptography. hf_native does not count."""
     done = {}
     for variant in ("python", "native"):
         path = [tree, *([ROOT / ".cache" / "natmod" / "x64"] if variant == "native" else [])]
@@ -109,7 +109,7 @@ def on_micropython(micropython, tree, native, heap="16M", *arguments):
 
 
 def flash_len(elf):
-    """Return the bytes that an ELF file of 32 bits puts into memory: code, constants, what variables begin with."""
+    """Return the bytes that an ELF file of 32 bits puts into memory: code, constants, the first values of variables."""
     image = elf.read_bytes()
     (start,) = struct.unpack_from("<I", image, 28)
     size, count = struct.unpack_from("<HH", image, 42)

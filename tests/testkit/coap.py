@@ -1,4 +1,4 @@
-"""Hand-made CoAP peers: one stack under test, and raw datagrams thrown at it by name of what is in them."""
+"""Hand-made CoAP peers: one stack under test, and raw datagrams for it, made from the names of their fields."""
 
 from holdfast_core import labels as L
 from holdfast_core.coap_block import Block
@@ -32,7 +32,7 @@ def secured(message, context, mid=1, mtype=L.TYPE_CON, token=b"t"):
 
 
 def contexts(alg=L.ALG_AES_CCM_16_64_128, replay=None, client_id=b"c", server_id=b"s"):
-    """(client's context, server's context) of one session with fresh keys each time it is asked for."""
+    """(client's context, server's context) of one session, with fresh keys at each call."""
     client = SecurityContext(b"m" * 16, b"salt", client_id, server_id, alg=alg)
     return client, SecurityContext(b"m" * 16, b"salt", server_id, client_id, alg=alg, replay=replay)
 
@@ -48,7 +48,7 @@ def exhausted():
 
 
 def table(*held):
-    """A context table that holds these."""
+    """A context table that holds these contexts."""
     made = ContextTable(len(held))
     for context in held:
         made.add(context)
@@ -56,7 +56,7 @@ def table(*held):
 
 
 class Server:
-    """A stack with an application that answers by self.body, or keeps quiet about /late; virtual time in now_ms.
+    """A stack with an application that answers with self.body, and does not answer /late. now_ms is virtual time.
 
     requests: every Incoming the application saw.  events: every other event.
     """

@@ -1,4 +1,4 @@
-"""An observed resource, and raw datagrams that register, acknowledge and reset: for both sides' tests of Observe."""
+"""An observed resource, and raw datagrams that register, acknowledge and reset: for tests of Observe on either side."""
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import decode, response

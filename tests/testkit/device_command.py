@@ -1,4 +1,4 @@
-"""`holdfast device` as tests call it: in this process, with what it printed and its exit code."""
+"""`holdfast device` as tests call it: in this process; a test gets its output and its exit code."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""What an emulated board does from power-on, by itself: its main.py, and a request that waits at its line.
+"""What an emulated board does by itself from power-on: it runs main.py and answers a request that waits at its line.
 
-Instructions are counted by QEMU, and nothing else passes the board's time: where the processor would wait it goes on.
+QEMU counts instructions, and only instructions pass the board's time: where the processor would wait, it goes on.
 """
 
 import json
@@ -35,7 +35,7 @@ class Chip:
             provision_earlier(target, firmware, self.path)
 
     def output(self, says=SAYS):
-        """Start the board; returns all that it writes, up to the line that begins so."""
+        """Start the board; return all that it writes, up to the line that begins with this text."""
         frame = encode_frame(GET_RESULT, PEER).hex()
         told = f"{self.path} {self._target.flash_blocks} {frame}"
         board = Board(Counted(self._target, "shift=0,sleep=off", ("-append", told)), self._firmware, self.path)
@@ -45,7 +45,7 @@ class Chip:
             board.close()
 
     def start(self):
-        """Start the board; returns PowerOn."""
+        """Start the board; return PowerOn."""
         return PowerOn(self.output())
 
     def close(self):

@@ -1,8 +1,8 @@
 """A tube on an emulated board, provisioned, with a UDP bridge in front; a doctor on a real socket; and a probe.
 
-The probe is code that a test hands to the board over its serial line: it stands around Device.feed and says of each
-datagram how many instructions it took and what it left on the heap.  Instructions are counted by QEMU (-icount), so
-they are those of the processor, and no measure of anybody's time.
+The probe is code that a test hands to the board over its serial line. It wraps Device.feed.  It says of each datagram
+how many instructions it took and what it left on the heap.  QEMU counts instructions (-icount), so they are those of
+the processor, and no measure of time.
 """
 
 import json
@@ -65,9 +65,9 @@ SERVE = "board.run(*board.parts('tube', False))"
 
 
 class Turn:
-    """One datagram at the tube, on bytes and instructions.
+    """What one datagram at the tube cost, in bytes and instructions.
 
-    instructions: of all of it; check: of these, in the token check; allocated: bytes, of requests in a session;
+    instructions: in all; check: those in the token check; allocated: bytes, of requests in a session;
     before, after: bytes alive over an interpreter without the package; imported: of these, what import alone took.
     """
 
@@ -102,7 +102,7 @@ def mount(board, target, chip):
 
 
 def provision(board, target, chip, max_sessions=8):
-    """Mount the chip, and make the board a tube of now."""
+    """Mount the chip, and provision the board as a tube at the present time."""
     provisioning = tube_provisioning()
     provisioning.time_floor_s = int(time.time()) - 60
     provisioning.max_sessions = max_sessions
@@ -111,7 +111,7 @@ def provision(board, target, chip, max_sessions=8):
 
 
 def provision_earlier(target, firmware, chip):
-    """Do so in a life of its own, as most boards are: what it leaves on the heap is not there in the next."""
+    """Provision in an earlier run of the board, as users do: the heap of the next run holds nothing of it."""
     board = Board(target, firmware, chip)
     try:
         board.execute(f"import {target.board} as board")
@@ -121,7 +121,7 @@ def provision_earlier(target, firmware, chip):
 
 
 class TubeDoctor(Doctor):
-    """A doctor who reads tubes on emulated boards, each from an address of his own."""
+    """A doctor who reads tubes on emulated boards, each from an address of their own."""
 
     def __init__(self, host="127.0.0.1"):
         super().__init__(host, ANSWER_S)
@@ -196,7 +196,7 @@ class EmulatedTube:
 
 
 def works(target, firmware, heap, gets=10):
-    """Whether the story passes on this heap: a start, a token, protected requests."""
+    """Return whether the story passes on this heap: a start, a token, protected requests."""
     try:
         tube = EmulatedTube(target, firmware, heap)
     except BoardFailed:

@@ -1,8 +1,8 @@
 """A board behind a pseudo-terminal: the unix MicroPython with a littlefs in a file, speaking to mpremote as boards do.
 
-Whatever mpremote, or a command that drives it, does to a serial port can be done to FakeBoard.port.  What the board
-prints of itself is kept in `said`.  Never more than one program at a time on the port, as on a real one.  Nothing that
-is written to the port is lost, also while the board is reset: mpremote has no deadline at a pseudo-terminal.
+mpremote, or a command that drives it, can do to FakeBoard.port what it does to a serial port.  `said` keeps what the
+board prints by itself.  Only one program at a time may use the port, as on a real board.  Nothing that is written to
+the port is lost, also while the board is reset: mpremote has no deadline at a pseudo-terminal.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ MPREMOTE_S = 120
 
 
 class FakeBoard:
-    """micropython: the interpreter; folder: where its flash is, which outlives it as a chip outlives a power cut."""
+    """micropython: the interpreter; folder: where the flash is, which outlives the board as a chip does."""
 
     def __init__(self, micropython: Path, folder: Path) -> None:
         self._micropython = micropython
@@ -54,7 +54,7 @@ class FakeBoard:
         self.close()
 
     def mpremote(self, *arguments: str) -> str:
-        """Run mpremote at the port and return what it prints; a failure tells what the board said last."""
+        """Run mpremote at the port and return what it prints; a failure shows what the board said last."""
         command = [MPREMOTE, "connect", self.port, *arguments]
         try:
             return subprocess.run(command, capture_output=True, text=True, check=True, timeout=MPREMOTE_S).stdout
@@ -62,7 +62,7 @@ class FakeBoard:
             raise AssertionError(f"{arguments}: {error}: {error.stderr!r}; the board: {self.said[-300:]!r}") from error
 
     def close(self) -> None:
-        """Cut its power."""
+        """Cut the board's power."""
         self._closed = True
         self._life.process.kill()
         while self._threads[1].is_alive():
@@ -94,13 +94,13 @@ class FakeBoard:
 
 
 def _write(file: int, chunk: bytes) -> None:
-    """Write all of it: a pseudo-terminal may take less at once."""
+    """Write all of the bytes: a pseudo-terminal may take fewer at once."""
     while chunk:
         chunk = chunk[os.write(file, chunk) :]
 
 
 class _Input:
-    """The pipe that the board reads, of one life after the other, and where in it the last Ctrl-C stands."""
+    """The pipe that the board reads in all its lives, and the place of the last Ctrl-C in it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()  # one thread writes, the other hears of programs
@@ -142,16 +142,17 @@ class _Life:
         os.close(hear)
 
     def write(self, chunk: bytes) -> None:
-        """Give it what comes over the port; the input's lock is held.  While a program runs, Ctrl-C is a signal too.
+        """Give the board what comes over the port; the input's lock is held.
 
-        It is always a character as well: the program may just be resetting the board, whose main.py it then interrupts.
+        Ctrl-C is always a character, and while a program runs it is a signal too.  It needs to be both, because the
+        program may be resetting the board: then the character interrupts main.py.
         """
         if CTRL_C in chunk and self._is_interruptible:
             self._interrupt()
         self._input.write(chunk)
 
     def output(self):
-        """Yield what it prints until it has ended."""
+        """Yield what the interpreter prints until it has ended."""
         printed = self.process.stdout.fileno()
         open_ones = [printed, self._told]
         while printed in open_ones:

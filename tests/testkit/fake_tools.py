@@ -1,7 +1,7 @@
-"""Programs in place of mpremote and esptool, put before everything on PATH: boards and tools that misbehave.
+"""Programs in place of mpremote and esptool, first on PATH: they stand for boards and tools that misbehave.
 
-fake_tool() prints what it is told to.  noisy_mpremote() is the real one, with noise in each line that a board says.
-fake_mpremote() answers each question with the next of some objects, in frames of answers.py, or a part of it.
+fake_tool() prints given bytes.  noisy_mpremote() is the real mpremote, with noise in each line that a board says.
+fake_mpremote() answers each question with the next of some objects, in frames of answers.py, or with a part of it.
 """
 
 import json
@@ -61,7 +61,7 @@ def _put(folder, name, program):
 
 
 def called(folder):
-    """Return the arguments of each call, without those that ask for the version."""
+    """Return the arguments of each call, without the calls that ask for the version."""
     file = folder / "called"
     lines = file.read_text().splitlines() if file.exists() else []
     return [call for call in map(json.loads, lines) if call != ["version"]]
@@ -78,9 +78,9 @@ def noisy_mpremote(folder, noise):
 
 
 def fake_mpremote(folder, *told, change=(b"", b""), end=None, hangs=False, starting=0, version=VERSION):
-    """Answers with JSON texts, the last of them for ever.
+    """Answers each question with the next of these JSON texts, and every later question with the last.
 
-    change: bytes of the frames, and what comes instead of them; end: how many bytes come; hangs: and then no word;
+    change: bytes of the frames, and what comes instead of them; end: how many bytes come; hangs: no end comes then;
     starting: how many questions come before the board can hear them.
     """
     parts = {"told": told, "change": change, "end": end, "hangs": hangs, "starting": starting, "version": version}

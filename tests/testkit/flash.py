@@ -10,7 +10,7 @@ class PowerCut(Exception):
 
 
 class FlashFake:
-    """Two slots in memory; cut(after, keep_tail) loses power when `after` more bytes were written."""
+    """Two slots in memory; cut(after, keep_tail) cuts the power when `after` more bytes are written."""
 
     def __init__(self):
         self.slots = [b"", b""]

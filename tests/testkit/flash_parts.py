@@ -1,6 +1,6 @@
-"""What lies below a Flash port on boards, as its documentation says that it behaves: raw flash, and NVS of ESP-IDF.
+"""Raw flash, and NVS of ESP-IDF, which lie below a Flash port on boards. They behave as their documentation says.
 
-Both lose power at any step: `cut(steps)` does so within the step that comes after so many, and power_on() ends it.
+Both can lose power at any step: `cut(steps)` cuts it within the step after so many, and power_on() brings it back.
 """
 
 from testkit.flash import PowerCut
@@ -19,7 +19,7 @@ class _Powered:
         self.dead, self.budget = False, None
 
     def _step(self):
-        """Count a step; return whether the power goes in it."""
+        """Count a step; return whether the power goes in this step."""
         if self.dead:
             raise PowerCut
         self.steps += 1
@@ -37,7 +37,7 @@ class RawFlash(_Powered):
     """esp32.Partition or rp2.Flash: programming clears bits, erasing sets those of a block.  A step: 64 bytes, a block.
 
     offset given: writeblocks programs and does not erase.  half: what a cut in an erase leaves of a block, b"" for a
-    block erased to the half, or a byte with which all others are ORed.  stuck: a bit that no longer erases.
+    block half erased, or a byte with which all others are ORed.  stuck: a bit that no longer erases.
     """
 
     def __init__(self, blocks=4, size=4096, half=b""):

@@ -58,7 +58,7 @@ class Link:
         return f"Link(seed={self.seed}, loss={self.loss}, dup={self.dup}, reorder={self.reorder}) at {self.now_ms} ms"
 
     def add(self, name, endpoint):
-        """Join an endpoint, or replace the one of that name (a restart)."""
+        """Join an endpoint, or replace the endpoint of that name (a restart)."""
         self.endpoints[name] = endpoint
         self.events.setdefault(name, [])
         return endpoint

@@ -2,7 +2,7 @@
 
 
 class LoopNode:
-    """A subclass has feed() and take_datagrams(), which speak what the link speaks."""
+    """A subclass has feed() and take_datagrams() in the protocol of its link."""
 
     def __init__(self, loop, clock):
         self.loop, self.clock = loop, clock

@@ -1,6 +1,6 @@
-"""An AS's pen for tests of the device, on both interpreters: tokens that are right unless a test asks for a wrong one.
+"""Writes tokens as an AS does, for tests of the device, on both interpreters. A test may ask for wrong ones.
 
-Signs with a fixed key and fixed nonces in plain integers: for tests only, everybody knows this key.
+Signs with a fixed key and fixed nonces in plain integers: for tests only, because everybody knows this key.
 """
 
 from holdfast_core import cbor, p256
@@ -21,7 +21,7 @@ _G = (
 
 
 def _inverse(a, m):
-    """Fermat: MicroPython's pow has no negative exponents."""
+    """Return the inverse, by Fermat: MicroPython's pow has no negative exponents."""
     return pow(a, m - 2, m)
 
 
@@ -50,7 +50,7 @@ _R = _times_g(_K)[0] % p256.N
 
 
 def sign(message, d=SIGN_D):
-    """ES256 with one nonce for everything."""
+    """Sign by ES256, with one nonce for all messages."""
     digest = int.from_bytes(sha256(message), "big")
     s = _inverse(_K, p256.N) * (digest + _R * d) % p256.N
     return _R.to_bytes(32, "big") + s.to_bytes(32, "big")
@@ -64,7 +64,7 @@ def _header(alg, kid, iv=None):
 
 
 def sign1(payload, kid=SIGN_KID, d=SIGN_D):
-    """COSE_Sign1 with its tag, not yet a CWT."""
+    """Return a COSE_Sign1 with its tag, not yet a CWT."""
     protected = _header(L.ALG_ES256, kid)
     signature = sign(cbor.encode(["Signature1", protected, b"", payload]), d)
     return cbor.Tag(L.TAG_COSE_SIGN1, [protected, {}, payload, signature])

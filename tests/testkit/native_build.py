@@ -44,7 +44,7 @@ def generator_include(teeth, blocks):
 
 
 def counted(compiler, flags):
-    """What to add to a command so that it counts, if asked; not to clang's, nor where a sanitizer branches."""
+    """Flags that make a build count, when asked for. Commands of clang and of a sanitizer that branches get none."""
     return COVER if compiler == "gcc" and not any("sanitize" in flag for flag in flags) else ()
 
 
@@ -78,5 +78,5 @@ def build(name, sources, flags=(), includes=(), compiler="gcc"):
 
 
 def load(*args, **kwargs):
-    """Build and open with ctypes."""
+    """Build the shared object and open it with ctypes."""
     return ctypes.CDLL(str(build(*args, **kwargs)))

@@ -1,6 +1,6 @@
 """Lines and branches of the C core that ran in builds made with HOLDFAST_COVER set, by gcov over all of them together.
 
-Not counted: a line whose comment says `not covered:` and why, with its branches; and files for other processors.
+A line whose comment says `not covered:` and why does not count, nor do its branches, nor files for other processors.
 """
 
 import json
@@ -25,7 +25,7 @@ BATCH = 40
 
 
 class File:
-    """What ran of one source: counts by line, and by line and number of the branch."""
+    """Which lines of one source ran: counts by line, and by line and number of the branch."""
 
     def __init__(self, path):
         self.text = (ROOT / path).read_text().splitlines()
@@ -61,7 +61,7 @@ def _runs_here(path):
 
 
 def measured(folder=CACHE, folders=FOLDERS, root=ROOT):
-    """{path of a source: File} of all counts below the folder; a source that no build has is there, empty."""
+    """{path of a source: File} of all counts below the folder; a source that no build has gets an empty File."""
     found = {str(path.relative_to(root)): None for name in folders for path in sorted((root / name).glob("*.c"))}
     found = {path: File(root / path) for path in found if _runs_here(path)}
     counts = sorted(Path(folder).rglob("*.gcda"))

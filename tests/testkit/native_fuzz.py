@@ -62,7 +62,7 @@ def cbor_seeds():
 
 
 def cose_seeds():
-    """The array of each token of the vectors and, decrypted before, of what is inside; with its COSE tag in front."""
+    """The array of each token of the vectors, and the array inside, decrypted; each has its COSE tag in front."""
     seeds = []
     for row in vectors("tokens"):
         token = bytes.fromhex(row["token"])

@@ -1,6 +1,6 @@
 """Objects and programs of the C core by every compiler of this machine, and what can be read from them.
 
-gcc and clang must be here; the compilers of small cores are used where they are.
+This machine must have gcc and clang. The compilers of small cores are used where the machine has them.
 """
 
 import functools
@@ -92,7 +92,7 @@ _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 
 
 class CallGraph:
-    """Who calls whom and how much stack each takes, as gcc writes it beside the objects (-fcallgraph-info=su)."""
+    """Which function calls which, and the stack of each, as gcc writes it beside the objects (-fcallgraph-info=su)."""
 
     def __init__(self, paths):
         self.stack, self.calls = {}, {}
@@ -105,7 +105,7 @@ class CallGraph:
                 self.calls.setdefault(source, set()).add(called)
 
     def depth(self, name, above=()):
-        """Bytes of stack that a call of this function takes at most, with all that it calls."""
+        """Bytes of stack that a call of this function takes at most, with all functions that it calls."""
         assert name not in above, f"{name} calls itself"
         deepest = [self.depth(called, (*above, name)) for called in self.calls.get(name, ())]
         return self.stack.get(name, 0) + max(deepest, default=0)

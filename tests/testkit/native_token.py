@@ -1,6 +1,6 @@
 """The token check in C as a filter (native/tests/token_program.c): records in, verdicts out, in the vectors' words.
 
-For the tests only. Here too: the rules of token_rules.jsonl in the encoding of native/include/hf_token.h.
+For the tests only. This file also encodes the rules of token_rules.jsonl as native/include/hf_token.h wants them.
 """
 
 import hashlib
@@ -100,7 +100,7 @@ def encode_rules(row, tables=None):
 
 
 def openssl_rules(row):
-    """verifier.Rules of a row of token_rules.jsonl, with keys that verify by OpenSSL whatever crypto.py prefers."""
+    """Rules (rules.py) of a row of token_rules.jsonl. Their keys verify by OpenSSL, whatever crypto.py prefers."""
     rules = rules_from(row)
     keys = []
     for key, given in zip(rules.trust.keys, row["trusted"], strict=True):
@@ -118,7 +118,7 @@ def record(operation, *fields):
 
 
 def token_record(token, now_s, exi_floor=None, is_floor=False, cnonces=None, scratch_len=None):
-    """A T record with the words of verifier.verify_token; cnonces: those that are fresh, None when there are none."""
+    """A T record with the words of verifier.verify_token; cnonces: the fresh ones; None: the RS hands out none."""
     clock = UNKNOWN if now_s is None else FLOOR if is_floor else EXACT
     exi = REFUSED if exi_floor is None else ANY if exi_floor < 0 else ABOVE
     last = scratch_len if scratch_len is not None else max(exi_floor or 0, 0)
@@ -138,7 +138,7 @@ class Verdict:
 
 
 def run(executable, records):
-    """Give the filter these records; a Verdict for each. A sanitizer's finding is an AssertionError."""
+    """Give the filter these records; return a Verdict for each. A sanitizer's finding is an AssertionError."""
     done = subprocess.run([executable], input=b"".join(records), capture_output=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
     return [Verdict(line) for line in done.stdout.decode().splitlines()]

@@ -1,8 +1,8 @@
 """Every key and nonce that OSCORE of this process seals with: a pair belongs to one ciphertext for ever.
 
-    with Nonces() as nonces: ...        # RepeatedNonce where a pair comes again for something else
+    with Nonces() as nonces: ...        # RepeatedNonce where a pair comes again for another ciphertext
 
-A key is told by what is derived beside it from the same secret, salt and ID Context: its Common IV, and its Sender ID.
+The Common IV and the Sender ID stand for the key: the IV is derived from the same secret, salt and ID Context.
 """
 
 from holdfast_core.oscore import SecurityContext
@@ -13,7 +13,7 @@ class RepeatedNonce(AssertionError):
 
 
 class Nonces:
-    """pairs: {(key, nonce): ciphertext} of all that was sealed while it is entered."""
+    """pairs: {(key, nonce): ciphertext} of all that is sealed in the `with` block."""
 
     def __init__(self):
         self.pairs = {}

@@ -39,7 +39,7 @@ def content(payload=b"72 bpm", observe=None):
 
 
 class Spy:
-    """Stands where a context keeps its Aead, and notes the arguments of seal."""
+    """Takes the place of a context's Aead, and notes the arguments of seal."""
 
     def __init__(self, aead):
         self.aead = aead

@@ -1,6 +1,7 @@
 """Two models of both ends of an OSCORE context, Python's SecurityContext and hf_oscore, that must agree on everything.
 
-Each method gives both the same datagram and compares verdicts, every byte of the results and what is remembered.
+Each method gives both models the same datagram. It compares verdicts, every byte of the results and what each model
+remembers.
 """
 
 from holdfast_core import labels as L

@@ -48,7 +48,7 @@ FREESTANDING = (
 
 
 def image(name, compiler, flags, sources, geometry=(6, 1), includes=()):
-    """Path of a linked program; made anew each time, for a second is nothing here."""
+    """Path of a linked program; made anew each time, since that takes about a second."""
     CACHE.mkdir(parents=True, exist_ok=True)
     out = CACHE / name.replace(" ", "-").replace(",", "")
     command = [compiler, *native_build.STRICT, *FREESTANDING, *flags]

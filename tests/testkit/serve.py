@@ -15,12 +15,12 @@ COMMAND = [sys.executable, "-c", "from holdfast_core.cli import main; main()", "
 
 
 def environment():
-    """Ours without a state directory that somebody has set."""
+    """The environment of this process, without a state directory that a user has set."""
     return {name: value for name, value in os.environ.items() if name != "HOLDFAST_STATE"}
 
 
 class Done:
-    """What a command did: returncode, stdout, stderr."""
+    """The result of a command: returncode, stdout, stderr."""
 
     def __init__(self, result):
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
@@ -81,7 +81,7 @@ def serving(state, *argv):
 
 
 def ended(process):
-    """Wait for the end: (exit code, what it had printed, what it had logged)."""
+    """Wait for the end; return (exit code, what the server printed, what it logged)."""
     out, err = process.communicate(timeout=20)
     assert "Traceback" not in err, err
     return process.returncode, out, err

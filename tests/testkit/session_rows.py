@@ -1,4 +1,4 @@
-"""The rows that browser sessions outlive a process by, in a database in memory with the shipped table definitions."""
+"""The rows that keep browser sessions when a process ends, in a database in memory with the shipped tables."""
 
 import contextlib
 import sqlite3

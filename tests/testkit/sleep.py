@@ -1,6 +1,6 @@
 """A world in which the tube sleeps: its RTC memory, its clock, and a watch on every nonce that OSCORE ever uses.
 
-Between freeze() and wake the tube is off the link, as a radio in deep sleep is; what was sent to it is lost.
+Between freeze() and wake the tube is off the link, as a radio in deep sleep is. Datagrams to it are lost then.
 """
 
 from minitest import TestCase
@@ -15,7 +15,7 @@ from testkit.story import NOW_S, TUBE, Node, World, get, held, same_bytes
 
 
 class RtcFake:
-    """machine.RTC of an ESP32: memory() reads, memory(data) writes; what lies behind a shorter write stays there."""
+    """machine.RTC of an ESP32: memory() reads, memory(data) writes; the bytes behind a shorter write stay."""
 
     def __init__(self, room=2048):
         self.cells = bytearray(room)
@@ -36,7 +36,7 @@ class RtcFake:
 
 
 class NonceWatch:
-    """Counts every (key, nonce) that a SecurityContext seals with; a second use of one is a failure at once."""
+    """Notes every (key, nonce) that a SecurityContext seals with; a second use of a pair fails at once."""
 
     def __init__(self):
         self.seen = {}
@@ -59,7 +59,7 @@ class NonceWatch:
 
 
 class SleepWorld(World):
-    """rng_log: everything that any life of the tube drew.  clock: whether it has a wall clock."""
+    """rng_log: all random bytes that any life of the tube drew.  clock: whether the tube has a wall clock."""
 
     def __init__(self, seed=1, clock=False, **link):
         World.__init__(self, seed, **link)
@@ -73,7 +73,7 @@ class SleepWorld(World):
         return self.provisionings["tube"].seed
 
     def sleep(self, for_s=58, late_ms=0, room=2048):
-        """Freeze the tube and let time pass; nobody hears it meanwhile."""
+        """Freeze the tube and let time pass; the tube sends nothing meanwhile."""
         snapshot = freeze(self.tube, self.ticks_ms, self.now_ms, self.ticks_ms + for_s * 1000, self.seed, room)
         self.rtc.memory(snapshot)
         del self.link.endpoints["tube"]
@@ -81,7 +81,7 @@ class SleepWorld(World):
         return snapshot
 
     def wake(self, now_ms=None):
-        """Wake it as sleep_shell.py does; returns the device, which woke or started as ever."""
+        """Wake it as sleep_shell.py does; return the device, which woke, or started as after a power cut."""
         held = self.rtc.memory()
         self.rtc.power_cut()
         frozen = thaw(held, self.now_ms if now_ms is None else now_ms, self.seed)
@@ -92,18 +92,18 @@ class SleepWorld(World):
         return self._join(tube, frozen.now_ms - self.now_ms)
 
     def restart(self):
-        """Start it as ever: after a power cut."""
+        """Start the tube as after a power cut."""
         self.link.endpoints.pop("tube", None)
         return self._join(self.boot_tube(self.clock))
 
     def cycle(self, for_s=58, **more):
-        """Sleep and wake."""
+        """Let the tube sleep and wake."""
         self.sleep(for_s, **more)
         return self.wake()
 
     @property
     def ticks_ms(self):
-        """Monotonic time of the tube, which is ahead of everybody else's by its slack."""
+        """Monotonic time of the tube, which is ahead of all other parties' by its slack."""
         return self.now_ms + self._ahead_ms
 
     def _serve(self, tube):
@@ -189,7 +189,7 @@ class Sleeping(TestCase):
             self.read(session, name)
 
     def again_from(self, start):
-        """Send the tube again everything it was sent so far; return what it answers."""
+        """Send the tube again all datagrams that it was sent so far; return its answers."""
         log = self.world.link.log
         old = [entry for entry in log[start:] if entry[2] == "tube"]
         before = len(log)

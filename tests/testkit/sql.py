@@ -1,4 +1,4 @@
-"""What a piece of work asks of SQLite: its statements, their plans, and the steps of SQLite's virtual machine."""
+"""What a call asks of SQLite: its statements, their plans, and the steps of SQLite's virtual machine."""
 
 import re
 from contextlib import contextmanager
@@ -35,9 +35,9 @@ def steps_of(store):
 
 
 def scans_of(store, statements):
-    """{statement: tables it scans} of those that scan any.
+    """{statement: tables that it scans}, of the statements that scan any.
 
-    A recursive query's own rows do not count, nor what stops at a LIMIT before it has to sort.
+    The own rows of a recursive query do not count. A scan that stops at a LIMIT before it has to sort does not either.
     """
     found = {}
     for statement in dict.fromkeys(statements):

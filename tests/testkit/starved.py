@@ -23,7 +23,7 @@ GIVEN_UP = (L.CODE_INTERNAL_SERVER_ERROR, L.CODE_SERVICE_UNAVAILABLE, L.CODE_REQ
 
 
 def starve(room):
-    """Take all of the heap but room bytes in one piece; nothing is collected until relieve()."""
+    """Take all of the heap but room bytes in one piece; there is no collection until relieve()."""
     reserved = bytearray(room)
     gc.collect()
     gc.disable()
@@ -46,7 +46,7 @@ def starve(room):
 
 
 def relieve():
-    """Give it back."""
+    """Give the heap back."""
     for index in range(len(BALLAST)):
         BALLAST[index] = None
     gc.enable()
@@ -54,7 +54,7 @@ def relieve():
 
 
 class Tube:
-    """A device behind the loop that boards run, with the story's link as its link and the link's time as its time."""
+    """A device behind the loop that boards run. It has the story's link, and the link's time."""
 
     def __init__(self, device, patience):
         self.device = device
@@ -106,7 +106,7 @@ class Tube:
         return ()
 
     def verified(self):
-        """The token is good; what comes now is short of memory."""
+        """The token is good: from now on memory is short."""
         room, self.room_later = self.room_later, None
         if room is not None:
             starve(room)
@@ -120,7 +120,7 @@ class Tube:
 
 
 class Story:
-    """The tube, a doctor with a session for each of two keys, and what was found wrong."""
+    """The tube, a doctor with a session for each of two keys, and the faults that were found."""
 
     def __init__(self, patience):
         self.world = World()
@@ -141,18 +141,18 @@ class Story:
         return response(L.CODE_CONTENT, b"negative")
 
     def starved(self, room):
-        """In the next step."""
+        """Make memory short in the next step."""
         self.tube.room = room
 
     def starved_later(self, room):
-        """In the next step with a token, once that is verified: cryptography in Python leaves much behind."""
+        """Do so in the next step with a token, once it is verified: cryptography in Python leaves much behind."""
         self.tube.room_later = room
 
     def claims(self, key, scope=SCOPE, **more):
         return mint.claims(TUBE, scope, NOW_S + self.world.now_ms // 1000, key=key, **more)
 
     def post(self, key, **more):
-        """Open a session, once; None when that did not work."""
+        """Try once to open a session; return None when that failed."""
         token = mint.encrypted(self.claims(key, **more))
         self.sessions.pop(key, None)
         try:
@@ -166,7 +166,7 @@ class Story:
         return self.world.run(steps)
 
     def ask(self, key, message=None):
-        """One request; return whether it was answered.  It is carried out once at most."""
+        """Send one request; return whether it was answered.  The tube carries it out once at most."""
         before = self.served
         try:
             answer = self.run(self.sessions[key].request(message or get("/result")))
@@ -181,7 +181,7 @@ class Story:
         return answer.code >> 5 == 2
 
     def goes_on(self, key):
-        """Whether the doctor gets his result, with a new session when it has to be."""
+        """Return whether the doctor gets their result, with a new session when that is needed."""
         for _ in range(3):
             if key in self.sessions and self.ask(key):
                 return
@@ -191,7 +191,7 @@ class Story:
         self.wrong.append("the service did not go on")
 
     def check(self):
-        """What must hold at any time."""
+        """Check what must hold at any time."""
         device, table = self.tube.device, self.rs.rights.sessions.contexts.contexts()
         alive = self.rs.rights.sessions.all()
         if len(table) != len(alive) or [one for one in alive if one.context not in table]:
@@ -216,7 +216,7 @@ class Story:
                 SEALED[index] = None
 
     def check_countdowns(self):
-        """What is on the flash is less than what is left, as exi.py promises."""
+        """The countdown on the flash is shorter than the time that is left, as exi.py promises."""
         device = self.tube.device
         times, saved = device.times._exi, dict(device.state.exi)
         if times._charge_due_ms > device.endpoint.now_ms + exi.CHARGE_S * 1000:
@@ -228,7 +228,7 @@ class Story:
                 self.wrong.append("a countdown that is not charged")
 
     def fresh(self, context, nonce):
-        """No nonce twice under one key: the tube's own ones, and those of requests, grow."""
+        """No nonce comes twice under one key: the tube's own nonces grow, and so do those of requests."""
         own = nonce[:-5] == context._sender_nonce[0]
         base = context._sender_nonce if own else context._peer_nonce
         number = int.from_bytes(nonce[-5:], "big") ^ base[1]

@@ -1,6 +1,6 @@
 """The story's parties in memory: a fake AS, the EKG, the tube and the doctor's app, joined by a link and virtual time.
 
-The AS here is a table of answers over the real CoAP stack and OSCORE: what it does wrong, a test asked for.
+The AS here is a table of answers over the real CoAP stack and OSCORE. It does something wrong only when a test asks.
 """
 
 from holdfast_core import cbor
@@ -52,7 +52,7 @@ class Node:
 
 
 class OneParty(ContextTable):
-    """The contexts of an AS that knows one party, which rederives (RFC 8613 appendix B.2). context: that in force."""
+    """The contexts of an AS that knows one party, which rederives (RFC 8613 appendix B.2). context: in force."""
 
     def __init__(self, rng, inputs):
         ContextTable.__init__(self, 1)
@@ -75,9 +75,9 @@ class OneParty(ContextTable):
 
 
 class FakeAs:
-    """tokens: handle -> introspection answer; answer_token: params -> (code, map); silent: says nothing at all.
+    """tokens: handle -> introspection answer; answer_token: params -> (code, map); silent: the AS never answers.
 
-    override: a message that it answers to everything.
+    override: a message with which the AS answers every request.
     """
 
     def __init__(self, seed=7):
@@ -154,12 +154,12 @@ def ekg_provisioning():
 
 
 def same_bytes(n):
-    """A board's generator that says the same after every start: looks good, and is worth nothing."""
+    """A board's generator that gives the same bytes after every start: they look random and are not."""
     return Random(7).octets(n)
 
 
 class World:
-    """link with `tube`, and what a test adds; result holds what each task started here came to."""
+    """The link with `tube`, and parties that a test adds. result: what each task started here returned or raised."""
 
     def __init__(self, seed=1, **link):
         self.link = Link(seed, **link)
@@ -173,7 +173,7 @@ class World:
         return self.link.now_ms
 
     def boot(self, name, clock=True, trace=None, limits=DEVICE_LIMITS):
-        """Start a device, again with the flash of its last life; returns it."""
+        """Start a device, with the flash of its last life if it had one; return the device."""
         flash = self.flash.setdefault(name, FlashFake())
         device = Device(
             self.provisionings[name], flash, same_bytes, self.now_ms, as_peer="as", limits=limits, trace=trace

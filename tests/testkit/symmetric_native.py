@@ -89,12 +89,12 @@ class Exchange(Structure):
 
 
 def used_exchange():
-    """Memory that held something else."""
+    """Memory that is not zero: it held other bytes before."""
     return Exchange.from_buffer_copy(GUARD[:1] * ctypes.sizeof(Exchange))
 
 
 class GuardedCcm(Structure):
-    """A key schedule, and what must stand behind it."""
+    """A key schedule, and the guard bytes behind it, which must stay."""
 
     _fields_ = (("ccm", AesCcm), ("guard", c_uint8 * len(GUARD * 4)))
 
@@ -124,7 +124,7 @@ def aligned(content, shift):
 
 
 def content_of(buffer, shift):
-    """What is between the guards, which must stand."""
+    """The bytes between the guards; the guards must be unchanged."""
     raw = buffer.raw
     assert raw[: len(GUARD)] == GUARD
     assert raw[-len(GUARD) :] == GUARD
@@ -144,12 +144,12 @@ class Edge:
         assert libc.mprotect(self.end, mmap.PAGESIZE, 0) == 0
 
     def put(self, content):
-        """Its address."""
+        """The address of the memory."""
         self.map[self.SIZE - len(content) - len(GUARD) : self.SIZE] = GUARD + content
         return self.end - len(content)
 
     def get(self, length):
-        """What lies there, and the guard stands."""
+        """The bytes of the memory; the guard must be unchanged."""
         raw = self.map[self.SIZE - length - len(GUARD) : self.SIZE]
         assert raw[: len(GUARD)] == GUARD
         return raw[len(GUARD) :]
@@ -179,7 +179,7 @@ class Aead:
         return status, content_of(out, shift)
 
     def open(self, nonce, aad, sealed, in_place=False, shift=0):
-        """(status, text); text is None when nothing was written at all."""
+        """(status, text); text is None when the call wrote nothing at all."""
         text_len = max(0, len(sealed) - self.tag_len)
         source, source_at = aligned(sealed, shift)
         out, out_at = (source, source_at) if in_place else aligned(b"\x5a" * text_len, shift)

@@ -1,7 +1,7 @@
-"""Tokens that are nearly right, from a seed: each is protected anew after the change, so it dies late or not at all.
+"""Tokens that are nearly right, from a seed. Each is protected anew after its change, so few fail at the first checks.
 
 Changes go into claims, confirmation keys, headers, the nested message, the bytes of a payload before it is protected,
-and the bytes of the whole token after. What a token should lead to is not known here: two verifiers are compared on it.
+and the bytes of the whole token after. This file knows no right verdicts: a test compares two verifiers.
 """
 
 import functools
@@ -59,7 +59,7 @@ def sign(name, message):
 
 
 def odd_value(rng, depth=3):
-    """Any CBOR value, often one that means something to somebody."""
+    """Any CBOR value, often one that has a meaning in tokens."""
     kind = rng.randrange(8 if depth else 6)
     if kind == 6:
         return [odd_value(rng, depth - 1) for _ in range(rng.randrange(4))]

@@ -1,4 +1,4 @@
-"""The resource servers of tests/vectors/token_rules.jsonl, as verifier Rules; runs on both interpreters."""
+"""The resource servers of tests/vectors/token_rules.jsonl, as Rules; runs on both interpreters."""
 
 from minitest import vectors
 

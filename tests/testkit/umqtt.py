@@ -1,6 +1,6 @@
 """A client with the interface of MicroPython's umqtt.simple, for CPython: MQTT 3.1.1, quality of service 0.
 
-What a real broker is talked to with in tests; never used on a board, which has its own.
+Tests talk to a real broker with it. A board has a client of its own and never uses this one.
 """
 
 import select

@@ -59,7 +59,7 @@ class Web:
         return Browser(self, host)
 
     def together(self, coroutines):
-        """Run them at once and return their results."""
+        """Run these coroutines at the same time and return their results."""
 
         async def gather():
             return await asyncio.gather(*coroutines)
@@ -93,7 +93,7 @@ class Browser:
         return self.web.runner.run(self.client.request(method, url, **more))
 
     def authorize(self, **changes):
-        """Come from the app; changes: see testkit.authz.authorize_params."""
+        """Ask for authorization, as a browser that the app sends; changes: see testkit.authz.authorize_params."""
         return self.get("/authorize?" + urlencode(authorize_params(**changes)))
 
     def submit(self, page, action=None, **fields):
@@ -107,7 +107,7 @@ class Browser:
         return self.get(answer.headers["location"]) if answer.status_code == 303 else answer
 
     def consent_page(self, **changes):
-        """The consent page, for a doctor who has logged in for it, or had before."""
+        """The consent page, for a doctor who logs in for it, or has logged in before."""
         page = self.authorize(**changes)
         return self.log_in(page) if 'type="password"' in page.text else page
 
@@ -121,7 +121,7 @@ class Browser:
         return self.web.runner.run(self.token_call(fields, auth, **more))
 
     def token_call(self, fields, auth=None, url="/token", headers=None):
-        """The coroutine of token()."""
+        """The same as token(), as a coroutine."""
         if auth is None:
             auth = (DOCTOR_APP, self.web.story.doctor_secret.reveal().decode())
         return self.client.post(url, content=encoded(fields), headers={**FORM, **(headers or {})}, auth=auth or None)

@@ -30,7 +30,7 @@ class Work(NamedTuple):
 
 
 def work_of(call, *arguments):
-    """Work of one call."""
+    """The work of one call."""
     steps = 0
 
     def trace(frame, event, _argument):
@@ -57,7 +57,7 @@ def work_of(call, *arguments):
 
 
 def least_work_of(call, times=3):
-    """Least work of some calls: a table that grows now and then is not to blame for the one call that pays for it."""
+    """The least work of some calls: a table grows in some call now and then, and that call is not measured."""
     found = [work_of(call) for _ in range(times)]
     return Work(*(min(work[part] for work in found) for part in range(3)))
 
@@ -65,7 +65,7 @@ def least_work_of(call, times=3):
 def assert_no_more(full, empty, steps=1.2, extra=60):
     """Assert that a call costs with full tables what it costs with empty ones.
 
-    steps: how many times the instructions.  extra: instructions more, for making room for one.
+    steps: how many times the instructions may be.  extra: how many instructions more may make room for one entry.
     """
     said = f"full {full}, empty {empty}"
     assert full.steps <= empty.steps * steps + extra, said
