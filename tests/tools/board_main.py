@@ -1,4 +1,4 @@
-"""What boards.py runs on a board: every suite there, one line a class, in it one dot a test. Never run elsewhere."""
+"""What boards.py runs on a board, and only there: every suite; a class prints one line, and each test a dot in it."""
 
 import gc
 import json
@@ -55,7 +55,7 @@ def run_suite(suite, left_out):
 
 
 def main(native, suites, left_out):
-    """native: whether hf_native must be what the primitives come from. left_out: names of tests not to run."""
+    """native: whether the primitives must come from hf_native. left_out: names of tests not to run."""
     if (crypto.PROVIDER == "hf_native") != native:
         raise AssertionError("cryptography from " + crypto.PROVIDER)
     passed = sum(run_suite(suite, left_out) for suite in suites)

@@ -6,8 +6,8 @@
 The board runs MicroPython; what is tested reaches it as the files of a ROM, compiled to .mpy, and one line on its raw
 REPL. In the emulator's command {rom} is the ROM's file; the command's input and output are the board's console.
 --mount: the ROM's address, where the firmware does not mount it itself. --python: a firmware without the C core.
---slow: without the tests that take an emulator in JavaScript minutes, or more heap than a Pico has; none reads vectors
-that no other test reads. What ran is written to .cache/paths/NAME.json for
+--slow: without the tests that take an emulator in JavaScript minutes, or more heap than a Pico has. Other tests read
+all the vectors that these read. What ran is written to .cache/paths/NAME.json for
 paths_table.py. It never touches a real device.
 """
 
@@ -81,7 +81,7 @@ board_main.main({native}, {suites}, {left_out})
 
 
 class NoAnswer(Exception):
-    """The board stopped or said what it should not; the last it said."""
+    """The board stopped or said something unexpected; the message is the last that it said."""
 
 
 def rom_image(module: "Path | None") -> bytes:
@@ -128,12 +128,12 @@ class Board:
         self.process.wait()
 
     def octet(self) -> bytes:
-        """The next octet it says."""
+        """The next octet that the board says."""
         ready, _, _ = select.select([self.process.stdout], [], [], SILENCE_S)
         return self.process.stdout.read(1) if ready else b""
 
     def until(self, end: bytes, show: bool = False) -> str:
-        """Read up to `end`; show all but the result as it comes, each line with the seconds since the start."""
+        """Read up to `end`. Show all but the result at once, each line with the seconds since the start."""
         seen = line = b""
         shown = 0
         while not seen.endswith(end):
@@ -157,7 +157,7 @@ class Board:
         self.process.stdin.flush()
 
     def execute(self, script: bytes) -> "tuple[str, str]":
-        """Run a script by the raw REPL; returns what it said and the traceback, empty when all was well."""
+        """Run a script by the raw REPL; return its output and its traceback, which is empty when all was well."""
         self.send(b"\r\x01")
         self.until(b"raw REPL; CTRL-B to exit\r\n>")
         for at in range(0, len(script), 64):  # the board's buffer is small
@@ -169,7 +169,7 @@ class Board:
 
 
 def result_of(said: str, trace: str) -> "dict[str, object]":
-    """What the board said it did; a failure where it ended early."""
+    """The board's own result; a failure when the board ended early."""
     results = [line[len(RESULT) :] for line in said.splitlines() if line.startswith(RESULT.decode())]
     return json.loads(results[0]) if results and not trace else {"passed": 0, "failed": 1, "vectors": {}}
 

@@ -1,7 +1,8 @@
-"""What of the C core the vectors and tests reach, by gcov: every line, and every branch both ways. A gate of the tests.
+"""Which part of the C core the vectors and tests reach, by gcov: it must be every line, and every branch both ways.
 
-Prints a line for each source, then what was missed; exit code 1 when anything was. What no test can reach says so in
-its line's comment (`not covered:` and why). Runs tests of tests/native anew on builds that count; nothing is optimised.
+Prints a line for each source, then what was missed; exit code 1 when anything was missed. A line that no test can reach
+says so in its comment (`not covered:` and why). Runs tests of tests/native anew on builds that count and are not
+optimised.
 """
 
 import os
@@ -24,7 +25,7 @@ WITHOUT = ("sanitized", "clang", "wycheproof", "random_signatures", "many_random
 
 
 def run_tests() -> int:
-    """Run them; the exit code, and what pytest said when they failed."""
+    """Run the tests; return the exit code, and what pytest said when they failed."""
     shutil.rmtree(CACHE, ignore_errors=True)
     chosen = " and ".join(f"not {word}" for word in WITHOUT)
     files = [f"tests/native/test_{area}.py" for area in AREAS + CURVE]
@@ -36,7 +37,7 @@ def run_tests() -> int:
 
 
 def main() -> int:
-    """Run, count, print; 0 when nothing is missing."""
+    """Run, count, print; return 0 when nothing is missing."""
     if run_tests():
         print("coverage: the tests themselves failed, see above")
         return 1

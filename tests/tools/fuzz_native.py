@@ -1,9 +1,9 @@
-"""Fuzz the C core with libFuzzer under ASan and UBSan: every target, for CPU-minutes in all, on every core there is.
+"""Fuzz the C core with libFuzzer under ASan and UBSan: every target, for CPU-minutes in all, on all cores.
 
     fuzz_native.py [CPU_MINUTES] [TARGET ...]        make fuzz; ten minutes and every target when nothing is said
 
-What it finds interesting stays in .cache/native/corpus-TARGET and is where the next run begins. A finding ends it with
-exit code 1, after the name of the file that shows it again. Ten minutes belong to every change, hours to a release:
+Interesting inputs stay in .cache/native/corpus-TARGET, and the next run begins with them. A finding ends the run with
+exit code 1, after the name of the file that shows it again. Fuzz ten minutes for each change, hours for a release:
     FUZZ_CPU_MINUTES=600 make fuzz
 """
 
@@ -39,7 +39,7 @@ class Run:
         self.failed = False
 
     def run(self) -> "Run":
-        """Build, seed, fuzz; what was said is in log."""
+        """Build, seed, fuzz; the output is in log."""
         fuzzer = kit.build(self.name, self.folder, kit.LIBFUZZER)
         kit.write_seeds(self.name, self.corpus)
         self.findings.mkdir(exist_ok=True)

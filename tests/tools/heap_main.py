@@ -1,11 +1,11 @@
-"""Heap that the device package takes on MicroPython, in bytes: by import, by a tube, by a session, by sixteen of them.
+"""Heap that the device package takes on MicroPython, in bytes: by import, a tube, a session, and sixteen sessions.
 
     MICROPYPATH=TREE:tests/dual:tests micropython -X heapsize=16M tests/tools/heap_main.py         one line of JSON
     MICROPYPATH=TREE:tests/dual:tests micropython -X heapsize=500K tests/tools/heap_main.py 1000   so many sessions
 
-TREE: the package as .mpy (testkit/budgets.py).  All parties are in one process; what the tube's turns leave behind is
-the tube's.  The second way opens sessions one after another on a heap with little to spare, and ends with an error when
-it breaks into pieces too small.
+TREE: the package as .mpy (testkit/budgets.py).  All parties are in one process.  Bytes that the tube's turns leave
+behind count as the tube's.  The second way opens sessions one after another on a heap with little to spare.  It ends
+with an error when the heap breaks into pieces too small.
 """
 
 import gc
@@ -14,7 +14,7 @@ import sys
 
 
 def alive():
-    """Bytes in use after a collection; twice, since a finaliser may free more."""
+    """Bytes in use after two collections: a finaliser of the first may let the second free more."""
     gc.collect()
     gc.collect()
     return gc.mem_alloc()
@@ -89,7 +89,7 @@ def weigh():
 
 
 def many(count):
-    """One session after another, of three keys in turn, so that old ones end and new ones are made."""
+    """Open one session after another, of three keys in turn, so that old sessions end and new ones begin."""
     world = World()
     world.boot_tube()
     tokens = [token_of(number) for number in range(3)]

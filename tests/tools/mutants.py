@@ -144,7 +144,7 @@ SETS = {
 
 
 class Tree:
-    """A copy of the tree, in which one file at a time is changed."""
+    """A copy of the tree, with one changed file at a time."""
 
     def __init__(self, folder):
         self.root = Path(folder)
@@ -211,7 +211,7 @@ def mutants_of(files, only="", sample=None, seed=0):
 
 
 def run(name, mutants, trees):
-    """Run the mutants of a set; returns its score as data. Ctrl-C ends it early, and the score says of how many."""
+    """Run the mutants of a set; return its score as data. Ctrl-C ends the run early; the score says how many ran."""
     free = SimpleQueue()
     for tree in trees:
         free.put(tree)
@@ -239,9 +239,9 @@ def run(name, mutants, trees):
 
 
 def with_reasons(score, before):
-    """The score with why each survivor does not matter: as it was recorded, else empty, for a person to write.
+    """The score, with the reason why each survivor does not matter: as recorded, else empty, for a person to write.
 
-    The line may have moved. Where more survive that look the same, a person looks at all of them again.
+    The line may have moved. Where more survivors look the same than before, a person looks at all of them again.
     """
     reasons = defaultdict(list)
     for text, why in (pair for row in before for pair in row["survivors"].items()):

@@ -1,7 +1,7 @@
-"""Changes of one place of a C source that some test should notice: what is left out, bent or off by one.
+"""Changes of one place of a C source that some test should notice: a check is left out, bent or off by one.
 
-mutants(source) yields (line, what, source of the mutant). It reads tokens, not C: what does not compile is no mutant,
-and whoever runs them finds that out.
+mutants(source) yields (line, what, source of the mutant). It reads tokens, not C. A source that does not compile is no
+mutant; the caller finds that out.
 """
 
 import re

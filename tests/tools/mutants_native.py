@@ -1,4 +1,4 @@
-"""A pytest that stays: it runs the tests of the C core once, then once more for each mutant, in a fork.
+"""A pytest that stays in memory: it runs the tests of the C core once, then once more for each mutant, in a fork.
 
 mutants.py starts it in a copy of the tree, as a plugin of pytest. The first run is on the unchanged files: it must
 pass, it makes every object, and it says which tests are quick. For a mutant only the sources that include the changed
@@ -25,7 +25,7 @@ PIPES = "HOLDFAST_MUTANTS_PIPES"
 
 
 def limit_cpu(seconds):
-    """Allow this process, and each that it starts, so much more of the processor: a loop for ever ends."""
+    """Allow this process, and each that it starts, so much more processor time: an endless loop then ends."""
     spent = time.process_time()
     limit = resource.RLIM_INFINITY if seconds is None else int(spent + 1 + 4 * seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
@@ -36,7 +36,7 @@ def _run(*command, **kwargs):
 
 
 class Objects:
-    """Objects and what is linked of them, each once: by what the compiler reads and how it is asked."""
+    """Objects and what is linked of them. Each is made once for the same input and flags."""
 
     def __init__(self, folder, root):
         self.root = root
@@ -114,7 +114,7 @@ class CompileError(Exception):
 
 
 class Patches:
-    """Stands in for what builds and runs the C core in tests/testkit."""
+    """Takes the place of the functions of tests/testkit that build and run the C core."""
 
     def __init__(self, objects):
         from testkit import native_build, native_objects, native_token, p256_native, symmetric_native
@@ -160,7 +160,7 @@ class Patches:
         return self._link("", sources, flags, (include,), compiler, level=("-O0",))
 
     def run(self, executable, records):
-        """As the real one, and remember the answer."""
+        """Run a program as the real function does, and remember the answer."""
         verdicts = self.real_run(executable, records)
         self.asked.append((self.programs[executable], b"".join(records), self._answer(executable, b"".join(records))))
         return verdicts
@@ -239,7 +239,7 @@ class Warm:
             os._exit(code)
 
     def verdict(self):
-        """The exit code: of those in VERDICTS, or beyond them the place of the test that noticed."""
+        """The exit code: one of VERDICTS, or, beyond these, the place of the test that noticed."""
         code = None
         for place, (seconds, item, asked) in enumerate(self.order):
             if seconds > SLOW_S and code is None:
@@ -262,7 +262,7 @@ def pytest_configure(config):
 
 
 class Worker:
-    """Such a pytest in a copy of the tree, from outside."""
+    """A Warm pytest in a copy of the tree, as mutants.py sees it."""
 
     def __init__(self, root, arguments, env):
         ours, theirs = os.pipe(), os.pipe()
@@ -281,7 +281,7 @@ class Worker:
             sys.exit(f"mutants: the tests fail on the unchanged files: {word}")
 
     def verdict(self, _mutant):
-        """What the tests say of the tree as it is now."""
+        """The tests' verdict on the tree as it is now."""
         print(file=self.to, flush=True)
         return self.answers.readline().strip()
 

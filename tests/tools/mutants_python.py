@@ -1,4 +1,4 @@
-"""Changes of one place of a Python module that some test should notice: what is left out, bent or off by one.
+"""Changes of one place of a Python module that some test should notice: a check is left out, bent or off by one.
 
 mutants(source) yields (line, what, source of the mutant); it parses and writes Python, and runs nothing.
 """
@@ -33,13 +33,13 @@ def _is_for_types_only(node):
 
 
 def _annotation(node):
-    """What says a type here: only a checker of types reads it."""
+    """The annotation of a node: only a type checker reads it."""
     said = (getattr(node, "annotation", None), getattr(node, "returns", None))
     return [part for root in said if root is not None for part in ast.walk(root)]
 
 
 def _is_text(node):
-    """A concatenation of names, not of numbers: swapping its sign is an error and no mistake that anybody makes."""
+    """A concatenation of names, not of numbers: another sign is an error, and no mistake that programmers make."""
     return (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)) or isinstance(node, ast.JoinedStr)
 
 

@@ -104,7 +104,7 @@ class Notes:
 
 
 def in_fork(work, cpu_s=None):
-    """The exit code of work() in a fork that leaves no process behind; a negative number where a signal ended it."""
+    """The exit code of work() in a fork that leaves no process behind; negative when a signal ended the fork."""
     pid = os.fork()
     if not pid:
         code = NOT_RUN
@@ -124,9 +124,9 @@ def in_fork(work, cpu_s=None):
 
 
 def lines_of_statement(source, line):
-    """First and last line of the innermost statement that holds this line (of one with a body, its head alone).
+    """First and last line of the innermost statement that holds this line, and whether it stands in a function.
 
-    And whether it stands in a function.
+    Of a statement with a body, only the head counts.
     """
     within = [
         node
@@ -177,7 +177,7 @@ class Chosen:
 
 
 class Warm:
-    """A plugin of pytest that runs what was collected for each mutant, in the place of once."""
+    """A plugin of pytest that runs the collected tests once for each mutant."""
 
     def __init__(self, files, tests, requests, answers):
         self.files = {file: (ROOT / file).read_text() for file in files}
@@ -205,7 +205,7 @@ class Warm:
         return True
 
     def record(self):
-        """Whether all tests pass; the notes are kept."""
+        """Run all tests, keep the notes, and return whether all pass."""
         with tempfile.TemporaryFile() as file:
 
             def work():
@@ -239,7 +239,7 @@ class Warm:
         return pytest.main([*PYTEST, *self.tests], plugins=[Chosen(tests)])
 
     def swap(self, file, before, after):
-        """Give every function of a file its new code; whether that could be done."""
+        """Give every function of a file its new code; return whether this was possible."""
         old, new = functions_of(before, file), functions_of(after, file)
         if [(a.co_qualname, a.co_freevars) for a in old] != [(b.co_qualname, b.co_freevars) for b in new]:
             return False
@@ -271,7 +271,7 @@ class Warm:
 
 
 class Worker:
-    """The other side of Warm: what asks it."""
+    """The other side of Warm: it sends mutants and reads verdicts."""
 
     def __init__(self, root, files, tests, env):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

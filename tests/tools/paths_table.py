@@ -3,7 +3,7 @@
     paths_table.py NAME...     the paths that must have run; others are shown when they left a result, marked as earlier
 
 Reads .cache/paths/NAME.json, as tests/dual/run.py and boards.py write it: how many rows of each file of tests/vectors
-the tests that passed took. Fails when a path that must have run did not, failed, or took fewer rows than there are
+the passing tests read. Fails when a path that must have run did not, failed, or took fewer rows than there are
 without a reason below. It runs nothing itself.
 """
 
@@ -70,7 +70,7 @@ def allowed(path: str, file: str) -> tuple[int, str]:
 
 
 def cell(result: dict, files: dict[str, int], prefixes: tuple[str, ...]) -> str:
-    """What a family's column says: all of them, or how many of how many."""
+    """The text of a family's column: all vectors, or how many of how many."""
     names = [name for name in files if name.startswith(prefixes)]
     whole, ran = sum(files[name] for name in names), sum(result["vectors"].get(name, 0) for name in names)
     return str(whole) if ran == whole else f"{ran}/{whole}"
@@ -84,7 +84,7 @@ def provider_fits(path: str, provider: str) -> bool:
 
 
 def complaints(path: str, result: dict, files: dict[str, int]) -> tuple[list[str], list[str]]:
-    """What is wrong with a path's result, and what it left out for a reason."""
+    """The faults of a path's result, and what it left out for a reason."""
     wrong, told = [], []
     if result["failed"] or not result["passed"]:
         wrong.append(f"{path}: failed")

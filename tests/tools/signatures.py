@@ -1,4 +1,4 @@
-"""Random signatures, half of them damaged, on a small core and by OpenSSL: the same verdicts? For as long as is said.
+"""Random signatures, half of them damaged, verified on a small core and by OpenSSL: are the verdicts the same?
 
     signatures.py CORE MINUTES [SEED]      CORE: "cortex-m0", or a core of tests/testkit/p256_cores.py
 
@@ -25,7 +25,7 @@ Case = tuple[bytes, bytes, bytes, bytes, int]  # table, point, digest, signature
 
 
 def batches(seed: str) -> Iterator[list[Case]]:
-    """Signatures of a key and its table, a new key each time, without end; the table has one geometry after another."""
+    """Signatures of a key and its table, without end. Each batch has a new key, and the next geometry of the table."""
     maker = kit.native("limbs64", (6, 1))
     for number in itertools.count():
         rows = kit.random_cases.__wrapped__(PER_KEY, f"{seed} {number}")
@@ -35,7 +35,7 @@ def batches(seed: str) -> Iterator[list[Case]]:
 
 
 def simulated(batch: list[Case]) -> bytes:
-    """What the simulated Cortex-M0+ says, in the order of the records."""
+    """The verdicts of the simulated Cortex-M0+, in the order of the records."""
     core = cores.cortex_m0((6, 1))
     said = []
     for i, (table, point, digest, sig, _) in enumerate(batch):
@@ -46,7 +46,7 @@ def simulated(batch: list[Case]) -> bytes:
 
 
 def emulated(name: str, batch: list[Case]) -> bytes:
-    """What a core in qemu says."""
+    """The verdicts of a core in qemu."""
     core = cores.qemu(name)
     records = []
     for i, (table, point, digest, sig, _) in enumerate(batch):

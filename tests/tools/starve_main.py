@@ -1,11 +1,11 @@
-"""Do one thing again and again to a tube that has more memory each time, and too little, on MicroPython.
+"""Repeat one operation on a tube that has a little more memory each time and still too little, on MicroPython.
 
     micropython starve_main.py OPERATION PATIENCE FIRST LAST STEP [PLANT]
 
 For each ROOM of the range, OPERATION is done once while the tube has ROOM bytes of heap, without collection, so that
 each of its allocations is, in some turn, the first that fails.  There is memory again after PATIENCE failures.  It is
-one tube all the way, which real clients go on using.  Prints JSON: turns, failures, and what was found wrong, which
-must be nothing.  PLANT names a mistake to make on purpose.  Used by tests/device/test_out_of_memory.py.
+the same tube all the time, and real clients go on using it.  Prints JSON: turns, failures, and the faults that were
+found, which must be none.  PLANT names a mistake to make on purpose.  Used by tests/device/test_out_of_memory.py.
 """
 
 import gc
@@ -60,7 +60,7 @@ def op_accept(story, room):
 
 
 def op_bind(story, room):
-    """The first request of a session, which ends the one before of the same key."""
+    """The first request of a session, which ends the session before it of the same key."""
     if story.post(KEYS[0]) is None:
         return story.wrong.append("no session without shortage")
     story.starved(room)
@@ -81,7 +81,7 @@ def op_observe(story, room):
 
 
 def op_update(story, room):
-    """New rights in a session that observes what they do not cover."""
+    """New rights in a session that observes a resource that they do not cover."""
     key = KEYS[0]
     session = story.sessions[key]
     watch = session.observe(get("/result"))
@@ -131,7 +131,7 @@ def op_expire(story, room):
 
 
 def plant_bind():
-    """Bound first, and then the others end."""
+    """Mistake: the session is bound before the others end."""
 
     def session_of(self, incoming):
         if incoming.context is None:
@@ -148,7 +148,7 @@ def plant_bind():
 
 
 def plant_add():
-    """Half of an addition stays."""
+    """Mistake: half of an addition stays."""
 
     def add(self, session):
         session.context.owner = session
@@ -159,7 +159,7 @@ def plant_add():
 
 
 def plant_torn():
-    """The stack is taken for whole."""
+    """Mistake: the stack is taken for whole."""
 
     def notify(self, incoming, message, last):
         step = self._stack.end_observation if last else self._stack.notify
@@ -170,7 +170,7 @@ def plant_torn():
 
 
 def plant_charge():
-    """Charged before it is saved."""
+    """Mistake: a countdown is charged before it is saved."""
 
     def _charge(self, now_ms, started=False):
         self._charge_due_ms = now_ms + exi.CHARGE_S * 1000
@@ -184,7 +184,7 @@ def plant_charge():
 
 
 def plant_update():
-    """The new rights before their token."""
+    """Mistake: the new rights come before their token."""
     update = authz_info.AuthzInfo._update
 
     def _update(self, session, body, grant):

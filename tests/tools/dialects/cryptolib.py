@@ -1,6 +1,6 @@
 """MicroPython's cryptolib.aes by its documented use, from node's crypto: whole blocks, ECB (1) or CBC (2) with an iv.
 
-Browsers' MicroPython has no cryptolib.  Encrypts only, which is all that AES-CCM asks for.
+Browsers' MicroPython has no cryptolib.  Encrypts only, because AES-CCM asks for no more.
 """
 
 import lent_by_node
@@ -10,7 +10,7 @@ ECB, CBC = 1, 2
 
 
 class aes:  # noqa: N801 - MicroPython's name
-    """key: 16 or 32 bytes; what CBC chains goes on from call to call."""
+    """key: 16 or 32 bytes; the chain of CBC goes on from call to call."""
 
     def __init__(self, key, mode, iv=None):
         if len(key) not in (16, 32) or mode not in (ECB, CBC) or (iv is None) != (mode == ECB):
@@ -19,7 +19,7 @@ class aes:  # noqa: N801 - MicroPython's name
         self._last = "" if iv is None else bytes(iv).hex()
 
     def encrypt(self, blocks, out):
-        """Encrypt whole blocks into `out`, which may be the same."""
+        """Encrypt whole blocks into `out`, which may be the input itself."""
         if len(blocks) % BLOCK_LEN or len(out) < len(blocks):
             raise ValueError("blksize % 16")
         done = lent_by_node.aes(self._key, self._last, bytes(blocks).hex())

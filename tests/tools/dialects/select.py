@@ -1,1 +1,1 @@
-"""Nothing: so that serial_shell.py imports where there are no streams; its tests bring a poll of their own."""
+"""Empty: serial_shell.py must import where there are no streams. Its tests bring a poll of their own."""

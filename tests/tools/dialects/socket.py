@@ -1,3 +1,3 @@
-"""Nothing: so that udp_shell.py imports where there is no network.  What uses it is left out (suite.py)."""
+"""Empty: udp_shell.py must import where there is no network.  suite.py leaves out the tests that use sockets."""
 
 AF_INET = 2

@@ -1,7 +1,7 @@
-"""The dual suite one test at a time, for dialects.mjs: memory comes back only where no Python runs, and what a
-heap has grown to each collection walks through, so that each file has an interpreter of its own.
+"""The dual suite one test at a time, for dialects.mjs: memory comes back only while no Python runs. Each collection
+walks through the whole heap, however large it has grown, so each file has an interpreter of its own.
 
-LEFT_OUT names what a browser's MicroPython cannot do; whatever else fails is a failure.
+LEFT_OUT names what a browser's MicroPython cannot do. Any other test that fails is a failure.
 """
 
 import os
