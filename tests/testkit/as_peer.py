@@ -87,7 +87,7 @@ async def until(condition):
 
 
 def partial_ivs(datagrams):
-    """The Partial IVs in OSCORE responses that carry one, each with the R2 of its context where the response names R2."""
+    """The Partial IVs in OSCORE responses that carry one, each with the R2 of its context where a response names R2."""
     ivs = []
     for datagram in datagrams:
         value = decode(datagram).get(L.OPT_OSCORE)
