@@ -1,7 +1,7 @@
 /* AES-CCM with a 13-byte nonce and a 2-byte length field (RFC 3610; RFC 9053 section 4.2: AES-CCM-16-{64,128}-{128,256}).
  *
- * Bitsliced AES, or on x86-64 the processor's own: no table and no branch depends on key, text or nonce, so time depends
- * on lengths only.
+ * AES is bitsliced, or on x86-64 the processor's own. No table and no branch depends on key, text or nonce, so time
+ * depends on lengths only.
  */
 #ifndef HF_AES_CCM_H
 #define HF_AES_CCM_H
@@ -53,7 +53,7 @@ enum hf_status hf_aes_ccm_open(const struct hf_aes_ccm *ccm, const uint8_t nonce
                                const uint8_t *aad, size_t aad_len, const uint8_t *sealed, size_t sealed_len,
                                uint8_t *text);
 
-/* The COSE algorithms of this kind (RFC 9053 section 4.2), and the lengths they say. */
+/* The COSE algorithms of this kind (RFC 9053 section 4.2), and the lengths that they have. */
 struct hf_ccm_alg {
     uint8_t alg;
     uint8_t key_len;

@@ -1,7 +1,7 @@
 /* The strict CBOR decoder (RFC 8949) of holdfast_core/cbor.py, for C: the same bytes accepted, the same details.
  *
- * Two steps: hf_cbor_check walks untrusted bytes once and decides; the readers then find their way about in what it
- * accepted. Readers stay inside their bytes even in what was never checked; there they only mean nothing.
+ * There are two steps. hf_cbor_check reads untrusted bytes once and decides. The readers then find items in the bytes
+ * that it accepted. In bytes that were never checked readers also stay inside, but what they return means nothing.
  * No recursion, no allocation. Everything is public: time depends on the bytes.
  */
 #ifndef HF_CBOR_H
@@ -23,7 +23,7 @@
 #define HF_CBOR_TAG_SIGN1 4u
 #define HF_CBOR_TAG_CWT 8u
 
-/* Bytes of another's. p == NULL: absent, which differs from empty. */
+/* Bytes that another owner holds. p == NULL: absent, which differs from empty. */
 struct hf_slice {
     const uint8_t *p;
     size_t len;
@@ -68,7 +68,7 @@ hf_verdict_t hf_cbor_check(struct hf_slice encoded, unsigned tags, unsigned max_
 
 /* Read one head, and a string's content with it; of arrays, maps and tags the items follow.
  *   out: *item; r moves behind it. On failure item->kind is HF_CBOR_NONE and r stands at its end
- *   ret: whether there is one
+ *   ret: whether there is a head
  */
 bool hf_cbor_next(struct hf_cbor *r, struct hf_cbor_item *item);
 
@@ -82,7 +82,7 @@ struct hf_slice hf_cbor_take(struct hf_cbor *r);
 struct hf_cbor hf_cbor_at(struct hf_slice encoded);
 
 /* Read a head of one kind; true and r behind the head when it is that kind. *count: items of an array, pairs of a map.
- * Otherwise false, and r is where nothing is to be read any more. */
+ * Otherwise false, and r is at a place where no item is left. */
 bool hf_cbor_enter(struct hf_cbor *r, enum hf_cbor_kind kind, uint32_t *count);
 
 static inline bool hf_cbor_array(struct hf_cbor *r, uint32_t *count)
@@ -95,7 +95,7 @@ static inline bool hf_cbor_map(struct hf_cbor *r, uint32_t *count)
     return hf_cbor_enter(r, HF_CBOR_MAP, count);
 }
 
-/* The value of the map at `map` under an integer label; an absent place when there is none or that is no map. */
+/* The value of the map at `map` under an integer label; an absent place when there is no value or no map. */
 struct hf_cbor hf_cbor_get(struct hf_cbor map, int32_t label);
 
 /* The kind of the item at a place; HF_CBOR_NONE when it is absent. */

@@ -1,7 +1,7 @@
 /* COSE_Sign1, COSE_Mac0 and COSE_Encrypt0 (RFC 9052), as holdfast_core/cose.py: reading, and checking the protection.
  *
  * The protected header enters the checked structures as the bytes received. The algorithm is the key's: the header must
- * agree, and never chooses. What a token may look like on top of this is hf_token_open.c's business.
+ * agree, and never chooses. hf_token_open.c says what else a token may look like.
  */
 #ifndef HF_COSE_H
 #define HF_COSE_H
@@ -9,7 +9,7 @@
 #include "hf_cbor.h"
 #include "hf_p256.h"
 
-#define HF_COSE_NO_ALG 0 /* reserved by the registry: stands for every algorithm that is a text or no key's */
+#define HF_COSE_NO_ALG 0 /* reserved by the registry: stands for an algorithm that is a text or that no key has */
 #define HF_COSE_NONCE_LEN 13 /* of the four AES-CCM algorithms, RFC 9053 section 4.2 */
 #define HF_COSE_MAX_TAG_LEN 16
 
@@ -61,7 +61,7 @@ hf_verdict_t hf_cose_read(uint32_t tag, struct hf_cbor parts, struct hf_cose *me
  *   in:  space: for what is decrypted, at least the message's plaintext, protected header and 20 bytes
  *   out: *payload: into the message, or into space, which then begins behind it; untouched on failure
  *   ret: 0 | HF_BAD_SIGNATURE | HF_MALFORMED_COSE (iv) | HF_CRIT_UNKNOWN (crit) | HF_LOCAL (space)
- *   time: depends on the key's bytes nowhere
+ *   time: never depends on the key's bytes
  */
 hf_verdict_t hf_cose_open(const struct hf_cose *message, const struct hf_key *key, struct hf_space *space,
                           struct hf_slice *payload);

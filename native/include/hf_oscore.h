@@ -1,12 +1,12 @@
 /* OSCORE for whole CoAP messages, in place (RFC 8613); the C form of holdfast_core/oscore.py, with its verdicts.
  *
- * A message is a datagram (RFC 7252 section 3): header, token, options, payload. Protecting turns it inside out: what
- * RFC 8613 figure 5 calls Class E goes encrypted into the payload, the rest stays outside. Unprotecting restores it; of
- * the outer message only type, message ID, token and the Class U options survive.
+ * A message is a datagram (RFC 7252 section 3): header, token, options, payload. Protecting moves what
+ * RFC 8613 figure 5 calls Class E, encrypted, into the payload; the rest stays outside. Unprotecting restores the
+ * message. Of the outer message only type, message ID, token and the Class U options survive.
  *
- * Keys never show in time: see hf_aes_ccm.h. Lengths, IDs, numbers and options are public. Sequence numbers come from
+ * Keys never affect time: see hf_aes_ccm.h. Lengths, IDs, numbers and options are public. Sequence numbers come from
  * the caller, who must have made their reservation durable before (RFC 8613 appendix B.1.1); no number may be used
- * twice. Group OSCORE, signalling and blockwise transfers are not done here; inner block options are ordinary options.
+ * twice. Group OSCORE, signalling and blockwise transfers are not supported; inner block options are ordinary options.
  */
 #ifndef HF_OSCORE_H
 #define HF_OSCORE_H
@@ -74,7 +74,7 @@ struct hf_oscore_input {
 /* What binds responses to their request, on either side (RFC 8613 section 7.1); kept until the last of them. */
 struct hf_oscore_exchange {
     uint64_t number;       /* of the request */
-    uint64_t last;         /* client: one above the Notification Number of the last response; 0: it had none */
+    uint64_t last;         /* client: one above the Notification Number of the last response; 0: that had none */
     uint8_t ours;          /* we sent the request */
     uint8_t observe;       /* it registers an observation */
     uint8_t nonce_free;    /* server: one response may still use the request's nonce */
@@ -83,7 +83,7 @@ struct hf_oscore_exchange {
     uint8_t done;          /* client: the last response has come */
 };
 
-/* Whom a message names: kid NULL or kid_context NULL when absent. They point into the message. */
+/* The IDs that a message names: kid or kid_context is NULL when absent. They point into the message. */
 struct hf_oscore_ids {
     const uint8_t *kid;
     size_t kid_len;
@@ -102,7 +102,7 @@ enum hf_status hf_oscore_derive(struct hf_oscore_ctx *ctx, const struct hf_oscor
 /* Overwrite a context. */
 void hf_oscore_wipe(struct hf_oscore_ctx *ctx);
 
-/* Find out whom a message names, to find its context (RFC 8613 section 8.2 step 2).
+/* Read the IDs that a message names, to find its context (RFC 8613 section 8.2 step 2).
  *   in:  message[message_len], any bytes
  *   out: *ids; untouched on failure
  *   ret: HF_OK | HF_MALFORMED_COAP | HF_MALFORMED_OSCORE (no option, several, not decodable, or no payload)
@@ -147,8 +147,8 @@ enum hf_status hf_oscore_protect_response(const struct hf_oscore_ctx *ctx, struc
                                           const uint64_t *number, uint8_t *message, size_t *message_len, size_t size);
 
 /* Verify and open a response to the request of an exchange (RFC 8613 sections 8.4 and 7.4.1).
- * One response is opened for a request; an observation goes on until a response without inner Observe. Of notifications
- * only those with a growing Partial IV are opened.
+ * Each request has one response, or an observation, which goes on until a response without inner Observe. A
+ * notification is opened only when its Partial IV is above those before.
  *   in, out, ret: as hf_oscore_unprotect_request; the exchange is not affected by a failure
  */
 enum hf_status hf_oscore_unprotect_response(const struct hf_oscore_ctx *ctx, struct hf_oscore_exchange *exchange,

@@ -1,7 +1,7 @@
 /* What the core asks of the platform: nothing but memcpy, memmove, memset and memcmp, which every C compiler may call on
  * its own. A libc or a firmware has them; a native module of MicroPython has none and links port/hf_port_bare.c.
  *
- * Also here, since every file that holds secrets needs them: wiping, comparing in constant time, and the marks with
+ * Every file that holds secrets needs the other functions here: wiping, comparing in constant time, and the marks with
  * which tests follow secrets through the code (valgrind's memcheck, built with HF_CT_TEST).
  */
 #ifndef HF_PORT_H
@@ -14,7 +14,7 @@
 #include <valgrind/memcheck.h>
 /* From here on these bytes are secret: a branch or an address that depends on them is an error. */
 #define HF_CT_POISON(bytes, len) ((void)VALGRIND_MAKE_MEM_UNDEFINED((bytes), (len)))
-/* From here on these bytes are public: said where, and only where, time may depend on them. */
+/* From here on these bytes are public. Used only where time may depend on them. */
 #define HF_CT_UNPOISON(bytes, len) ((void)VALGRIND_MAKE_MEM_DEFINED((bytes), (len)))
 #else
 #define HF_CT_POISON(bytes, len) ((void)0)

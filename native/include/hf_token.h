@@ -1,7 +1,7 @@
 /* One call for what an RS does with a token (RFC 9200 section 5.10.1.1): holdfast_core/verifier.py for C.
  *
- * From the bytes that came to /authz-info to a grant, or to the one check that failed: the same verdict, with the same
- * detail, as the Python core on the same bytes. Keeps nothing between calls, allocates nothing, has no clock.
+ * It makes a grant of the bytes that came to /authz-info, or names the first check that failed. Verdict and detail are
+ * those of the Python core on the same bytes. It keeps nothing between calls, allocates nothing, and has no clock.
  */
 #ifndef HF_TOKEN_H
 #define HF_TOKEN_H
@@ -23,7 +23,7 @@ struct hf_rules {
     struct hf_slice rs_id;
     uint32_t leeway_s;
     uint8_t formats;     /* HF_CWT_ bits */
-    uint8_t profiles[2]; /* [0] is in force when a token names none; [1] may be the same */
+    uint8_t profiles[2]; /* [0] is in force when a token names no profile; [1] may be the same */
     uint8_t flags;       /* HF_RULE_ bits */
 };
 
@@ -57,7 +57,8 @@ struct hf_moment {
 };
 
 /* Claims; absent ones have absent slices or no bit in `has`. aud, cnf and act are encoded items; scope is content, of
- * a text or a byte string. An ace_profile beyond 64 bits is the nearest that fits; absent nbf and iat are before any. */
+ * a text or a byte string. An ace_profile beyond 64 bits is the nearest that fits. Absent nbf and iat are before
+ * all times. */
 struct hf_claims {
     struct hf_slice iss;
     struct hf_slice sub;
@@ -108,14 +109,14 @@ struct hf_cnf {
     bool encrypted;
 };
 
-/* An accepted token, or with every byte zero but detail, a refused one. Slices are into the token, the scratch or the
- * encoded rules, and live as long as those. */
+/* An accepted token. For a refused token every byte is zero except detail. Slices point into the token, the scratch or
+ * the encoded rules, and live as long as those. */
 struct hf_grant {
     struct hf_claims claims;
     struct hf_slice issuer; /* the AS whose key protected it */
     struct hf_cnf cnf;
     uint64_t exi_seq;                  /* when the claims have HF_HAS_EXI */
-    uint8_t scopes[HF_MAX_SCOPES / 8]; /* which of the scope map, one bit each, for a text scope */
+    uint8_t scopes[HF_MAX_SCOPES / 8]; /* for a text scope: one bit for each scope of the scope map */
     uint8_t token_hash[HF_TOKEN_HASH_LEN];
     uint8_t ace_profile; /* in force */
     uint8_t format;      /* one HF_CWT_ bit */
@@ -130,7 +131,7 @@ struct hf_grant {
  *        | HF_CRIT_UNKNOWN | HF_HEADER_UNPROTECTED | HF_WRONG_ISSUER | HF_TOKEN_EXPIRED | HF_NOT_YET_VALID
  *        | HF_WRONG_AUDIENCE | HF_SCOPE_UNKNOWN | HF_CNONCE_STALE | HF_REPLAYED | HF_KEY_UNSUITABLE
  *        | HF_PROFILE_UNSUPPORTED | HF_LOCAL (scratch)
- *   time: depends on the bytes of keys nowhere; on the token, and on what it decrypts to but for its own keys
+ *   time: never depends on the bytes of keys; depends on the token, and on its plaintext except the keys in it
  *   stack: <= 2 KB on cores of 32 bits when keys have tables, <= 2.7 KB by other keys (checked)
  */
 enum hf_status hf_token_verify(const struct hf_rules *rules, const struct hf_moment *moment, const uint8_t *token,

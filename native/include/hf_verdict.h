@@ -65,7 +65,7 @@ static inline hf_verdict_t hf_verdict_of(enum hf_status status, enum hf_detail d
 
 /* The text of a detail, for logs and tests.
  *   in:  detail, any value
- *   ret: constant text, "" for HF_DETAIL_NONE and for what is no detail
+ *   ret: constant text, "" for HF_DETAIL_NONE and for any value that is no detail
  */
 const char *hf_detail_text(enum hf_detail detail);
 
