@@ -5,15 +5,16 @@
 #include "hf_port.h"
 #include "hf_token.h"
 
-/* A client-nonce that was met on the way. */
+/* A client-nonce that the check met. */
 struct noted {
-    uint8_t *cnonce; /* room for the longest that a token can hold */
+    uint8_t *cnonce; /* room for the longest nonce that a token can hold */
     size_t len;
     bool met;
 };
 
-/* Takes every client-nonce, and notes it: the caller judges it before the grant counts, and after a refusal too, since
- * its check comes before those that may have refused. So no Python runs while secrets lie about. */
+/* Takes every client-nonce, and notes it. The caller judges the nonce before the grant counts. It also does so after a
+ * refusal, since the nonce's check comes before those that may have refused. So no Python runs while secrets lie
+ * about. */
 static bool note_cnonce(void *context, const uint8_t *cnonce, size_t cnonce_len)
 {
     struct noted *noted = context;
@@ -35,7 +36,7 @@ static void moment_in(const uint8_t *m, struct hf_moment *now)
     hf_memcpy(&now->exi_floor, m + HF_MOMENT_FLOOR, sizeof now->exi_floor);
 }
 
-/* What a grant holds; the slices point into the grant, what it points into, and this. */
+/* What a grant holds. The slices point into the grant, into what the grant points into, and into this structure. */
 struct items {
     int64_t numbers[5];
     int32_t words[3];

@@ -1,4 +1,4 @@
-/* MicroPython's QEMU port, with the floats of 64 bits that some vectors have, and native modules also on a Cortex-M0.
+/* MicroPython's QEMU port with the floats of 64 bits that some vectors need, and native modules also on a Cortex-M0.
  * Selected by MP_CONFIGFILE, so that the port's own files stay as they are. */
 #include <mpconfigport.h>
 

@@ -1,9 +1,9 @@
-/* A token's check as verifier_hf.py asks for it: what hf_native_token.h is to MicroPython. Part of the cffi module. */
+/* A token's check as verifier_hf.py calls it; hf_native_token.h does this for MicroPython. Part of the cffi module. */
 #include "../hf_token_items.h"
 
 /* hf_token_verify, and its grant as bytes.
  *   in:  moment[HF_MOMENT_LEN]; room[room_len], overlaps nothing: HF_TOKEN_SCRATCH_LEN(token_len) + token_len to work in,
- *        and behind that what the items take
+ *        and behind that room for the items
  *   out: the items one behind the other from room on, and the length of each, -1 for what is absent; of a refused token
  *        only the client-nonce, when it was taken for fresh. They are as secret as the token's; the rest of room is wiped.
  *   ret: the verdict; HF_LOCAL (scratch) when room is too short

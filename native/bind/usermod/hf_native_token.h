@@ -2,7 +2,7 @@
 #include "../hf_token_items.h"
 
 /* hf_rules_read on bytes. The result points into them, so the caller keeps both, and changes neither.
- *   ret: bytearray with a struct hf_rules, or the verdict when they cannot be
+ *   ret: bytearray with a struct hf_rules, or the verdict when the rules are refused
  */
 static mp_obj_t rules_read(mp_obj_t encoded)
 {
@@ -35,7 +35,7 @@ static mp_obj_t copy_of(struct hf_slice slice, const mp_obj_str_t *like)
     return MP_OBJ_FROM_PTR(copy);
 }
 
-/* Copy slices; whether there was memory for all of them. If not, nothing of them is left. */
+/* Copy slices; returns whether there was memory for all of them. If not, no copy is left. */
 static bool copy_all(mp_obj_t *copies, const struct hf_slice *slices, size_t count, const mp_obj_str_t *like)
 {
     for (size_t i = 0; i < count; i++) {
@@ -54,7 +54,7 @@ static bool copy_all(mp_obj_t *copies, const struct hf_slice *slices, size_t cou
 }
 
 /* hf_token_verify. rules: of rules_read.
- *   ret: the grant's tuple; (verdict, cnonce) when it was refused after its client-nonce was taken; the verdict else
+ *   ret: the grant's tuple; (verdict, cnonce) when it was refused after its client-nonce was taken; or the verdict
  */
 static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
 {
@@ -67,12 +67,12 @@ static mp_obj_t token_verify(mp_obj_t rules, mp_obj_t moment, mp_obj_t token)
     const uint8_t *m = fixed(moment, HF_MOMENT_LEN);
     mp_buffer_info_t t = bytes_of(token);
     moment_in(m, &now);
-    /* What is longer is refused unread, and must not cost memory. */
+    /* A longer token is refused unread, and must not cost memory. */
     size_t len = t.len <= HF_MAX_ACCESS_TOKEN_LEN ? t.len : 0;
     size_t scratch_len = HF_TOKEN_SCRATCH_LEN(len);
     size_t room = sizeof(struct hf_grant) + scratch_len + len;
     const mp_obj_str_t *like = MP_OBJ_TO_PTR(mp_obj_new_bytes(NULL, 0));
-    /* Before there are secrets: it may fail. */
+    /* Done before there are secrets, since it may fail. */
     mp_obj_tuple_t *fields = MP_OBJ_TO_PTR(mp_obj_new_tuple(HF_ITEM_COUNT, NULL));
     struct hf_grant *grant = m_malloc(room);
     uint8_t *scratch = (uint8_t *)(grant + 1);

@@ -43,8 +43,8 @@ static const uint8_t *fixed(mp_obj_t object, size_t len)
     return bytes.buf;
 }
 
-/* A bytes object whose content is still to be written: memory runs out before there are secrets, or not at all. Without
- * a hash, which is made when it is wanted. */
+/* A bytes object whose content is still to be written. So memory runs out before there are secrets, or not at all. The
+ * object has no hash yet: MicroPython makes it when it needs one. */
 static mp_obj_t blank_bytes(size_t len, uint8_t **content)
 {
     *content = m_malloc(len + 1);
@@ -185,7 +185,8 @@ static MP_DEFINE_CONST_FUN_OBJ_3(p256_table_make_obj, p256_table_make);
 
 #include "hf_native_token.h"
 
-/* Both forms list the module's functions from here. The names are spelled out: what collects them reads this text. */
+/* Both forms list the module's functions from here. The names are spelled out: the program that
+ * collects them reads this text. */
 #define HF_NATIVE_FUNCTIONS(EXPORT) \
     EXPORT(MP_QSTR_sha256, sha256_obj) \
     EXPORT(MP_QSTR_hmac_sha256, hmac_sha256_obj) \

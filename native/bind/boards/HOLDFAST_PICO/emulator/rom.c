@@ -15,7 +15,7 @@ void stop(void)
     }
 }
 
-/* The stack pointer is the emulator's; the firmware takes its own. */
+/* The stack pointer here is the emulator's. The firmware sets its own. */
 void start(void)
 {
     const uint32_t *vectors = (const uint32_t *)FIRMWARE_VECTORS;
