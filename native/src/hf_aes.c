@@ -2,10 +2,10 @@
  *
  * Eight words hold two blocks: bit 8 * row + 2 * column + block of word i is bit i of that byte of the FIPS 197 state.
  * So the S-box is a circuit of and, xor and not on whole words, a shift of rows turns bits within bytes of a word, and
- * mixing columns turns words by whole bytes. Round keys are the same for both blocks, so every other bit of them says
- * enough, and two words share one.
+ * mixing columns turns words by whole bytes. Round keys are the same for both blocks, so every other bit of them is
+ * enough, and two words of a key fit into one.
  *
- * On x86-64, where HF_P256_X86 asks for what is chosen at run time, the processor's own instructions if it has them.
+ * On x86-64 with HF_P256_X86 the processor's own instructions are used, if the processor has them at run time.
  */
 #include "hf_aes.h"
 
@@ -16,7 +16,7 @@
 #include "hf_aes_x86.h"
 #endif
 
-#define FORGET_LEN 400 /* more than the frames below hf_aes_ccm_seal take with any of our compilers */
+#define FORGET_LEN 400 /* more than the frames below hf_aes_ccm_seal take with each of our compilers */
 
 static inline uint32_t load_le(const uint8_t b[4])
 {

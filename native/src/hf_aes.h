@@ -21,8 +21,8 @@ unsigned hf_aes_expand_key(uint32_t *round_keys, const uint8_t *key, size_t key_
 void hf_aes_encrypt_pair(const uint32_t *round_keys, unsigned rounds, uint8_t a[HF_AES_BLOCK_LEN],
                          uint8_t b[HF_AES_BLOCK_LEN]);
 
-/* Overwrite the stack that the functions above have used below the caller's frame: what the compiler put aside there
- * depends on the key. Called once, at the end of what needs the cipher.  stack: FORGET_LEN in hf_aes.c */
+/* Overwrite the stack that the functions above have used below the caller's frame: the compiler may have put values
+ * there that depend on the key. Called once, after the last use of the cipher.  stack: FORGET_LEN in hf_aes.c */
 void hf_aes_forget(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* hf_aes_ccm.h: each call of the cipher takes one step of the MAC and makes one block of key stream.
  *
- * The calls are those that the MAC needs, B_0, the associated data and the text; the second block is always the key
- * stream that is wanted next: S_1 until the text begins, then S_(i + 1) along with text block i, and S_0, which covers
- * the tag, along with the last. So CCM costs one call of the pair for each block of the MAC, and nothing more.
+ * The MAC needs one call for each of its blocks: B_0, the associated data and the text. The second block of a call is
+ * the key stream that is needed next: S_1 until the text begins, then S_(i + 1) along with text block i. S_0, which
+ * covers the tag, goes along with the last block. So CCM costs one call of the pair for each block of the MAC, no more.
  */
 #include "hf_aes_ccm.h"
 
@@ -147,7 +147,7 @@ enum hf_status hf_aes_ccm_open(const struct hf_aes_ccm *ccm, const uint8_t nonce
     uint32_t difference = hf_memcmp_ct(run.mac, sealed + text_len, ccm->tag_len);
     hf_wipe(&run, sizeof run);
     hf_aes_forget();
-    HF_CT_UNPOISON(&difference, sizeof difference); /* whether a message is authentic, everyone may know */
+    HF_CT_UNPOISON(&difference, sizeof difference); /* whether a message is authentic is public */
     if (difference) {
         hf_wipe(text, text_len);
         return HF_NOT_AUTHENTIC;

@@ -12,7 +12,7 @@ static inline int hf_aes_x86_is_here(void)
     return __builtin_cpu_supports("aes"); /* not covered: the other processor */
 }
 
-/* The S-box on the four bytes of a word: the instruction does so to lane 1, and what it adds for a round is zero. */
+/* The S-box on the four bytes of a word: the instruction does so to lane 1. The round constant that it adds is zero. */
 __attribute__((target("aes"))) static uint32_t hf_aes_x86_sub_word(uint32_t word)
 {
     return (uint32_t)_mm_cvtsi128_si32(_mm_aeskeygenassist_si128(_mm_set1_epi32((int)word), 0));

@@ -190,7 +190,7 @@ static int compare(struct hf_slice a, struct hf_slice b)
     return 0;
 }
 
-/* Move behind so many items. Heads only: what was checked is not checked again. */
+/* Move behind so many items. Reads heads only: the bytes were checked before. */
 __attribute__((noinline)) static void skip(struct hf_cbor *r, size_t pending)
 {
     const uint8_t *p = r->p;
@@ -397,7 +397,7 @@ bool hf_cbor_text(struct hf_cbor value, struct hf_slice *content)
     return content_of(value, HF_CBOR_TEXT, content);
 }
 
-/* A float as significand times 2^exponent, its sign apart.
+/* A float as significand times 2^exponent, without its sign.
  *   in:  item: a finite float; out: its hi:lo becomes the significand
  *   ret: the exponent
  */
@@ -415,7 +415,7 @@ static int32_t split_float(struct hf_cbor_item *item, bool *negative)
     return form->least + (int32_t)exponent - 1;
 }
 
-/* Multiply hi:lo by 2^exponent, to at most 2^63; whether that left bits behind. */
+/* Multiply hi:lo by 2^exponent, to at most 2^63; returns whether that lost bits. */
 static bool scale(struct hf_cbor_item *item, int32_t exponent)
 {
     bool inexact = false;

@@ -1,5 +1,5 @@
 /* CWT claims sets (RFC 8392 section 3): holdfast_core/claims.py. A known claim of the wrong type is refused, an unknown
- * one ignored. Never looks at time, audience or scope, only at types. */
+ * claim is ignored. Looks at types only, never at time, audience or scope. */
 #include <stddef.h>
 
 #include "hf_fields.h"
@@ -81,7 +81,7 @@ hf_verdict_t hf_claims_read(struct hf_slice payload, struct hf_claims *claims)
     if (met.wrong != 0) {
         return hf_verdict_of(HF_MALFORMED_CLAIMS, hf_fields_detail(fields, met.wrong));
     }
-    if (met.others) { /* our own label is too long for the table; it comes last anyway */
+    if (met.others) { /* our own label is too long for the table; its check comes last */
         struct hf_cbor act = hf_cbor_get(r, HF_L_PRIV_ACT);
         if (act.p != NULL && !is_actor(act)) {
             return MALFORMED(ACT);

@@ -1,4 +1,4 @@
-/* CoAP messages as bytes: walking and writing options (RFC 7252 section 3). As coap_message.py does it.
+/* CoAP messages as bytes: reading and writing options (RFC 7252 section 3), as coap_message.py does.
  * Part of hf_oscore. Everything is public: time depends on the bytes.
  */
 #ifndef HF_COAP_H
@@ -12,7 +12,7 @@
 
 #define HF_COAP_MARKER 0xff
 
-/* A place between options; number is that of the option before. */
+/* A place between options; number: that of the option before it. */
 struct hf_coap_reader {
     uint8_t *at;
     uint8_t *end;
@@ -54,7 +54,7 @@ enum hf_coap_step hf_coap_next(struct hf_coap_reader *reader, struct hf_coap_opt
 size_t hf_coap_head_len(uint32_t delta, size_t value_len);
 
 /* Write an option at `at`; its value may lie anywhere behind the head that is written.
- *   ret: where the next one goes
+ *   ret: where the next option goes
  */
 uint8_t *hf_coap_put(uint8_t *at, uint32_t delta, const uint8_t *value, size_t value_len);
 

@@ -107,8 +107,8 @@ static enum hf_detail read_headers(struct hf_cbor headers, struct hf_cbor unprot
 }
 
 /* Decode the protected header's content.
- *   out: *headers: its map, untouched when it is empty; of an empty map, protected_header becomes the empty string: both
- *        forms are read, one enters the structures (RFC 9052 section 3)
+ *   out: *headers: its map, untouched when the content is empty. For an empty map protected_header becomes the empty
+ *        string: both forms are read, and only the string enters the structures (RFC 9052 section 3)
  */
 static hf_verdict_t decode_headers(struct hf_cose *message, struct hf_cbor *headers)
 {
@@ -214,8 +214,8 @@ static size_t bytes_head(size_t len, uint8_t *head)
     return 3;
 }
 
-/* The beginning of a Sig_, MAC_ or Enc_structure: array head, context string, head of the protected header. What comes
- * then is the header, and TAIL: no external AAD, and the head of the content. */
+/* The beginning of a Sig_, MAC_ or Enc_structure: array head, context string, head of the protected header. The
+ * header follows, then TAIL: no external AAD, and the head of the content. */
 #define MAX_START_LEN (2 + CONTEXT_LEN("Signature1") + 3)
 #define MAX_TAIL_LEN 4
 
@@ -234,7 +234,7 @@ static size_t tail_of(size_t content_len, uint8_t tail[MAX_TAIL_LEN])
     return 1 + bytes_head(content_len, tail + 1);
 }
 
-/* A function whose frame is gone while another one works: one frame for all would add up. */
+/* Not inlined, so that its frame is gone while another function works: the frames of all would add up in one. */
 #define APART __attribute__((noinline)) static
 
 /* Hash a Sig_structure (RFC 9052 section 4.4) or MAC_structure (section 6.3), which differ in the context string. */
@@ -287,8 +287,8 @@ APART bool open_mac0(const struct hf_cose *message, const struct hf_key *key)
     return differs == 0;
 }
 
-/* Decrypt AES-CCM with the Enc_structure as additional data (RFC 9052 section 5.3); it is built behind where the
- * plaintext goes. */
+/* Decrypt AES-CCM with the Enc_structure as additional data (RFC 9052 section 5.3); the structure is built behind the
+ * place of the plaintext. */
 APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_key *key, struct hf_space *space,
                                  struct hf_slice *payload)
 {
@@ -318,7 +318,7 @@ APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_
     if (status != HF_OK) {
         return HF_VERDICT(HF_BAD_SIGNATURE, NONE);
     }
-    HF_CT_UNPOISON(space->p, plaintext_len); /* authentic: its structure is read, and that takes the time it takes */
+    HF_CT_UNPOISON(space->p, plaintext_len); /* authentic: time may depend on its structure, which is read now */
     payload->p = space->p;
     payload->len = plaintext_len;
     space->p += plaintext_len;
@@ -329,7 +329,7 @@ APART hf_verdict_t open_encrypt0(const struct hf_cose *message, const struct hf_
 hf_verdict_t hf_cose_open(const struct hf_cose *message, const struct hf_key *key, struct hf_space *space,
                           struct hf_slice *payload)
 {
-    if (message->crit.p != NULL) { /* nothing is understood here beyond what all understand (RFC 9052 section 3.1) */
+    if (message->crit.p != NULL) { /* no label is understood here but those of RFC 9052 section 3.1 */
         return HF_VERDICT(HF_CRIT_UNKNOWN, CRIT);
     }
     if (message->tag == HF_L_TAG_COSE_ENCRYPT0) {

@@ -23,7 +23,7 @@ static bool fits(const struct hf_cbor_item *item, enum hf_form form)
     return (kinds_of[form] >> item->kind & 1) != 0;
 }
 
-/* Store a value, whose head is *item; whether it has the field's form. */
+/* Store a value, whose head is *item; returns whether the value has the field's form. */
 static bool store(struct hf_slice encoded, struct hf_cbor_item *item, const struct hf_field *field, void *at)
 {
     if (!fits(item, (enum hf_form)field->form)) {

@@ -1,13 +1,13 @@
-/* Maps and arrays of which the members are known: read by a table of their labels and types, in one pass.
- * Claims, COSE headers and keys, confirmations and the encoded rules are all read so. Public data but for the content
- * of strings, which is only pointed at. Not for callers of the core.
+/* Maps and arrays whose members are known: one pass reads them by a table of their labels and types.
+ * Claims, COSE headers and keys, confirmations and the encoded rules are all read so. The data is public, except the
+ * content of strings, which these functions only point at. Not for callers of the core.
  */
 #ifndef HF_FIELDS_H
 #define HF_FIELDS_H
 
 #include "hf_cbor.h"
 
-/* What a value must be, and what is stored of it. */
+/* What type a value must have, and what is stored of it. */
 enum hf_form {
     /* struct hf_slice: the content */
     HF_FORM_BYTES,
@@ -34,10 +34,10 @@ struct hf_field {
     uint8_t detail; /* enum hf_detail of a value that is something else */
 };
 
-/* What was met, as sets of the table's fields: bit i for fields[i]. */
+/* Which members were met, as sets of the table's fields: bit i for fields[i]. */
 struct hf_met {
     uint32_t present;
-    uint32_t wrong; /* present, and something else than the table says */
+    uint32_t wrong; /* present, and not as the table says */
     bool others;    /* there are members that the table does not have */
 };
 
@@ -45,7 +45,7 @@ struct hf_met {
 
 /* Read the map or array at a place, whichever `kind` says, by a table of fields[count], count <= 32.
  *   in:  value: in bytes that hf_cbor_check accepted; *out: a structure with the fields' offsets
- *   out: *out where members are present and right; *met, to which what is met is added
+ *   out: *out where members are present and right; *met, to which the members that were met are added
  *   ret: whether the item is of that kind
  */
 bool hf_fields_read(struct hf_cbor value, enum hf_cbor_kind kind, const struct hf_field *fields, unsigned count,
@@ -54,7 +54,7 @@ bool hf_fields_read(struct hf_cbor value, enum hf_cbor_kind kind, const struct h
 /* The detail of the first field of a set, HF_DETAIL_NONE for the empty one: the table's order is that of the checks. */
 enum hf_detail hf_fields_detail(const struct hf_field *fields, uint32_t set);
 
-/* How many items an array has, when all of them are of one form: 0 when it is empty or something else. */
+/* How many items an array has, when all of them are of one form: 0 when it is empty or anything else. */
 uint32_t hf_list_len(struct hf_cbor list, enum hf_form form);
 
 #endif

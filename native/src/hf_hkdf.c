@@ -5,7 +5,7 @@
 
 void hf_hkdf_extract(const uint8_t *salt, size_t salt_len, const uint8_t *ikm, size_t ikm_len, uint8_t prk[HF_HMAC_LEN])
 {
-    hf_hmac_sha256(salt, salt_len, ikm, ikm_len, prk); /* HMAC pads a short key with zeros, and no key too */
+    hf_hmac_sha256(salt, salt_len, ikm, ikm_len, prk); /* HMAC pads a short key with zeros, and an empty key too */
 }
 
 enum hf_status hf_hkdf_expand(const uint8_t prk[HF_HMAC_LEN], const uint8_t *info, size_t info_len, uint8_t *okm,

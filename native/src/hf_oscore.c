@@ -23,7 +23,7 @@ size_t hf_oscore_tag_len(const struct hf_oscore_ctx *ctx)
     return hf_ccm_alg(ctx->alg)->tag_len;
 }
 
-/* --- a little CBOR, written: shortest heads for arguments below 256 --- */
+/* --- writing a little CBOR: shortest heads for arguments below 256 --- */
 
 static uint8_t *put_head(uint8_t *at, unsigned major, size_t argument)
 {
@@ -269,7 +269,7 @@ static size_t make_aad(const struct hf_oscore_ctx *ctx, const struct hf_oscore_s
     return (size_t)(at - aad);
 }
 
-/* Everything of one use of the AEAD but the text. */
+/* What one use of the AEAD needs, except the text. */
 struct use {
     struct hf_aes_ccm ccm;
     uint8_t nonce[HF_OSCORE_IV_LEN];

@@ -1,9 +1,9 @@
 /* hf_oscore.h, second half: sorting the options of whole messages, in place.
  *
  * Protecting moves options and payload to the end of the buffer and writes from the front: first the outer options,
- * then the inner ones, which take no more room than those that have been read. Unprotecting keeps the Class U options
- * of the outer message, puts the inner options behind them, and merges both: heads only shrink, since the option before
- * one in the merged order is at least that of its own order.
+ * then the inner options, which take no more room than the options that were read. Unprotecting keeps the Class U
+ * options of the outer message, puts the inner options behind them, and merges both. Heads only shrink: in the merged
+ * order the option before another has at least the number that the one before it had in its own order.
  */
 #include "hf_coap.h"
 #include "hf_labels.h"
@@ -49,7 +49,7 @@ static void count_outer(struct survey *survey, uint32_t *before, uint32_t number
     *before = number;
 }
 
-/* Look a message through before anything is changed.  ret: HF_OK | HF_LOCAL */
+/* Check a message before anything is changed.  ret: HF_OK | HF_LOCAL */
 static enum hf_status look_through(uint8_t *message, size_t message_len, size_t option_len, struct survey *survey)
 {
     struct hf_coap_reader reader;
@@ -64,7 +64,7 @@ static enum hf_status look_through(uint8_t *message, size_t message_len, size_t 
     survey->options_at = (size_t)(reader.at - message);
     while ((next = hf_coap_next(&reader, &option)) == HF_COAP_OPTION) {
         if (option.number == HF_L_OPT_OSCORE || option.number == HF_L_OPT_PROXY_URI) {
-            return HF_LOCAL; /* nested; and RFC 8613 section 4.1.3.3, which we do not do */
+            return HF_LOCAL; /* nested, or RFC 8613 section 4.1.3.3, which is not supported */
         }
         if (option.number == HF_L_OPT_OBSERVE) {
             if (survey->observed) {
@@ -271,12 +271,12 @@ static enum hf_status take_apart(uint8_t *message, size_t message_len, struct pa
     return hf_oscore_decode_option(value, value_len, &parts->option);
 }
 
-/* What the plaintext says, beside what it is. */
+/* The contents of the plaintext, found in place. */
 struct inner {
     struct hf_coap_reader options; /* before the first; ends before the marker */
     uint8_t *payload;
     size_t payload_len; /* 0: no payload, and no marker */
-    unsigned outer;     /* set of the Class U options that are inside, against the rules: they win */
+    unsigned outer;     /* set of the Class U options that are inside, against the rules: these count */
     bool observed;
     bool registers;
     uint8_t code;
@@ -346,7 +346,7 @@ static void rotate(uint8_t *from, uint8_t *middle, uint8_t *to)
 }
 
 /* Merge outer options and inner options, which begin where the outer ones end, from where the outer ones begin.
- * While outer options are left, an inner one that goes before them changes places with them first.
+ * While outer options are left, an inner option that goes before them first changes places with them.
  *   ret: end of the merged options */
 static uint8_t *merge(struct hf_coap_reader outer, struct hf_coap_reader inner)
 {
@@ -397,7 +397,7 @@ static size_t put_together(uint8_t *message, struct parts *parts, struct inner *
     return (size_t)(at - message);
 }
 
-/* Decrypt and read the payload; a plaintext that is refused does not stay. */
+/* Decrypt and read the payload; a plaintext that is refused is wiped. */
 static enum hf_status open_payload(const struct hf_oscore_ctx *ctx, const struct hf_oscore_binding *binding,
                                    const struct parts *parts, bool (*is_right)(uint8_t code), bool may_observe,
                                    struct inner *inner)
@@ -407,7 +407,7 @@ static enum hf_status open_payload(const struct hf_oscore_ctx *ctx, const struct
         return status;
     }
     size_t text_len = parts->payload_len - hf_oscore_tag_len(ctx);
-    HF_CT_UNPOISON(parts->payload, text_len); /* authentic: its receiver reads it, and takes the time it takes */
+    HF_CT_UNPOISON(parts->payload, text_len); /* authentic: time may depend on it, since its receiver reads it */
     status = read_inner(parts->payload, text_len, inner);
     if (status != HF_OK || !is_right(inner->code) || (inner->observed && !may_observe)) {
         hf_wipe(parts->payload, text_len);
@@ -419,7 +419,7 @@ static enum hf_status open_payload(const struct hf_oscore_ctx *ctx, const struct
 enum hf_status hf_oscore_read_ids(const uint8_t *message, size_t message_len, struct hf_oscore_ids *ids)
 {
     struct parts parts;
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): away with const, since take_apart only reads */
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): dropping const is safe, since take_apart only reads */
     enum hf_status status = take_apart((uint8_t *)(uintptr_t)message, message_len, &parts);
     if (status == HF_OK) {
         *ids = parts.option.ids;
@@ -449,7 +449,7 @@ enum hf_status hf_oscore_unprotect_request(struct hf_oscore_ctx *ctx, uint8_t *m
         return HF_REPLAY_DETECTED;
     }
     status = open_payload(ctx, &binding, &parts, hf_coap_is_request, true, &inner);
-    if (fresh && status != HF_DECRYPTION_FAILED) { /* what is authentic came, even if it makes no sense */
+    if (fresh && status != HF_DECRYPTION_FAILED) { /* an authentic message counts, even if it makes no sense */
         hf_oscore_window_record(&ctx->window, number);
     }
     if (status == HF_OK) {
@@ -458,7 +458,7 @@ enum hf_status hf_oscore_unprotect_request(struct hf_oscore_ctx *ctx, uint8_t *m
         exchange->number = number;
         exchange->observe = inner.observed && inner.registers;
         exchange->fresh = fresh;
-        exchange->nonce_free = fresh; /* an old one may have been answered under its nonce before a restart */
+        exchange->nonce_free = fresh; /* before a restart an old request may have been answered under its nonce */
     }
     return status;
 }

@@ -22,7 +22,7 @@ size_t hf_oscore_encode_piv(uint64_t number, uint8_t piv[HF_OSCORE_MAX_PIV_LEN])
 /* The number of a Partial IV of 1..5 bytes. */
 uint64_t hf_oscore_decode_piv(const uint8_t *piv, size_t piv_len);
 
-/* Whether a message with these IDs may belong to the context: what it names, it names right. */
+/* Whether a message with these IDs may belong to the context: each ID that it names is the context's. */
 bool hf_oscore_names(const struct hf_oscore_ctx *ctx, const struct hf_oscore_ids *ids);
 
 /* Check a number against an initialised window.  ret: HF_OK | HF_REPLAY_DETECTED */
@@ -34,8 +34,8 @@ void hf_oscore_window_record(struct hf_oscore_window *window, uint64_t number);
 /* Length of the tag. */
 size_t hf_oscore_tag_len(const struct hf_oscore_ctx *ctx);
 
-/* Which keys and nonce: request is the number in the AAD, and `ours` whether it was we who sent the request; number
- * and `by_us` make the nonce: the sequence number and whose ID goes in. */
+/* Which keys and nonce. request: the number in the AAD; `ours`: whether we sent the request. The nonce is made of
+ * number, a sequence number, and of our ID when `by_us`, else of the peer's. */
 struct hf_oscore_binding {
     uint64_t request;
     uint64_t number;

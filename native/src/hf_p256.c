@@ -2,9 +2,10 @@
  *
  * HF_P256_LIMB_BITS may be set to 32 to build the small-core arithmetic anywhere; by default it follows the compiler.
  * HF_P256_ASM is set by a build for a 32-bit core that also assembles that core's file in native/asm.
- * HF_P256_SMALL = 1 leaves out hf_p256_table_make, which is the host's, and the multiples of any key, and inverts by the
- * shorter algorithm: on armv6m 1.8 KB less, hf_p256_verify_fixed takes an eighth longer. HF_P256_SMALL = 2, given to
- * hf_p256_armv6m.S too, also leaves out its squares: half a kilobyte less, and as much longer again.
+ * HF_P256_SMALL = 1 leaves out hf_p256_table_make, which only hosts need, and the multiples of any key, and inverts by
+ * the shorter algorithm. On armv6m this is 1.8 KB less, and hf_p256_verify_fixed takes an eighth longer.
+ * HF_P256_SMALL = 2, given to hf_p256_armv6m.S too, also leaves out its squares. This is half a kilobyte less, and
+ * takes another eighth longer.
  */
 #include "hf_p256.h"
 

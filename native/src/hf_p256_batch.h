@@ -1,6 +1,6 @@
-/* The points of two combs added in pairs, before any doubling: neighbours in a column are affine, and so an addition is
- * 5 multiplications and a square where hf_point_add_affine has 8 and 3, with one inverse for all pairs (Montgomery's
- * trick), and they do not wait for each other. Worth it where an inverse costs less than 90 multiplications and where
+/* The points of two combs added in pairs, before any doubling. Neighbours in a column are affine, so an addition is
+ * 5 multiplications and a square where hf_point_add_affine has 8 and 3. All pairs share one inverse (Montgomery's
+ * trick), and no pair waits for another. This is faster where an inverse costs less than 90 multiplications and where
  * there is stack for all points, 20 KB: with 64-bit limbs.
  * Part of hf_p256: include through hf_p256_curve.h only.
  */
@@ -10,7 +10,7 @@
 /* A comb has blocks * ceil(256 / (teeth * blocks)) points, with 3 teeth at most 93. */
 #define HF_BATCH_POINTS 192
 #define HF_BATCH_COLUMNS 86
-#define HF_BATCH_WORTH 14 /* fewer pairs are added sooner one by one */
+#define HF_BATCH_WORTH 14 /* fewer pairs than this are added faster one by one */
 
 /* The points of each column, behind those of the columns before it */
 typedef struct {
@@ -48,8 +48,8 @@ static void hf_pairs_add(hf_affine_t *const *pair, hf_u256_t *inverses, unsigned
     }
 }
 
-/* Add the points of each column in pairs, which leaves half as many. Returns 0 and leaves them when two of a pair have the
- * same x: their sum is another formula's. */
+/* Add the points of each column in pairs, which leaves half as many. When two of a pair have the same x, returns 0
+ * and changes nothing: their sum needs another formula. */
 static int hf_batch_add(hf_batch_t *b)
 {
     hf_u256_t inverses[HF_BATCH_POINTS / 2], all = HF_ONE, difference;
@@ -57,7 +57,7 @@ static int hf_batch_add(hf_batch_t *b)
     unsigned pairs = 0;
     for (unsigned s = 0; s < b->columns; s++) {
         for (unsigned i = 1; i < b->counts[s]; i += 2, from += 2) {
-            inverses[pairs] = all; /* so far the product of the differences before */
+            inverses[pairs] = all; /* first the product of the differences before */
             pair[pairs++] = from;
             hf_fe_sub(&difference, &from[1].x, &from[0].x);
             hf_fe_mul(&all, &all, &difference);
@@ -95,7 +95,7 @@ static hf_affine_t *hf_comb_take_column(hf_affine_t *to, const hf_comb_t *c, uns
     return to;
 }
 
-/* sum = the sum of both combs; sum is infinity before. Returns 0 when it is to be had by hf_comb_add_column alone. */
+/* sum = the sum of both combs; sum is infinity before. Returns 0 when only hf_comb_add_column can make the sum. */
 static int hf_batch_sum(hf_point_t *sum, const hf_comb_t *g, const hf_comb_t *q)
 {
     hf_batch_t b;

@@ -1,4 +1,4 @@
-/* Combs: u * Q from a table of multiples of Q, with signed digits (RFC-less; Lim and Lee 1994, Hedabou et al. 2004).
+/* Combs: u * Q from a table of multiples of Q, with signed digits (Lim and Lee 1994, Hedabou et al. 2004; no RFC).
  *
  * A table has `teeth` T and `blocks` B; spacing S = ceil(256 / (T * B)). An odd k < 2^256 is a sum of digits
  * s_i * 2^i with s_i = 1 or -1 for i < L = T*B*S: s_i = 2 d_i - 1, where d = (k - 1)/2 + 2^(L - 1). An even k is n - k,
@@ -22,7 +22,7 @@ typedef struct {
     int idle; /* the multiplier is zero */
 } hf_comb_t;
 
-/* in: a table with its header; returns 0 when the header says what cannot be. */
+/* in: a table with its header; returns 0 when the header is impossible. */
 static int hf_comb_open(hf_comb_t *c, const uint8_t *table, size_t table_len)
 {
     if (table_len < HF_P256_TABLE_HEAD_LEN || table[0] != HF_P256_TABLE_VERSION || table[3] != 0) {
@@ -71,7 +71,7 @@ static void hf_comb_entry(hf_affine_t *r, const hf_comb_t *c, unsigned block, un
     hf_u256_from_le(&r->y, at + 32);
 }
 
-/* r = the point that one block adds in the column whose lowest digit is at; returns where the next block's is. */
+/* r = the point that one block adds in the column whose lowest digit is at; returns where the next block's digit is. */
 static inline unsigned hf_comb_take(hf_affine_t *r, const hf_comb_t *c, unsigned block, unsigned at)
 {
     unsigned index = 0;

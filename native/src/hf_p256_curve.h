@@ -1,5 +1,5 @@
-/* P-256 verification over whichever field the including file has chosen; everything is static, so that one program can
- * hold it twice (a portable field and one for the processor at hand).
+/* P-256 verification over the field that the including file has chosen. Everything is static, so that one program can
+ * hold it twice (a portable field and a field for the processor at hand).
  *
  * The including file defines HF_LIMBS_HEADER and HF_FIELD_HEADER, and gives hf_p256.h's functions their names through
  * HF_P256_NAME.
@@ -153,7 +153,7 @@ static void hf_window_digits(int8_t digits[HF_MAX_DIGITS], const hf_u256_t *k)
 }
 
 #if HF_WINDOW_POINTS == 4
-/* in: odd[0] = Q; out: 3Q, 5Q and 7Q behind it. With one inverse for the three; none of them is infinity. */
+/* in: odd[0] = Q; out: 3Q, 5Q and 7Q behind it. Takes one inverse for the three. None of them is infinity. */
 static void hf_window_fill(hf_affine_t odd[HF_WINDOW_POINTS])
 {
     hf_point_t three, five, seven;
@@ -217,9 +217,9 @@ static enum hf_status HF_P256_NAME(verify)(const uint8_t point[64], const uint8_
 /* --- tables ---
  *
  * With D_t = 2 Q_(b, t), the entries of a block obey entry j + 2^t = entry j + D_t for j < 2^t, and the first and the
- * last add up to D_(T-1). The group's order is odd, so no other points of the curve do. */
+ * last add up to D_(T-1). The group's order is odd, so no other points of the curve obey both. */
 
-/* Whether a + b is the point of the curve that r says, in the one way that it can be said. a + b is not infinity. */
+/* Whether r is the canonical encoding of the point a + b, which is not infinity. */
 static int hf_affine_is_sum(const hf_affine_t *r, const hf_affine_t *a, const hf_affine_t *b)
 {
     hf_point_t sum;
@@ -289,7 +289,7 @@ static void hf_entry_write(uint8_t *entries, unsigned index, const hf_affine_t *
     hf_u256_to_le(entries + (size_t)index * 64 + 32, &a->y);
 }
 
-/* Entry 0 of a block: minus every tooth but the last, which is added; q is Q_(b, 0). */
+/* Entry 0 of a block: minus every tooth but the last, plus the last; q is Q_(b, 0). */
 static void hf_entry_first(hf_affine_t *r, const hf_affine_t *q, const hf_comb_t *c)
 {
     hf_affine_t minus = *q;

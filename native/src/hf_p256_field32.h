@@ -14,7 +14,7 @@
 #define HF_UNROLL _Pragma("GCC unroll 8")
 #endif
 
-/* r = t mod p for t = top * 2^256 + r, t < 2p. Without top, only a highest limb of ones leaves a doubt. */
+/* r = t mod p for t = top * 2^256 + r, t < 2p. Without top, r is below p unless its highest limb is all ones. */
 static inline void hf_fe_finish(hf_u256_t *r, hf_limb_t top)
 {
     if (top || (r->v[7] == 0xffffffffu && !hf_u256_less(r, &HF_P))) {
@@ -34,7 +34,7 @@ static void hf_fe_sub(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *b)
     }
 }
 
-/* The next limb of a sum: its low half to the limb, the rest, which may be negative, stays. */
+/* The next limb of a sum: the low half goes to the limb, and the rest, which may be negative, stays. */
 #define HF_NEXT(limb) ((limb) = (uint32_t)sum, sum >>= 32)
 
 /* r = t / 2^256 mod p, t < p * 2^256; spoils t. Column by column: limb i gains m of i - 3, i - 6 and i - 8 and loses

@@ -1,5 +1,5 @@
 /* The field of P-256 in eight 32-bit limbs where native/asm has it in assembly: hf_p256_armv6m.S, hf_p256_armv7em.S.
- * The same functions as hf_p256_field32.h; a result may stand where an operand does.
+ * The same functions as hf_p256_field32.h; a result may take the place of an operand.
  * Part of hf_p256: include through hf_p256_curve.h only.
  */
 #ifndef HF_P256_FIELD_ASM32_H

@@ -33,7 +33,7 @@
     "mulxq 24(%[a]), %%rax, %%rcx\n\tadcxq %%rax, %%" t3 "\n\tadoxq %%rcx, %%" t4 "\n\t" \
     "adcxq %%" t5 ", %%" t4 "\n\tadoxq %%" t5 ", %%" t5 "\n\tadcq $0, %%" t5 "\n\t"
 
-/* r = (t4, t3 .. t0) less p if that is not negative; u0 .. u3 are spare. Spoils rcx and rdx, so they are none of these. */
+/* r = (t4, t3 .. t0) less p if that is not negative; u0 .. u3 are spare. Spoils rcx and rdx: no operand is in them. */
 #define HF_FINISH(t0, t1, t2, t3, t4, u0, u1, u2, u3)                                 \
     "movl $0xffffffff, %%ecx\n\tmovabsq $0xffffffff00000001, %%rdx\n\t"               \
     "movq %%" t0 ", %%" u0 "\n\tsubq $-1, %%" u0 "\n\t"                               \
@@ -127,7 +127,7 @@ static inline void hf_fe_sub(hf_u256_t *r, const hf_u256_t *a, const hf_u256_t *
     __asm__("movq 0(%[a]), %%r8\n\tmovq 8(%[a]), %%r9\n\tmovq 16(%[a]), %%r10\n\tmovq 24(%[a]), %%r11\n\t"
             "movabsq $0xffffffff00000001, %%rdx\n\t"
             "subq 0(%[b]), %%r8\n\tsbbq 8(%[b]), %%r9\n\tsbbq 16(%[b]), %%r10\n\tsbbq 24(%[b]), %%r11\n\t"
-            "sbbq %%rax, %%rax\n\t" /* all ones when it went below zero: add p then */
+            "sbbq %%rax, %%rax\n\t" /* all ones when the difference went below zero: add p then */
             "movl %%eax, %%ecx\n\tandq %%rax, %%rdx\n\t"
             "addq %%rax, %%r8\n\tadcq %%rcx, %%r9\n\tadcq $0, %%r10\n\tadcq %%rdx, %%r11\n\t"
             "movq %%r8, 0(%[r])\n\tmovq %%r9, 8(%[r])\n\tmovq %%r10, 16(%[r])\n\tmovq %%r11, 24(%[r])\n\t"

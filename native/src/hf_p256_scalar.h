@@ -1,4 +1,4 @@
-/* Arithmetic modulo n, the order of P-256: what turns a signature into two multipliers; and inverses modulo n or p.
+/* Arithmetic modulo n, the order of P-256, which makes two multipliers of a signature; and inverses modulo n or p.
  *
  * The inverse is the variable-time form of Bernstein and Yang's division steps (eprint 2019/266): HF_STEP_BITS steps at
  * a time on the low limbs give a 2x2 matrix, which is then applied to the whole numbers. A right shift of a negative
@@ -15,7 +15,7 @@
 #endif
 
 #if HF_P256_SMALL
-/* The binary algorithm of Euclid instead: half as fast and a kilobyte shorter. */
+/* Euclid's binary algorithm in place of division steps: half as fast and a kilobyte shorter. */
 typedef hf_u256_t hf_modulus_t;
 #define HF_N_STEPS HF_N
 #define HF_P_STEPS HF_P
@@ -248,7 +248,7 @@ static void hf_inverse(hf_u256_t *r, const hf_u256_t *a, const hf_modulus_t *m)
         hf_steps_apply_modulo(&d, &e, &t, m);
         hf_steps_apply(&f, &g, &t);
     }
-    /* f is now 1 or -1, and d is that much times the inverse */
+    /* f is now 1 or -1, and d is f times the inverse */
     if (d.v[HF_STEP_LIMBS - 1] < 0) {
         hf_steps_adjust(&d, 1, 1, m);
     }

@@ -1,5 +1,5 @@
 /* Scopes and what they permit on an RS: names by configuration, or AIF-REST (RFC 9237 section 3): scope.py.
- * A scope that is not understood whole is refused; the part that is known is never taken. */
+ * A scope that is not understood whole is refused: no part of it is ever taken. */
 #include <stddef.h>
 
 #include "hf_fields.h"
@@ -157,8 +157,8 @@ static uint32_t methods_by_scopes(const struct hf_rules *rules, const uint8_t *p
     return gathered;
 }
 
-/* Understand an AIF-REST: scope.decode_aif, then the paths and methods of this RS. What is malformed anywhere comes
- * before what is unknown. */
+/* Understand an AIF-REST: scope.decode_aif, then the paths and methods of this RS. A fault of form anywhere is
+ * found before an unknown path or method. */
 static hf_verdict_t understand_aif(struct hf_slice scope, const struct hf_rules *rules)
 {
     struct hf_cbor entries = hf_cbor_at(scope);

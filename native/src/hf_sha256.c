@@ -1,6 +1,6 @@
 /* hf_sha256.h: rolled loops, for size; bytes are loaded one by one, so any alignment will do.
  *
- * On x86-64, where HF_P256_X86 asks for what is chosen at run time, the processor's own instructions if it has them.
+ * On x86-64 with HF_P256_X86 the processor's own instructions are used, if the processor has them at run time.
  */
 #include "hf_sha256.h"
 

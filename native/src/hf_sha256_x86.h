@@ -12,7 +12,7 @@ static inline int hf_sha256_x86_is_here(void)
     return __builtin_cpu_supports("sha") && __builtin_cpu_supports("sse4.1"); /* not covered: the other processor */
 }
 
-/* The instructions want a b e f and c d g h in one register each, the first in the highest lane. */
+/* The instructions want a b e f in one register and c d g h in another, the first in the highest lane. */
 __attribute__((target("sha,sse4.1"))) static void hf_sha256_x86_compress(uint32_t state[8], const uint8_t block[64])
 {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);

@@ -1,4 +1,4 @@
-/* Verifying a token for one RS: every check of RFC 9200 section 5.10.1.1, in its order (verifier.py, which says why).
+/* Verifying a token for one RS: every check of RFC 9200 section 5.10.1.1, in its order (verifier.py says why).
  * The first check that fails names the answer. */
 #include "hf_token.h"
 
@@ -14,7 +14,7 @@ static hf_verdict_t check_end(const struct hf_claims *claims, const struct hf_ru
     if ((claims->has & HF_HAS_EXP) == 0) {
         return HF_OK;
     }
-    /* A floor can have been proven by an AS whose clock was wrong; what is new for certain is not old by a floor. */
+    /* A floor may come from an AS with a wrong clock. So a token that is certain to be new is not old by a floor. */
     bool is_new = moment->clock == HF_CLOCK_FLOOR && claims->cnonce.p != NULL;
     if (moment->clock != HF_CLOCK_UNKNOWN && !is_new && moment->now_s - rules->leeway_s >= claims->exp_s) {
         return HF_VERDICT(HF_TOKEN_EXPIRED, EXP);
@@ -24,7 +24,7 @@ static hf_verdict_t check_end(const struct hf_claims *claims, const struct hf_ru
                                             : (hf_verdict_t)HF_OK;
 }
 
-/* Check exp, nbf, iat and that the token ends at all; exp equal to now is over (RFC 7519 section 4.1.4). */
+/* Check exp, nbf, iat, and that the token ends at all. A token whose exp is now is over (RFC 7519 section 4.1.4). */
 static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_rules *rules,
                                const struct hf_moment *moment)
 {
@@ -39,7 +39,7 @@ static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_r
         return verdict;
     }
     if (moment->clock == HF_CLOCK_UNKNOWN) {
-        /* Without any time only a countdown or a nonce of our own can show that the token is not an old one. */
+        /* Without any time only a countdown or a nonce of our own can show that the token is not old. */
         bool fresh = (claims->has & HF_HAS_EXI) != 0 || claims->cnonce.p != NULL;
         return fresh ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_TOKEN_EXPIRED, NO_CLOCK);
     }
@@ -54,7 +54,7 @@ static hf_verdict_t check_time(const struct hf_claims *claims, const struct hf_r
 
 /* Check that an exi token is for this RS and above what has expired (RFC 9200 section 5.10.3).
  *   out: *sequence
- * Apart, so that its frame is no part of hf_token_verify's.
+ * A function of its own, so that its frame is no part of hf_token_verify's.
  */
 __attribute__((noinline)) static hf_verdict_t check_exi(struct hf_slice cti, const struct hf_rules *rules,
                                                         const struct hf_moment *moment, uint64_t *sequence)
@@ -128,7 +128,7 @@ static hf_verdict_t check_rights(const struct hf_rules *rules, struct hf_grant *
     return hf_scope_understand(&grant->claims, rules, grant->scopes);
 }
 
-/* Check the client-nonce whenever there is one, and that there is one when rules say so (RFC 9200 5.3.1). */
+/* Check a client-nonce that is there, and refuse a token without one when rules say so (RFC 9200 5.3.1). */
 static hf_verdict_t check_cnonce(struct hf_slice cnonce, const struct hf_rules *rules, const struct hf_moment *moment)
 {
     if (cnonce.p == NULL) {

@@ -1,5 +1,5 @@
 /* Confirmation keys (RFC 8747 section 3.1, RFC 9203 section 3.2.1): cnf.py and cose_key.py, and what profiles ask of a
- * key. Unknown members of cnf and COSE_Key are ignored, those of osc refused (RFC 9203 section 4.2). */
+ * key. Unknown members of cnf and COSE_Key are ignored, unknown members of osc refused (RFC 9203 section 4.2). */
 #include <stddef.h>
 
 #include "hf_aes_ccm.h"
@@ -90,7 +90,7 @@ static enum hf_detail read_osc(struct hf_cbor members, struct hf_osc *osc)
 
 /* --- COSE_Key --- */
 
-/* Members of a COSE_Key in the order of their checks. CRV and K have one label: which it is, kty says. */
+/* Members of a COSE_Key in the order of their checks. CRV and K have the same label: kty says which is meant. */
 enum { KEY_KTY, KEY_KID, KEY_ALG, KEY_OPS, KEY_D, KEY_CRV, KEY_X, KEY_Y, KEY_K, KEY_COUNT };
 
 /* Those that only one kty has. */
@@ -121,7 +121,7 @@ static uint32_t bit_if(bool condition, unsigned place)
     return condition ? HF_FIELD_BIT(place) : 0;
 }
 
-/* What makes an EC2 key wrong beside types: it must be P-256 with both coordinates whole (RFC 9053 section 7.1.1). */
+/* The fault of an EC2 key beyond its types: it must be P-256 with both coordinates whole (RFC 9053 section 7.1.1). */
 static uint32_t wrong_in_ec2(const struct key_members *members, uint32_t present)
 {
     return (present & HF_FIELD_BIT(KEY_D)) | bit_if(members->crv != HF_L_CRV_P256, KEY_CRV) |
@@ -160,7 +160,7 @@ static enum hf_detail read_cose_key(struct hf_cbor value, struct hf_cose_key *ke
 
 /* --- cnf --- */
 
-/* Refuse a kid beside a key that has another one: that would be two keys (RFC 8747 section 3.1).
+/* Refuse a kid beside a key that has another kid: these would be two keys (RFC 8747 section 3.1).
  *   in:  own: the key's id
  *   out: cnf->kid is own where it was absent
  */
@@ -252,7 +252,7 @@ static enum hf_detail check_osc(const struct hf_osc *osc)
                                                                         : HF_DETAIL_NONE;
 }
 
-/* Whether key_ops, when there are any, have one of two operations. */
+/* Whether key_ops has one of two operations, or is absent. */
 static bool allows(struct hf_slice key_ops, int32_t one, int32_t other)
 {
     struct hf_cbor ops = hf_cbor_at(key_ops);
@@ -280,7 +280,7 @@ static enum hf_detail check_psk(const struct hf_cose_key *key)
                                                                                   : HF_DETAIL_NONE;
 }
 
-/* Check a public key for the client's handshake (RFC 9202 section 3.2), whose point is one. */
+/* Check a public key for the client's handshake (RFC 9202 section 3.2), whose point must be on the curve. */
 static enum hf_detail check_rpk(const struct hf_cose_key *key)
 {
     return key->has_alg && key->alg != HF_L_ALG_ES256                    ? HF_DETAIL_ALG

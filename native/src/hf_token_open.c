@@ -1,4 +1,4 @@
-/* CWTs, strict or as RFC 8392 has them (section 7.2, RFC 9770 section 3): cwt.py, which says why each check is here.
+/* CWTs, strict or as RFC 8392 has them (section 7.2, RFC 9770 section 3): cwt.py says why each check is here.
  * From token bytes to an authenticated payload. Never reads a claim. */
 #include "hf_labels.h"
 #include "hf_port.h"
@@ -40,7 +40,7 @@ static hf_verdict_t check_header(const struct hf_rules *rules, const struct hf_c
                                                                             : (hf_verdict_t)HF_OK;
 }
 
-/* Whether a message can mean a key: it is of its role, its kid when it has one, and of this issuer (any when absent). */
+/* Whether a message can mean a key: the key has its role, its kid if it has one, and this issuer (any if absent). */
 static bool is_meant(const struct hf_key *key, const struct hf_cose *message, struct hf_slice issuer)
 {
     return key->role == hf_cose_role(message->tag) &&
@@ -48,7 +48,7 @@ static bool is_meant(const struct hf_key *key, const struct hf_cose *message, st
            (issuer.p == NULL || hf_slice_equal(key->issuer, issuer));
 }
 
-/* Whether several keys can open a message, by all but the trial. */
+/* Whether several keys may open a message, before any is tried. */
 static bool is_ambiguous(const struct hf_rules *rules, const struct hf_cose *message, struct hf_slice issuer)
 {
     struct hf_cbor keys = hf_cbor_at(rules->keys);
@@ -122,7 +122,7 @@ static hf_verdict_t read_untagged(const struct hf_rules *rules, struct hf_cbor a
     return hf_cose_read(tag, array, message); /* which knows no tag 0 */
 }
 
-/* Read tag 61 around one COSE tag around the message (RFC 9770 section 3); in the other shape with fewer tags:
+/* Read tag 61 around one COSE tag around the message (RFC 9770 section 3); in the shape of RFC 8392 with fewer tags:
  * cwt._decode_token. */
 static hf_verdict_t read_token(const struct hf_rules *rules, struct hf_slice token, struct hf_cose *message)
 {
@@ -150,7 +150,7 @@ static hf_verdict_t read_token(const struct hf_rules *rules, struct hf_slice tok
     return hf_cose_read(item.lo, r, message);
 }
 
-/* Read the COSE_Sign1 inside a nested token: cose.decode_message. Its tag is what made it one. */
+/* Read the COSE_Sign1 inside a nested token: cose.decode_message. Its tag is what made the token nested. */
 static hf_verdict_t read_nested(struct hf_slice encoded, struct hf_cose *message)
 {
     struct hf_cbor r = hf_cbor_at(encoded);

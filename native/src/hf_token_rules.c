@@ -1,5 +1,5 @@
-/* The rules of an RS from their encoding (hf_token.h): what the constructors of rules.Rules, trust.TrustedKey and
- * scope.ScopeMap refuse is refused here, once, so that nothing is asked again for every token. */
+/* The rules of an RS from their encoding (hf_token.h): this file refuses what the constructors of rules.Rules,
+ * trust.TrustedKey and scope.ScopeMap refuse. It checks once, so that no token costs these checks again. */
 #include <stddef.h>
 
 #include "hf_aes_ccm.h"
@@ -98,7 +98,7 @@ void hf_rules_next_key(struct hf_cbor *keys, struct hf_key *key)
     (void)take_key(keys, key);
 }
 
-/* How long a secret key of this role and algorithm is; 0 for an algorithm that is not the role's. */
+/* How long a secret key of this role and algorithm is; 0 for an algorithm that the role does not have. */
 static size_t secret_len(const struct hf_key *key)
 {
     if (key->role == HF_ROLE_MAC) {
@@ -122,7 +122,7 @@ hf_verdict_t hf_point_check(const uint8_t x[HF_COORDINATE_LEN], const uint8_t y[
     return hf_p256_check_point(point) == HF_OK ? (hf_verdict_t)HF_OK : HF_VERDICT(HF_MALFORMED_KEY, NOT_ON_CURVE);
 }
 
-/* Check one key as trust.TrustedKey and crypto.Es256Key do, and that its table is its own. */
+/* Check one key as trust.TrustedKey and crypto.Es256Key do, and that its table is made of this key. */
 static hf_verdict_t check_key(const struct hf_key *key)
 {
     if (key->role != HF_ROLE_SIGN) {
@@ -159,7 +159,7 @@ static hf_verdict_t check_keys(struct hf_cbor keys)
 
 /* --- the rules --- */
 
-/* Members that become something else in struct hf_rules. */
+/* Members that have another form in struct hf_rules. */
 struct members {
     struct hf_rules rules;
     struct hf_slice profiles;
@@ -200,7 +200,7 @@ static bool read_profiles(struct hf_cbor list, uint8_t profiles[2])
     return count == 1 || count == 2;
 }
 
-/* Whether the names of this RS are texts; there may be none. */
+/* Whether all names of this RS are texts; there may be no names. */
 static bool are_names(struct hf_cbor names)
 {
     uint32_t count;
