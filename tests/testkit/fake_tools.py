@@ -80,7 +80,7 @@ def noisy_mpremote(folder, noise):
 def fake_mpremote(folder, *told, change=(b"", b""), end=None, hangs=False, starting=0, version=VERSION):
     """Answers each question with the next of these JSON texts, and every later question with the last.
 
-    change: bytes of the frames, and what comes instead of them; end: how many bytes come; hangs: no end comes then;
+    change: bytes of the frames, and what comes instead of them; end: how many bytes come; hangs: it never ends;
     starting: how many questions come before the board can hear them.
     """
     parts = {"told": told, "change": change, "end": end, "hangs": hangs, "starting": starting, "version": version}
