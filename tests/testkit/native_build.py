@@ -44,7 +44,7 @@ def generator_include(teeth, blocks):
 
 
 def counted(compiler, flags):
-    """Flags that make a build count, when asked for. Commands of clang and of a sanitizer that branches get none."""
+    """Flags that make a build count what ran, when that is asked for. Only gcc without a sanitizer gets them."""
     return COVER if compiler == "gcc" and not any("sanitize" in flag for flag in flags) else ()
 
 
