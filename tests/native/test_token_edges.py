@@ -104,6 +104,8 @@ CASES = [
     ("header-small", "crit-unknown: parameter", headed((-(1 << 40), ONE))),
     ("alg-big", "unsupported-alg: key", bare(w.mapping((1, w.integer((1 << 32) + 5)), (4, w.bstr(b"as-m1"))))),
     ("osc-alg-big", "key-unsuitable: alg", osc((4, w.integer((1 << 32) + 10)))),
+    # no COSE tag, but as many items as its number: the first of them must not be taken for the message
+    ("array-of-16-for-tag-16", "malformed-cose: tag", w.tag(61, w.array(s.encrypted(s.claims()), *[ONE] * 15))),
     # headers
     ("piv-not-bytes", "malformed-cose: header", headed((6, ONE))),
     ("content-true", "malformed-cose: structure", bare(w.protected(5, b"as-m1"), content=w.TRUE)),
