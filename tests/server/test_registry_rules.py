@@ -393,3 +393,10 @@ def test_a_device_that_is_connected_no_more_loses_its_context(story):
     assert story.store.oscore_party(rs_id="meter") is not None
     story.registry.connect(dataclasses.replace(meter, connected=False), NOW_S)
     assert story.store.oscore_party(rs_id="meter") is None
+
+
+def test_a_party_that_is_unlocked_is_in_the_audit(story):
+    story.registry.set_disabled(True, NOW_S, user_id=DOCTOR)
+    story.registry.set_disabled(False, NOW_S, user_id=DOCTOR)
+    newest = story.store.audit_rows(1)[0]
+    assert (newest.event, newest.user_id) == ("enabled", DOCTOR)
