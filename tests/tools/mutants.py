@@ -94,18 +94,29 @@ SETS = {
         tests("dual", "provisioning", "verifier", "cwt") + tests("server", "cli_export") + tests("device", "cli"),
     ),
     "device": Files(
-        device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info", "token_checker"),
+        device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info", "token_checker", "rights"),
         tests("dual", "slots", "exi", "clock", "sessions", "stores", "damaged_state", "rederive", "sleep")
         + tests("dual", "resource_server", "cnonces")
-        + tests("dual", *(f"device_{word}" for word in ("time", "rights", "attacks", "edges", "faults", "robust"))),
+        + tests("dual", *(f"device_{word}" for word in ("time", "rights", "attacks", "edges", "faults", "robust")))
+        + tests("device", "clocks_together"),
     ),
     "policy": Files(
         server("policy", "token_request"),
         tests("server", "policy", "token_endpoint", "public_keys", "grants", "tokens", "http_token"),
     ),
     "registry": Files(
-        server("registry"),
-        tests("server", "registry", "registry_rules", "public_keys", "key_rotation", "key_exchange", "party_contexts")
+        server("registry", "parties", "party_checks"),
+        tests(
+            "server",
+            "registry",
+            "registry_rules",
+            "registry_traces",
+            "locking",
+            "public_keys",
+            "key_rotation",
+            "key_exchange",
+            "party_contexts",
+        )
         + tests("server", "cli", "cli_clients", "cli_changes", "clock_guard", "audit"),
     ),
     "authorization": Files(
