@@ -7,6 +7,7 @@ from holdfast_core.coap_limits import Limits
 
 # What a message has beside its block: header, token, a path of some 16 bytes, Block, ETag or Request-Tag, and OSCORE.
 OVERHEAD_LEN = 60
+# Not Limits.__slots__, which boards do not have.
 _OTHERS = (
     "con_every",
     "echo_lifetime_ms",
