@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "holdfast_hub": {"holdfast_core"},
     "holdfast_sim": {"holdfast_core", "holdfast_device", "holdfast_deploy", "holdfast_server", "holdfast_hub"},
 }
-# Rooms of the server: which rooms each may import.  Only the rooms of WORLDLY_ROOMS touch the world.
+# Rooms of server and hub: which rooms each may import.  Only the rooms of WORLDLY_ROOMS touch the world.
 _PURE = {"authz", "wire", "records", "base64url"}
 ROOMS = {
     "base64url": set(),
@@ -40,9 +40,29 @@ ROOMS = {
     "process": {*_PURE, "store", "web"},
     "cli": {*_PURE, "store", "web", "coap", "process"},
 }
+_HUB_SHARED = {"records", "ports"}
+_HUB_PURE = {*_HUB_SHARED, "devices", "proxy", "later", "tokens", "readings", "admission"}
+HUB_ROOMS = {
+    "records": set(),
+    "ports": {"records"},
+    "devices": _HUB_SHARED,
+    "proxy": {*_HUB_SHARED, "devices"},
+    "later": {*_HUB_SHARED, "devices"},
+    "tokens": {*_HUB_SHARED, "devices"},
+    "readings": {*_HUB_SHARED, "devices"},
+    "admission": {*_HUB_SHARED, "devices"},
+    "spool": _HUB_SHARED,
+    "links": {*_HUB_SHARED, "devices"},
+    "process": {*_HUB_PURE, "spool", "links"},
+    "cli": {*_HUB_PURE, "spool", "links", "process"},
+}
+ROOMS_OF: dict[str, dict[str, set[str]]] = {"holdfast_server": ROOMS, "holdfast_hub": HUB_ROOMS}
 # Modules that read a clock among much that does not, and the files that use only the rest.
 READS_NO_CLOCK = {("server/holdfast_server/wire/readable.py", "datetime")}
-WORLDLY_ROOMS = frozenset(["store", "coap", "web", "process", "cli"])
+WORLDLY_ROOMS = {
+    "holdfast_server": frozenset(["store", "coap", "web", "process", "cli"]),
+    "holdfast_hub": frozenset(["spool", "links", "process", "cli"]),
+}
 # Files that touch the world. Everything else is bytes and `now` in, bytes and events out.
 WORLDLY = re.compile(r"(.*shell|store_.*|cli|config|trace)\.py")
 # They stand in a room that may, beside the loops that they decide for, and do not.
@@ -82,12 +102,17 @@ class Source:
 
     @property
     def room(self) -> str:
-        """The folder, or the file without one, in the server's package; "" elsewhere."""
-        return self.path.split("/")[2].removesuffix(".py") if self.package == "holdfast_server" else ""
+        """The folder, or the file without one, in a package that has rooms; "" elsewhere."""
+        return self.path.split("/")[2].removesuffix(".py") if self.package in ROOMS_OF else ""
+
+    @property
+    def rooms(self) -> dict[str, set[str]]:
+        """The rooms of the package, and which of them each may import; none elsewhere."""
+        return ROOMS_OF.get(self.package, {})
 
     @property
     def is_worldly(self) -> bool:
-        if self.room in WORLDLY_ROOMS:
+        if self.room in WORLDLY_ROOMS.get(self.package, ()):
             return "/".join(self.path.split("/")[2:]) not in SANS_IO_IN_A_WORLDLY_ROOM
         return WORLDLY.fullmatch(self.name) is not None
 
@@ -124,24 +149,25 @@ def arrows(source: Source, tree: ast.Module) -> Iterator[str]:
 
 
 def rooms(source: Source, tree: ast.Module) -> Iterator[str]:
-    """In the server a room imports those that ROOMS names, also for types alone."""
-    if source.room not in ROOMS:
+    """In server and hub a room imports those that ROOMS_OF names, also for types alone."""
+    own = source.package
+    if source.room not in source.rooms:
         return
     for node in ast.walk(tree):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif names == ["holdfast_server"] and isinstance(node, ast.ImportFrom):
-            names = [f"holdfast_server.{alias.name}" for alias in node.names]
+        elif names == [own] and isinstance(node, ast.ImportFrom):
+            names = [f"{own}.{alias.name}" for alias in node.names]
         for name in names:
-            room = name.split(".")[1] if name.startswith("holdfast_server.") else source.room
-            if room != source.room and room not in ROOMS[source.room]:
+            room = name.split(".")[1] if name.startswith(f"{own}.") else source.room
+            if room != source.room and room not in source.rooms[source.room]:
                 yield f"{source.path}:{node.lineno}: {source.room} must not import {room}"
 
 
 def locked(source: Source, tree: ast.Module) -> Iterator[str]:
     """In the server records.in_force says who is locked; the store and readable.py write it down."""
-    if source.room not in ROOMS or source.room in ("records", "store") or source.name == "readable.py":
+    if source.package != "holdfast_server" or source.room in ("records", "store") or source.name == "readable.py":
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr == "disabled":
@@ -149,10 +175,10 @@ def locked(source: Source, tree: ast.Module) -> Iterator[str]:
 
 
 def sans_io(source: Source, tree: ast.Module) -> Iterator[str]:
-    """Only the rooms and files that are named for it touch the world, and only the store knows SQLite."""
+    """Only the rooms and files that are named for it touch the world, and only store and spool know SQLite."""
     for line, module in imported(tree, source.package):
-        if module == "sqlite3" and source.room in ROOMS.keys() - {"store"}:
-            yield f"{source.path}:{line}: imports sqlite3, which only store may"
+        if module == "sqlite3" and source.room in source.rooms.keys() - {"store", "spool"}:
+            yield f"{source.path}:{line}: imports sqlite3, which only store and spool may"
     if source.is_worldly:
         return
     for line, module in imported(tree, source.package):

@@ -20,6 +20,7 @@ DISTRIBUTION = "holdfast-ace"
 SUMMARIES = {
     "server": "Run the authorization server: clients, resource servers, users, consent, tokens.",
     "device": "Provision and run devices: resource servers, and clients of other devices.",
+    "hub": "Run the edge gateway: devices behind it are reached now and then, and it reads nothing.",
     "sim": "See it all on this machine: the EKG and the test-tube story, with real processes.",
 }
 

@@ -1,0 +1,1 @@
+"""`holdfast hub ...`: a file for each group of commands."""

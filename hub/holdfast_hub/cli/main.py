@@ -1,0 +1,8 @@
+"""`holdfast hub`: the group of the edge gateway's commands."""
+
+import click
+
+
+@click.group()
+def group() -> None:
+    """Run the edge gateway: what devices need passes through it, and it can neither read nor forge it."""

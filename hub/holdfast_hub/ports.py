@@ -1,0 +1,74 @@
+"""What the rooms of the hub ask of each other; each protocol has one implementation, and tests have others.
+
+Callbacks come later and in the same thread: never from inside the call that was given them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from holdfast_core.coap_message import Message
+from holdfast_hub.records import Asked, Device, Now, Parcel
+
+
+class Desk(Protocol):
+    """One place to which a request may go. The hub asks its desks in order; the last one is the way to the device."""
+
+    def serve(self, asked: Asked, now: Now) -> bool:
+        """Whether this desk answers: it has called Gateway.respond, or will. False: the next desk is asked."""
+
+
+class Gateway(Protocol):
+    """The proxy, as desks see it."""
+
+    def respond(self, asked: Asked, message: Message, now_ms: int) -> None:
+        """Answer a request, of any client over any transport."""
+
+    def ask(self, device: Device, message: Message, now_ms: int, answered: Callable[[Message | None], None]) -> None:
+        """Send a request to a device as its client. answered: the response as it came, None when none came."""
+
+
+class Spool(Protocol):
+    """What waits on disk. done is called after the commit: what it reports is kept, whatever happens then."""
+
+    def put(self, parcel: Parcel, now: Now, done: Callable[[str], None]) -> None:
+        """Keep a parcel. done(KEPT, DUPLICATE, FULL or FAILED)."""
+
+    def take(self, box: str, limit: int, now: Now, done: Callable[[list[Parcel]], None]) -> None:
+        """Lend the first parcels of a box, in order; nobody else is lent them until they come back or LEASE_MS pass."""
+
+    def delivered(self, parcels: Sequence[Parcel], done: Callable[[bool], None]) -> None:
+        """Forget what has arrived. done(whether that is kept)."""
+
+    def give_back(self, parcels: Sequence[Parcel], done: Callable[[bool], None]) -> None:
+        """They have not arrived: they are first again; after MAX_TRIES one is set aside and stops no other."""
+
+
+KEPT, DUPLICATE, FULL, FAILED = "kept", "duplicate", "full", "failed"
+
+
+class Presence(Protocol):
+    """Which devices can be reached now."""
+
+    def is_awake(self, device: Device, now_ms: int) -> bool:
+        """Whether a datagram to the device would be heard, as far as the hub knows."""
+
+    def wakes_in_s(self, device: Device, now_ms: int) -> int:
+        """Seconds until it is likely to be, 0 when it is; for Max-Age."""
+
+    def heard(self, device: Device, now_ms: int) -> bool:
+        """The device has been heard of; whether that begins a contact."""
+
+
+class Link(Protocol):
+    """A way to devices.
+
+    It calls what it was given with (datagram, device, far). far, 4 + 2 octets, is the address that the device was told
+    to answer, so that a device sees many clients behind one line.
+    """
+
+    def send(self, datagram: bytes, device: Device, far: tuple[bytes, int]) -> bool:
+        """Send or queue; False when the link is down: the datagram is lost."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the line, the port or the connection is there."""
