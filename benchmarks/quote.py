@@ -25,6 +25,18 @@ QUOTED = (
     ("signed tokens, hf_token_verify alone", "cwt-signed", CFFI, (HAND, "python-cwt", "pycose")),
     ("encrypted tokens, hf_token_verify alone", "cwt-encrypted", CFFI, (HAND, "python-cwt", "pycose")),
     ("tokens with a MAC, hf_token_verify alone", "cwt-mac", CFFI, (HAND, "python-cwt", "pycose")),
+    (
+        "nested tokens, verify_token, which uses the C core where it is built",
+        "cwt-nested",
+        "ours, verify_token with the C core",
+        (HAND, "python-cwt", "pycose"),
+    ),
+    (
+        "encrypted tokens, the same",
+        "cwt-encrypted",
+        "ours, verify_token with the C core",
+        (HAND, "python-cwt", "pycose"),
+    ),
     ("nested tokens, verify_token without the C core", "cwt-nested", "ours, Python", (HAND, "python-cwt", "pycose")),
     (
         "encrypted tokens, verify_token without the C core",
