@@ -15,11 +15,13 @@ gate() {
 
 together() {
   output=$(mktemp)
+  set -m  # the second row is a process group of its own, so that it can be ended whole
   ("$2") > "$output" 2>&1 &
   second=$!
-  trap 'kill "$second" 2>/dev/null || true; rm -f "$output"' EXIT
+  set +m
+  trap 'kill -- -"$second" 2>/dev/null || true; cat "$output"; rm -f "$output"' EXIT
   "$1"
-  wait "$second" || { cat "$output"; exit 1; }
+  wait "$second" || exit 1
   cat "$output"
   rm -f "$output"
   trap - EXIT

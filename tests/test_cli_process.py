@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from holdfast_core import cli
 from holdfast_core.cli import EXIT_INTERRUPTED
 from holdfast_deploy import mpremote_shell as deploy
-from holdfast_server.process import problem
 
 HOLDFAST = [sys.executable, "-c", "from holdfast_core.cli import main; main()"]
 
@@ -135,7 +134,7 @@ def test_help_has_the_one_table_of_exit_codes():
 
 def test_every_group_has_the_codes_of_the_table():
     assert (deploy.FAILED, deploy.USAGE, deploy.UNREACHABLE, deploy.REFUSED) == (1, 2, 3, 4)
-    assert (problem.Problem.exit_code, problem.Failed.exit_code) == (cli.EXIT_USAGE, cli.EXIT_FAILED)
+    assert (cli.Problem.exit_code, cli.Failed.exit_code) == (cli.EXIT_USAGE, cli.EXIT_FAILED)
     for arguments, code in (
         (["server", "nonsense"], cli.EXIT_USAGE),
         (["device", "nonsense"], cli.EXIT_USAGE),

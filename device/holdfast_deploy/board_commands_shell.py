@@ -20,7 +20,7 @@ from holdfast_deploy import deploy_shell as deploy
 from holdfast_deploy import wear
 from holdfast_deploy.answers import readable
 from holdfast_deploy.files_shell import examples, packages
-from holdfast_deploy.mpremote_shell import FAILED, UNREACHABLE, USAGE, Board, Problem
+from holdfast_deploy.mpremote_shell import FAILED, UNREACHABLE, USAGE, Board, Trouble
 
 UF2_HINT = (
     "A Raspberry Pi Pico takes no esptool: hold BOOTSEL while you plug it in and copy the .uf2 file to its disk, "
@@ -61,7 +61,7 @@ def stopped(port: str) -> Iterator[None]:
     answers = True
     try:
         yield
-    except Problem as problem:
+    except Trouble as problem:
         answers = problem.exit_code != UNREACHABLE
         raise
     finally:
@@ -122,7 +122,7 @@ def flash(image: Path, port: str, chip: str, keep: bool, as_json: bool) -> None:
     Everything on it is erased first, unless --keep is said. A Pico takes its .uf2 by its own boot loader.
     """
     if image.suffix == ".uf2":
-        raise Problem(UF2_HINT.format(image=image), USAGE)
+        raise Trouble(UF2_HINT.format(image=image), USAGE)
     deploy.flash(port, image, chip, "0x1000" if chip in AT_0X1000 else "0", not keep, progress)
     if as_json:
         show({"image": str(image), "chip": chip, "erased": not keep}, as_json)
@@ -182,9 +182,9 @@ def wipe(port: str, yes: bool, as_json: bool) -> None:
     """
     if not yes:
         if not sys.stdin.isatty():
-            raise Problem("Wiping cannot be taken back: say --yes.", USAGE)
+            raise Trouble("Wiping cannot be taken back: say --yes.", USAGE)
         if not click.confirm("The board forgets its keys and counters; this cannot be taken back. Wipe it?"):
-            raise Problem("Nothing was wiped.", FAILED)
+            raise Trouble("Nothing was wiped.", FAILED)
     with stopped(port):
         deploy.wipe(port, progress)
     if as_json:
@@ -263,7 +263,7 @@ def show_examples(out: Path | None, as_json: bool) -> None:
             click.echo(name)
         return
     if out.exists():
-        raise Problem(f"{out} exists: name a folder that is not there yet.", USAGE)
+        raise Trouble(f"{out} exists: name a folder that is not there yet.", USAGE)
     for name in names:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(examples() / name, out / name)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _HOLDFAST = (sys.executable, "-m", "holdfast_core.cli")
 
 
-class Problem(click.ClickException):
+class Trouble(click.ClickException):
     """What is wrong with the call or with this computer, and what to do about it, in one sentence."""
 
     exit_code = USAGE
@@ -135,7 +135,7 @@ def provision(
 
 def _export(name: str, server: str, out: Path, force: bool, table: str, *, as_json: bool) -> None:
     if out.exists() and not force:
-        raise Problem(f"{out} exists: remove it first, or say --force to replace it.")
+        raise Trouble(f"{out} exists: remove it first, or say --force to replace it.")
     command = ["server", "rs", "export", name, "--state", server, "--out", str(out), "--table", table]
     _call_holdfast([*command, "--force"] if force else command)
     provisioning = _read(out)
@@ -218,7 +218,7 @@ def run(
     try:
         found = dict(map(run_shell.peer_of, peers))
     except run_shell.BadArgument as refused:
-        raise Problem(f"{refused.detail}.") from None
+        raise Trouble(f"{refused.detail}.") from None
     options = run_shell.Options(
         *(str(file), host, port, "" if state is None else str(state)),
         recheck_ms=None if recheck_s is None else recheck_s * 1000,
@@ -233,18 +233,18 @@ def run(
 def _setup_of(app: Path) -> Any:
     spec = importlib.util.spec_from_file_location(app.stem, app)
     if spec is None or spec.loader is None:
-        raise Problem(f"{app} is no Python file.")
+        raise Trouble(f"{app} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise Problem(f"{app} is no Python: {error.msg} in line {error.lineno}.") from None
+        raise Trouble(f"{app} is no Python: {error.msg} in line {error.lineno}.") from None
     except ImportError as error:
-        raise Problem(f"{app} cannot be loaded: {error.msg}.") from None
+        raise Trouble(f"{app} cannot be loaded: {error.msg}.") from None
     except Exception as error:  # noqa: BLE001 - a program may fail in any way
-        raise Problem(f"{app} cannot be loaded: {described(error)}") from None
+        raise Trouble(f"{app} cannot be loaded: {described(error)}") from None
     if not hasattr(module, "setup"):
-        raise Problem(f"{app} has no setup(device, options).")
+        raise Trouble(f"{app} has no setup(device, options).")
     return module.setup
 
 
@@ -259,7 +259,7 @@ def _call_holdfast(arguments: list[str]) -> None:
     )
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        raise Problem(said[-1].removeprefix("Error: ") if said else "The server's command failed.")
+        raise Trouble(said[-1].removeprefix("Error: ") if said else "The server's command failed.")
     if done.stderr:
         click.echo(done.stderr.strip(), err=True)
 
@@ -271,7 +271,7 @@ def _read(file: Path) -> "Provisioning":
     try:
         return decode_provisioning(file.read_bytes())
     except MalformedProvisioning as refused:
-        raise Problem(f"{file} is no provisioning file ({refused}).") from None
+        raise Trouble(f"{file} is no provisioning file ({refused}).") from None
 
 
 def _identity(provisioning: "Provisioning") -> str:

@@ -20,7 +20,7 @@ from holdfast_deploy.mpremote_shell import (
     UNREACHABLE,
     USAGE,
     Board,
-    Problem,
+    Trouble,
     argument_of,
     check_port,
     run,
@@ -50,15 +50,15 @@ def architecture(mpy: list[int]) -> str | None:
 
 
 def package_for(tree: Path, mpy: list[int]) -> Path:
-    """The folder of the tree that fits a board: with the C core when there is one for it. Problem: none fits."""
+    """The folder of the tree that fits a board: with the C core when there is one for it. Trouble: none fits."""
     if mpy[0] != MPY_VERSION:
-        raise Problem(
+        raise Trouble(
             f"The board takes .mpy files of version {mpy[0]}, and these are version {MPY_VERSION}: "
             "flash MicroPython 1.23 or newer.",
             REFUSED,
         )
     if not (tree / PURE / "package.json").exists():
-        raise Problem(f"{tree} holds no package: run make device, or say --tree.", USAGE)
+        raise Trouble(f"{tree} holds no package: run make device, or say --tree.", USAGE)
     name = architecture(mpy)
     fitting = THUMB[: THUMB.index(name) + 1][::-1] if name in THUMB else (name,)
     folders = [tree / f"{one}_{mpy[0]}.{mpy[1]}" for one in fitting if mpy[1] == MPY_SUB_VERSION]
@@ -106,9 +106,9 @@ def push(port: str, tree: Path, main: Path | None, tell: Tell) -> dict[str, Any]
     _copy(board, copies, tell)
     wrong = differences(board.ask(ask.HASHES), files)
     if wrong:
-        raise Problem(f"After the copy {len(wrong)} files are not as sent, {min(wrong)} first: push again.", FAILED)
+        raise Trouble(f"After the copy {len(wrong)} files are not as sent, {min(wrong)} first: push again.", FAILED)
     if main is not None and board.ask(ask.file_hash(ask.MAIN))["sha256"] != sha256(main):
-        raise Problem(f"After the copy {ask.MAIN} is not as sent: push again.", FAILED)
+        raise Trouble(f"After the copy {ask.MAIN} is not as sent: push again.", FAILED)
     return {"version": version, "package": package.name, "copied": len(copies), "removed": len(stale), **identity}
 
 
@@ -119,7 +119,7 @@ def _need_room(identity: dict[str, Any], copies: dict[str, Path]) -> None:
     block = identity["block"]  # what a file takes at least
     size = sum(-(-file.stat().st_size // block) * block for file in copies.values())
     if size > identity["flash_free"]:
-        raise Problem(f"{size} bytes of flash are needed and {identity['flash_free']} are free on the board.", REFUSED)
+        raise Trouble(f"{size} bytes of flash are needed and {identity['flash_free']} are free on the board.", REFUSED)
 
 
 def _copy(board: Board, copies: dict[str, Path], tell: Tell) -> None:
@@ -146,19 +146,19 @@ def provision(port: str, file: Path, force: bool, tell: Tell) -> None:
     tell(f"copying {file.stat().st_size} bytes")
     board.copy({ask.NEW: file}, tell)
     if board.ask(ask.PROVISIONING_HASH)["new"] != digest:
-        raise Problem("What arrived on the board is not what was sent; the board is as it was. Provision again.")
+        raise Trouble("What arrived on the board is not what was sent; the board is as it was. Provision again.")
     if board.ask(ask.COMMIT) != {"old": digest, "new": None}:
-        raise Problem("The board could not put the provisioning in its place: wipe it and provision again.")
+        raise Trouble("The board could not put the provisioning in its place: wipe it and provision again.")
 
 
 def check_free(port: str, force: bool) -> None:
-    """Raise Problem when no board answers or it is not to be replaced: an export would end what the board holds."""
+    """Raise Trouble when no board answers or it is not to be replaced: an export would end what the board holds."""
     _refuse_to_replace(Board(port).ask(ask.PROVISIONING_HASH), force)
 
 
 def _refuse_to_replace(there: dict[str, Any], force: bool) -> None:
     if there["old"] is not None and not force:
-        raise Problem("The board is provisioned: wipe it first, or say --force to replace what it was told.", REFUSED)
+        raise Trouble("The board is provisioned: wipe it first, or say --force to replace what it was told.", REFUSED)
 
 
 def shred(file: Path) -> None:
@@ -207,10 +207,10 @@ def audit(port: str) -> dict[str, Any]:
 
 
 def wipe(port: str, tell: Tell) -> None:
-    """Factory reset by wipe_shell.py on the board. Problem when something is left."""
+    """Factory reset by wipe_shell.py on the board. Trouble when something is left."""
     left = Board(port).ask(ask.WIPE, tell)["left"]
     if left:
-        raise Problem(f"{', '.join(left)} in {ask.DIRECTORY} is still there: wipe again, or erase the whole flash.")
+        raise Trouble(f"{', '.join(left)} in {ask.DIRECTORY} is still there: wipe again, or erase the whole flash.")
 
 
 def flash(port: str, image: Path, chip: str, offset: str, erase: bool, tell: Tell) -> None:
@@ -222,7 +222,7 @@ def flash(port: str, image: Path, chip: str, offset: str, erase: bool, tell: Tel
         if erase:
             run([*esptool, f"erase{dash}flash"], tell, FLASH_S, FLASH_S)
         run([*esptool, f"write{dash}flash", offset, argument_of(image)], tell, FLASH_S, FLASH_S)
-    except Problem as problem:
+    except Trouble as problem:
         if problem.exit_code == FAILED and _CONNECTS.search(problem.message):
-            raise Problem(f"{problem.message} Is the board in its boot loader?", UNREACHABLE) from None
+            raise Trouble(f"{problem.message} Is the board in its boot loader?", UNREACHABLE) from None
         raise

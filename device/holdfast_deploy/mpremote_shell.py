@@ -18,9 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-
-from holdfast_core.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE
+from holdfast_core.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, Problem
 from holdfast_deploy import answers
 from holdfast_deploy.questions import Question
 
@@ -40,7 +38,7 @@ _VERSION = re.compile(r"\bv?(\d{1,6})\.(\d{1,6})(?:\.\d|\b)")
 OLDEST = {"mpremote": (1, 23), "esptool": (4, 0)}
 
 
-class Problem(click.ClickException):
+class Trouble(Problem):
     """What went wrong and what to do about it, in one sentence; exit_code says of which kind it is."""
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
@@ -49,26 +47,26 @@ class Problem(click.ClickException):
 
 
 def tool(name: str, *others: str) -> str:
-    """Where a program is, by its names: on PATH, or beside the Python that runs this. Problem: how to install it."""
+    """Where a program is, by its names: on PATH, or beside the Python that runs this. Trouble: how to install it."""
     for one in (name, *others):
         beside = Path(sys.executable).with_name(one)
         found = shutil.which(one) or (str(beside) if beside.exists() else None)
         if found is not None:
             return found
-    raise Problem(f"{name} is not here; install it with: {sys.executable} -m pip install {name}", USAGE)
+    raise Trouble(f"{name} is not here; install it with: {sys.executable} -m pip install {name}", USAGE)
 
 
 @functools.cache
 def version_of(program: str, name: str) -> tuple[int, int]:
-    """Return the version that a program says it is. Problem: it says none, or is too old for us."""
+    """Return the version that a program says it is. Trouble: it says none, or is too old for us."""
     output = b"".join(_output([program, "version"], _VERSION_S, _VERSION_S))
     found = _VERSION.search(answers.readable(output))
     if found is None:
-        raise Problem(f"{program} does not say which version of {name} it is: {_install(name)}", USAGE)
+        raise Trouble(f"{program} does not say which version of {name} it is: {_install(name)}", USAGE)
     version = int(found[1]), int(found[2])
     if version < OLDEST[name]:
         needed = ".".join(map(str, OLDEST[name]))
-        raise Problem(f"{program} is {name} {found[1]}.{found[2]}, and {needed} is needed: {_install(name)}", USAGE)
+        raise Trouble(f"{program} is {name} {found[1]}.{found[2]}, and {needed} is needed: {_install(name)}", USAGE)
     return version
 
 
@@ -77,9 +75,9 @@ def _install(name: str) -> str:
 
 
 def check_port(port: str) -> str:
-    """Return the name of a serial port. Problem: mpremote or esptool would take it for something else."""
+    """Return the name of a serial port. Trouble: mpremote or esptool would take it for something else."""
     if not port or port[0] in "-+" or port == "list" or not port.isprintable():
-        raise Problem(f"{answers.readable(port)!r} is no serial port: `mpremote connect list` names them.", USAGE)
+        raise Trouble(f"{answers.readable(port)!r} is no serial port: `mpremote connect list` names them.", USAGE)
     return port
 
 
@@ -96,7 +94,7 @@ def argument_of(file: Path) -> str:
 
 
 def run(command: list[str], tell: Callable[[str], object], silence_s: float, total_s: float) -> None:
-    """Run a program, tell each line as it comes. Problem with the line that says why when it fails or is silent."""
+    """Run a program, tell each line as it comes. Trouble with the line that says why when it fails or is silent."""
     lines: list[str] = []
     rest = b""
 
@@ -118,13 +116,13 @@ def run(command: list[str], tell: Callable[[str], object], silence_s: float, tot
 
 
 def _output(command: list[str], silence_s: float, total_s: float) -> Iterator[bytes]:
-    """Yield what a program writes. CalledProcessError when it fails; Problem when it does not start or does not end."""
+    """Yield what a program writes. CalledProcessError when it fails; Trouble when it does not start or does not end."""
     try:
         process = subprocess.Popen(  # noqa: S603 - arguments as a list
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
     except (OSError, ValueError) as error:
-        raise Problem(f"{command[0]} cannot be started: {error}.", USAGE) from None
+        raise Trouble(f"{command[0]} cannot be started: {error}.", USAGE) from None
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     until_s = time.monotonic() + total_s
     length = 0
@@ -133,17 +131,17 @@ def _output(command: list[str], silence_s: float, total_s: float) -> Iterator[by
             while True:
                 wait_s = min(silence_s, until_s - time.monotonic())
                 if wait_s <= 0 or not select.select([process.stdout], [], [], wait_s)[0]:
-                    raise Problem(_no_end(command[0], min(silence_s, total_s)), UNREACHABLE)
+                    raise Trouble(_no_end(command[0], min(silence_s, total_s)), UNREACHABLE)
                 chunk = os.read(process.stdout.fileno(), _READ_LEN)
                 if not chunk:
                     break
                 length += len(chunk)
                 if length > MAX_OUTPUT_LEN:
-                    raise Problem("The board says more than any answer is long: press its reset and try again.")
+                    raise Trouble("The board says more than any answer is long: press its reset and try again.")
                 yield chunk
             process.wait(silence_s)
         except subprocess.TimeoutExpired:
-            raise Problem(_no_end(command[0], silence_s), UNREACHABLE) from None
+            raise Trouble(_no_end(command[0], silence_s), UNREACHABLE) from None
         finally:
             process.kill()
     if process.returncode:
@@ -162,8 +160,8 @@ def _fail(program: str, lines: list[str]) -> None:
     unreachable = [line for line in lines if any(phrase in line for phrase in _UNREACHABLE)]
     said = (unreachable or [answers.message_of(lines)])[-1].removeprefix(f"{name}: ")
     if unreachable:
-        raise Problem(f"{name} says: {said}.{_LOOK if name == 'mpremote' else ''}", UNREACHABLE)
-    raise Problem(f"{name} says: {said}")
+        raise Trouble(f"{name} says: {said}.{_LOOK if name == 'mpremote' else ''}", UNREACHABLE)
+    raise Trouble(f"{name} says: {said}")
 
 
 class Board:
@@ -179,7 +177,7 @@ class Board:
         _await(port)
 
     def ask(self, question: Question, tell: Callable[[str], object] = lambda _line: None) -> dict[str, Any]:
-        """Return the objects that the board answers with as one; tell gets what its program says beside. Problem."""
+        """Return the objects that the board answers with as one; tell gets what its program says beside. Trouble."""
         nonce = secrets.token_hex(8)
         output = bytearray()
         shown = 0
@@ -208,15 +206,15 @@ class Board:
             for part in answers.answers_in(bytes(output), nonce):
                 answer.update(part)
         except answers.Damaged:
-            raise Problem("The board's answer did not come whole: ask again.", UNREACHABLE) from None
+            raise Trouble("The board's answer did not come whole: ask again.", UNREACHABLE) from None
         failed = answer.get(answers.FAILED_NAME)
         if failed is not None:
             said = answers.readable(str(failed))
             if _NO_PACKAGE in said:
-                raise Problem(f"The package is not on the board ({said}): holdfast device push puts it there.")
-            raise Problem(f"The board says: {said}")
+                raise Trouble(f"The package is not on the board ({said}): holdfast device push puts it there.")
+            raise Trouble(f"The board says: {said}")
         if not question.fits(answer):
-            raise Problem("The board's answer makes no sense: is it MicroPython?")
+            raise Trouble("The board's answer makes no sense: is it MicroPython?")
         return answer
 
     def copy(self, files: dict[str, Path], tell: Callable[[str], object]) -> None:
@@ -237,6 +235,6 @@ class Board:
         """Start the board's program again by a reset; returns whether that could be done."""
         try:
             run([*self._mpremote, "resume", "reset"], lambda _line: None, SILENCE_S, SILENCE_S)
-        except Problem:
+        except Trouble:
             return False
         return True

@@ -46,6 +46,18 @@ Exit codes, of every command:
 """
 
 
+class Problem(click.ClickException):
+    """One sentence for the operator whose configuration or call is at fault: exit code 2."""
+
+    exit_code = EXIT_USAGE
+
+
+class Failed(Problem):
+    """The call was right and its deed did not succeed: exit code 1."""
+
+    exit_code = EXIT_FAILED
+
+
 class MissingRole(click.ClickException):
     """A role cannot be imported because something that it needs is not installed."""
 

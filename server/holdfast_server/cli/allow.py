@@ -5,9 +5,9 @@ Never decides what is given: policy.py does, at each request.
 
 import click
 
+from holdfast_core.cli import Problem
 from holdfast_server.authz.administrator import ADMIN_AUDIENCE
 from holdfast_server.cli.command import Admin
-from holdfast_server.process.problem import Problem
 
 allow_option = click.option(
     "--allow",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from holdfast_core.cli import Problem
 from holdfast_server.cli.command import json_option, opened, show, state_option
 from holdfast_server.process.clock_watch import wall_s
-from holdfast_server.process.problem import Problem
 from holdfast_server.wire.readable import when
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from holdfast_core.cli import Problem
 from holdfast_core.errors import HoldfastError
 from holdfast_server.authz.changes import Changes
 from holdfast_server.authz.errors import StoreFailed
@@ -27,7 +28,6 @@ from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.registry import Registry
 from holdfast_server.process.clock_watch import counting_ms, guard_of, wall_s
 from holdfast_server.process.config import Config, ConfigError, load
-from holdfast_server.process.problem import Problem
 from holdfast_server.records import PARTY_WORDS, AlreadyRegistered, NotRegistered, RegistryError
 from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from holdfast_server.wire.readable import as_text

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from holdfast_core.cli import Problem
 from holdfast_core.secret import Secret
 from holdfast_server.cli.command import (
     Admin,
@@ -22,7 +23,6 @@ from holdfast_server.cli.command import (
     write_private,
 )
 from holdfast_server.coap.context_exchange import JUMP, STARTS, ContextExchange
-from holdfast_server.process.problem import Problem
 from holdfast_server.wire.context_forms import ALGS, FORMS, ContextParameters, decode_context, encode_context
 
 MAX_FILE_LEN = 1 << 16

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from holdfast_core.cli import Problem
 from holdfast_core.kinds import ROLE_SIGN
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.keyring import Keyring
@@ -33,7 +34,6 @@ from holdfast_server.cli.token import token
 from holdfast_server.cli.user import generated_password, user
 from holdfast_server.process import config as configuration
 from holdfast_server.process.clock_watch import wall_s
-from holdfast_server.process.problem import Problem
 from holdfast_server.records import User
 from holdfast_server.store.sqlite import DATABASE_NAME, Store
 from holdfast_server.web.authenticator import hash_password

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from holdfast_core import labels as L
+from holdfast_core.cli import Problem
 from holdfast_core.kinds import COORDINATE_LEN
 from holdfast_core.names import PROFILE_NAMES
 from holdfast_core.rules import PROFILES
 from holdfast_server.cli.command import sentence_of
-from holdfast_server.process.problem import Problem
 
 MAX_PEM_LEN = 4096
 PROFILE_WORDS = {PROFILE_NAMES[profile]: profile for profile in PROFILES}

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
+from holdfast_core.cli import Problem
 from holdfast_core.kinds import FORMATS, TOKEN_SHAPES
 from holdfast_server.cli.change import change_of, finish_before, show_change
 from holdfast_server.cli.command import json_option, opened, state_option
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
-from holdfast_server.process.problem import Problem
 from holdfast_server.records import ResourceServer
 from holdfast_server.wire.readable import METHODS, rs_words
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
+from holdfast_core.cli import Failed, Problem
 from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_stack import CoapStack
@@ -35,7 +36,6 @@ from holdfast_server.process.clock_watch import WatchedClock
 from holdfast_server.process.clock_watch import wall_s as _wall_s
 from holdfast_server.process.config import check_tls
 from holdfast_server.process.log import log, log_bug, start_logging
-from holdfast_server.process.problem import Failed, Problem
 from holdfast_server.process.readiness import Readiness
 from holdfast_server.process.reload import Reload
 from holdfast_server.store.home import CLEAN, RESTORED

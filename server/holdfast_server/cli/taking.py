@@ -12,8 +12,8 @@ import cbor2
 import click
 
 from holdfast_core import labels as L
+from holdfast_core.cli import Failed, Problem
 from holdfast_core.kinds import REFERENCE
-from holdfast_server.process.problem import Failed, Problem
 from holdfast_server.records import TokenRecord
 from holdfast_server.web.pages import words_of_duration
 from holdfast_server.wire.readable import when

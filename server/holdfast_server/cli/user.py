@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from holdfast_core.cli import Problem
 from holdfast_server.authz import administrator
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.changes import without
@@ -18,7 +19,6 @@ from holdfast_server.cli.allow import allow_option, allowances, warn_of_stranger
 from holdfast_server.cli.change import change_of, finish_before, rights_commands, show_change
 from holdfast_server.cli.command import json_option, opened, show, state_option
 from holdfast_server.cli.party import PartyHelp, party_commands
-from holdfast_server.process.problem import Problem
 from holdfast_server.records import User
 from holdfast_server.web.authenticator import hash_password
 from holdfast_server.wire.readable import user_words

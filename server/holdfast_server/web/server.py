@@ -19,9 +19,9 @@ from starlette.types import ASGIApp
 from uvicorn.config import create_ssl_context
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from holdfast_core.cli import Problem
 from holdfast_server.authz.network import network_of
 from holdfast_server.process.config import Bind, Config
-from holdfast_server.process.problem import Problem
 from holdfast_server.web.accept import Acceptor
 from holdfast_server.web.connection_limits import Connections, most_connections
 
