@@ -89,24 +89,32 @@ def party_commands(
         _say(f"Unlocked {party[f'{kind}_id']}.", words, as_json=as_json)
 
 
+# How one party of a kind, and all of them, are read and written as words.
+_KINDS: dict[str, tuple[Callable[[Admin, str], Any], Callable[[Admin], Any], Callable[[Any], dict[str, Any]]]] = {
+    "client": (
+        lambda admin, party_id: admin.registry.client(party_id),
+        lambda admin: admin.store.clients(),
+        client_words,
+    ),
+    "rs": (
+        lambda admin, party_id: admin.registry.resource_server(party_id),
+        lambda admin: admin.store.resource_servers(),
+        rs_words,
+    ),
+    "user": (lambda admin, party_id: admin.registry.user(party_id), lambda admin: admin.store.users(), user_words),
+}
+
+
 def words_of(admin: Admin, kind: str, party_id: str) -> dict[str, Any]:
     """The record of one party, as it reads. Raises NotRegistered."""
-    if kind == "client":
-        return client_words(admin.registry.client(party_id))
-    return (
-        rs_words(admin.registry.resource_server(party_id))
-        if kind == "rs"
-        else user_words(admin.registry.user(party_id))
-    )
+    one, _, words = _KINDS[kind]
+    return words(one(admin, party_id))
 
 
 def all_words(admin: Admin, kind: str) -> list[dict[str, Any]]:
     """The records of all parties of a kind."""
-    if kind == "client":
-        return [client_words(record) for record in admin.store.clients()]
-    if kind == "rs":
-        return [rs_words(record) for record in admin.store.resource_servers()]
-    return [user_words(record) for record in admin.store.users()]
+    _, every, words = _KINDS[kind]
+    return [words(record) for record in every(admin)]
 
 
 def _say(sentence: str, words: dict[str, Any], *, as_json: bool) -> None:
