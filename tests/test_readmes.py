@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = sorted(ROOT.glob("*.md"))
-for folder in ("benchmarks", "device", "native", "scripts", "server", "simulator", "tests"):
+for folder in ("benchmarks", "device", "native", "hub", "scripts", "server", "simulator", "tests"):
     READMES += sorted((ROOT / folder).glob("**/README.md"))
 READMES += sorted((ROOT / "docs").glob("**/*.md"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")

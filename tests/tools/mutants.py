@@ -36,7 +36,7 @@ import mutants_warm
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = re.compile(r":\d+:", re.ASCII)  # the line of a mutant, which moves
-PACKAGES = ("native", "device", "server", "simulator")
+PACKAGES = ("native", "device", "server", "hub", "simulator")
 PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")
 
 
