@@ -23,6 +23,7 @@ from holdfast_core.coap_admission import TokenBucket
 from holdfast_core.coap_limits_server import SERVER_LIMITS
 from holdfast_core.coap_stack import CoapStack
 from holdfast_core.errors import PeerError
+from holdfast_core.notify_shell import ALIVE, READY, STOPPING, Notifier
 from holdfast_core.trace import tracer
 from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.clock_guard import ClockGuard
@@ -68,6 +69,7 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     quotas = Quotas(config.quota, _monotonic_ms)
     authz_server = AuthorizationServer(store, admin.keyring, config.settings, secrets.token_bytes, clock.guard, quotas)
     faults: list[Exception] = []
+    notifier = Notifier()
     web = _web_server(authz_server, admin, clock.now_s, readiness)
     in_force = Reload(config, web)
     _heed_signals(web, in_force)
@@ -106,10 +108,12 @@ async def _serve(admin: Admin, *, trace: bool) -> None:
     with listening(config.http) as bound:
         address = _start(coap, admin)
         try:
-            async with _looking_after(authz_server, admin.store, in_force, clock, quotas, readiness.failed):
+            async with _looking_after(authz_server, admin.store, in_force, clock, quotas, readiness.failed, notifier):
                 _say_ready(bound, address)
+                notifier.tell(READY)
                 await web.serve([bound])
         finally:
+            notifier.tell(STOPPING)
             coap.stop()
             keep_counts(authz_server, admin.store, quotas, clock.now_s())
     if not faults:  # otherwise what is remembered may be ahead of what is stored
@@ -192,8 +196,10 @@ async def _looking_after(
     clock: WatchedClock,
     quotas: Quotas,
     failed: Callable[[StoreFailed], None],
+    notifier: Notifier,
 ) -> AsyncIterator[None]:
-    """Beside the servers, watch the clock, write what was counted, and delete what has expired."""
+    """Beside the servers, watch the clock, write what was counted, delete what is over, and say that all goes on."""
+    every_s = min(WATCH_EVERY_S, notifier.watchdog_s or WATCH_EVERY_S)
 
     async def look() -> None:
         sweep_at_ms = 0
@@ -209,7 +215,9 @@ async def _looking_after(
                     sweep_at_ms = 0 if more else _monotonic_ms() + SWEEP_EVERY_S * 1000
             except StoreFailed as error:
                 failed(error)
-            await asyncio.sleep(0 if more else WATCH_EVERY_S)
+            if notifier.watchdog_s is not None:
+                notifier.tell(ALIVE)
+            await asyncio.sleep(0 if more else every_s)
 
     task = asyncio.create_task(look())
     try:
