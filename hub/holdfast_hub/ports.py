@@ -28,22 +28,36 @@ class Gateway(Protocol):
 
 
 class Spool(Protocol):
-    """What waits on disk. done is called after the commit: what it reports is kept, whatever happens then."""
+    """What waits on disk. done is called after the commit: what it reports is kept, whatever happens then.
+
+    A taker that wants strict order settles what it has been lent before it takes again from that box.
+    """
 
     def put(self, parcel: Parcel, now: Now, done: Callable[[str], None]) -> None:
-        """Keep a parcel. done(KEPT, DUPLICATE, FULL or FAILED)."""
+        """Keep a parcel. done(KEPT, DUPLICATE, FULL or FAILED).
+
+        DUPLICATE: the box has, or has had not long ago, a parcel of this id; the first one counts.
+        """
 
     def take(self, box: str, limit: int, now: Now, done: Callable[[list[Parcel]], None]) -> None:
-        """Lend the first parcels of a box, in order; nobody else is lent them until they come back or LEASE_MS pass."""
+        """Lend the first parcels of a box, in order; nobody else is lent them until they come back or LEASE_MS pass.
+
+        lives_ms of a lent parcel is what is left of it. A parcel that has come back twice is lent alone.
+        """
+
+    def find(self, box: str, id_: bytes, now: Now, done: Callable[[Parcel | None], None]) -> None:
+        """Look at one parcel of a box, without lending it; None when it is not there, is over or has been delivered."""
 
     def delivered(self, parcels: Sequence[Parcel], done: Callable[[bool], None]) -> None:
-        """Forget what has arrived. done(whether that is kept)."""
+        """Forget what has arrived, lent or only found. done(whether that is kept; the spool tries again if not)."""
 
-    def give_back(self, parcels: Sequence[Parcel], done: Callable[[bool], None]) -> None:
-        """They have not arrived: they are first again; after MAX_TRIES one is set aside and stops no other."""
+    def give_back(
+        self, parcels: Sequence[Parcel], done: Callable[[bool], None], *, why: str = "", blame: bool = True
+    ) -> None:
+        """They have not arrived: they are first again; after MAX_TRIES one is set aside and stops no other.
 
-
-KEPT, DUPLICATE, FULL, FAILED = "kept", "duplicate", "full", "failed"
+        why: constant text for an operator. blame=False: they were not tried after all, because a link went down.
+        """
 
 
 class Presence(Protocol):

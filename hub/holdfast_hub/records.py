@@ -52,11 +52,12 @@ class Device:
 class Parcel:
     """Something that waits on disk until it can be delivered.
 
-    box: who gets it: the name of a device, or OUT for the broker. number: given by the spool; it only grows, and a box
-    is emptied in its order within a priority. id: the producer's; a second parcel of the same box and id is the first.
-    kind: TOKEN, REQUEST, READING or EVENT. priority: 0 first. ends_s: wall time after which nobody wants it, None for
-    never. lives_ms: monotonic milliseconds that it may wait, however the clock jumps; None for ever. tries: deliveries
-    begun so far. about: small facts of the producer's, as CBOR; the spool does not look into it.
+    box: who gets it: the name of a device, OUT for the broker, or ANSWERS for whoever knows the id. number: given by
+    the spool; it only grows, and a box is emptied in its order within a priority. id: the producer's, 1..64 octets; a
+    second parcel of the same box and id is the first. kind: TOKEN, REQUEST, ANSWER, READING or EVENT. priority: 0
+    (first) to 9. ends_s: wall time after which nobody wants it, None for never. lives_ms: monotonic milliseconds that
+    it may wait, however the clock jumps; None for ever. tries: deliveries begun so far. about: small facts of the
+    producer's, as CBOR; the spool does not look into it.
     """
 
     box: str
@@ -73,7 +74,9 @@ class Parcel:
 
 OUT = "@out"
 """The box of what goes to the broker; no device can be called so."""
-TOKEN, REQUEST, READING, EVENT = "token", "request", "reading", "event"
+ANSWERS = "@answers"
+"""The box of answers that came late: nobody takes from it, a client finds its own by an id that cannot be guessed."""
+TOKEN, REQUEST, ANSWER, READING, EVENT = "token", "request", "answer", "reading", "event"
 
 
 class Asked:
