@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from holdfast_core.provisioning import decode_provisioning
-from holdfast_server.cli.command import table
+from holdfast_core.terminal_shell import table
 from holdfast_server.process.config import load
 from holdfast_server.store.sqlite import Store
 from testkit.serve import holdfast, init

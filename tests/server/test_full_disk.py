@@ -10,10 +10,11 @@ import pytest
 
 from holdfast_core import cbor
 from holdfast_core import labels as L
+from holdfast_core.log_shell import EVERY_MS, MAX_LINES, Seldom
 from holdfast_core.provisioning import decode_provisioning
 from holdfast_server.authz.errors import StoreFailed
 from holdfast_server.process.clock_watch import WatchedClock
-from holdfast_server.process.log import EVERY_MS, MAX_LINES, Seldom, log
+from holdfast_server.process.log import log
 from holdfast_server.process.readiness import FAILED_FOR_MS, TRIED_FOR_MS, UNWRITABLE, Readiness
 from holdfast_server.store.sqlite import BUSY_TIMEOUT_MS, DATABASE_NAME, IMPATIENT_MS, Store
 from testkit.as_peer import Peer, context_of

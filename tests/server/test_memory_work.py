@@ -9,12 +9,12 @@ import os
 
 import pytest
 
+from holdfast_core import log_shell as log
+from holdfast_core.log_shell import Seldom
 from holdfast_server.authz import quotas
 from holdfast_server.authz.settings import QuotaSettings
 from holdfast_server.coap import party_contexts
 from holdfast_server.coap.party_contexts import PartyContexts
-from holdfast_server.process import log
-from holdfast_server.process.log import Seldom
 from holdfast_server.web import login_limits, sessions
 from holdfast_server.web.connection_limits import MAX_CONNECTIONS, Connections
 from holdfast_server.web.login_limits import FairQueue, KnownBrowser, Lane, LoginLimits, Waiting

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from holdfast_core.cli import Problem
-from holdfast_server.cli.command import json_option, opened, show_all, state_option
+from holdfast_core.terminal_shell import json_option, show_all
+from holdfast_server.cli.command import opened, state_option
 from holdfast_server.wire.readable import audit_words
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

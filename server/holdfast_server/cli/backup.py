@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from holdfast_server.cli.command import Admin, json_option, opened, operator_name, problems, show, state_option
+from holdfast_core.terminal_shell import json_option, show
+from holdfast_server.cli.command import Admin, opened, operator_name, problems, state_option
 from holdfast_server.process.clock_watch import wall_s
 from holdfast_server.process.config import CONFIG_NAME
 from holdfast_server.store.backup import back_up

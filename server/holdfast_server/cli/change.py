@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
+from holdfast_core.terminal_shell import as_text, json_option, show
 from holdfast_server.authz.changes import Outcome, Scopes, Settling, with_more, without
 from holdfast_server.authz.exports import NEXT_KEY
 from holdfast_server.cli.allow import allowances, warn_of_strangers
-from holdfast_server.cli.command import Admin, json_option, opened, show, state_option
+from holdfast_server.cli.command import Admin, opened, state_option
 from holdfast_server.cli.taking import go_through, say_still_taken, still_taken
-from holdfast_server.wire.readable import as_text, client_words, scope_words, user_words, when
+from holdfast_server.wire.readable import client_words, scope_words, user_words, when
 
 
 @dataclass(frozen=True, slots=True)

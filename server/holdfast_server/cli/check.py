@@ -14,9 +14,10 @@ import click
 from cryptography import x509
 
 from holdfast_core.cli import EXIT_FAILED
+from holdfast_core.terminal_shell import json_option, show_all
 from holdfast_server.authz.errors import NotAtHome, StoreFailed
 from holdfast_server.authz.exports import NEXT_KEY
-from holdfast_server.cli.command import Admin, json_option, opened, problems, show_all, state_option
+from holdfast_server.cli.command import Admin, opened, problems, state_option
 from holdfast_server.process import config as configuration
 from holdfast_server.store.home import PREFIX
 from holdfast_server.store.sqlite import DATABASE_NAME, LOCK_NAME

@@ -10,17 +10,11 @@ import click
 from holdfast_core import labels as L
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_core.secret import Secret
+from holdfast_core.terminal_shell import json_option, show, show_all, write_private
 from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
 from holdfast_server.cli.change import rights_commands
 from holdfast_server.cli.client_set import GRANT_WORDS, client_set, is_public
-from holdfast_server.cli.command import (
-    json_option,
-    opened,
-    show,
-    show_all,
-    state_option,
-    write_private,
-)
+from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.records import Client

@@ -11,9 +11,10 @@ import click
 
 from holdfast_core import labels as L
 from holdfast_core.cli import Problem
+from holdfast_core.terminal_shell import json_option
 from holdfast_server.authz.grants import GRANT_RULES
 from holdfast_server.cli.change import change_of, finish_before, show_change
-from holdfast_server.cli.command import json_option, opened, state_option
+from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.public_key import KEY_PROFILES, client_keys_option, read_public_key
 from holdfast_server.wire.readable import client_words, grant_word
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from holdfast_core.cli import Problem
-from holdfast_server.cli.command import json_option, opened, show, state_option
+from holdfast_core.terminal_shell import json_option, show
+from holdfast_server.cli.command import opened, state_option
 from holdfast_server.process.clock_watch import wall_s
 from holdfast_server.wire.readable import when
 

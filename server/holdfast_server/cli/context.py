@@ -12,16 +12,8 @@ import click
 
 from holdfast_core.cli import Problem
 from holdfast_core.secret import Secret
-from holdfast_server.cli.command import (
-    Admin,
-    json_option,
-    opened,
-    problems,
-    show,
-    show_all,
-    state_option,
-    write_private,
-)
+from holdfast_core.terminal_shell import json_option, show, show_all, write_private
+from holdfast_server.cli.command import Admin, opened, problems, state_option
 from holdfast_server.coap.context_exchange import JUMP, STARTS, ContextExchange
 from holdfast_server.wire.context_forms import ALGS, FORMS, ContextParameters, decode_context, encode_context
 

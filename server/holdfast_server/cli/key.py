@@ -8,15 +8,8 @@ from pathlib import Path
 import click
 
 from holdfast_core.kinds import ROLE_SIGN
-from holdfast_server.cli.command import (
-    json_option,
-    opened,
-    problems,
-    show,
-    show_all,
-    state_option,
-    write_private,
-)
+from holdfast_core.terminal_shell import json_option, show, show_all, write_private
+from holdfast_server.cli.command import opened, problems, state_option
 from holdfast_server.cli.context import read_bounded
 from holdfast_server.wire.key_forms import FORMS, PEM, decode_shared_key, encode_keys
 from holdfast_server.wire.readable import key_words

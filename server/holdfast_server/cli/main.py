@@ -9,6 +9,7 @@ import click
 
 from holdfast_core.cli import Problem
 from holdfast_core.kinds import ROLE_SIGN
+from holdfast_core.terminal_shell import json_option, sentence_of, show, write_private
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.party_checks import check_user
@@ -17,16 +18,7 @@ from holdfast_server.cli.backup import backup, restore, restored
 from holdfast_server.cli.check import check
 from holdfast_server.cli.client import client
 from holdfast_server.cli.clock import clock
-from holdfast_server.cli.command import (
-    json_option,
-    opened,
-    operator_name,
-    problems,
-    sentence_of,
-    show,
-    state_option,
-    write_private,
-)
+from holdfast_server.cli.command import opened, operator_name, problems, state_option
 from holdfast_server.cli.context import context
 from holdfast_server.cli.key import key
 from holdfast_server.cli.rs import rs

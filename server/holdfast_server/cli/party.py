@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from holdfast_server.cli.command import Admin, json_option, opened, show, show_all, state_option
+from holdfast_core.terminal_shell import json_option, show, show_all
+from holdfast_server.cli.command import Admin, opened, state_option
 from holdfast_server.cli.taking import be_sure, go_through, say_still_taken, still_taken, yes_option
 from holdfast_server.records import PARTY_WORDS
 from holdfast_server.wire.readable import client_words, rs_words, user_words

@@ -15,7 +15,7 @@ from holdfast_core.cli import Problem
 from holdfast_core.kinds import COORDINATE_LEN
 from holdfast_core.names import PROFILE_NAMES
 from holdfast_core.rules import PROFILES
-from holdfast_server.cli.command import sentence_of
+from holdfast_core.terminal_shell import sentence_of
 
 MAX_PEM_LEN = 4096
 PROFILE_WORDS = {PROFILE_NAMES[profile]: profile for profile in PROFILES}

@@ -12,14 +12,9 @@ from holdfast_core import labels as L
 from holdfast_core.kinds import CWT_NESTED, FORMATS, REFERENCE, ROLE_SIGN, STRICT, TOKEN_SHAPES
 from holdfast_core.p256_table import GEOMETRIES
 from holdfast_core.provisioning import encode_provisioning
+from holdfast_core.terminal_shell import json_option, show, write_private
 from holdfast_server.authz.exports import TableOf, no_table
-from holdfast_server.cli.command import (
-    json_option,
-    opened,
-    show,
-    state_option,
-    write_private,
-)
+from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
 from holdfast_server.cli.rs_set import rs_set, scope_map, scope_titles_of, warn_of_timelessness

@@ -11,8 +11,9 @@ import click
 
 from holdfast_core.cli import Problem
 from holdfast_core.kinds import FORMATS, TOKEN_SHAPES
+from holdfast_core.terminal_shell import json_option
 from holdfast_server.cli.change import change_of, finish_before, show_change
-from holdfast_server.cli.command import json_option, opened, state_option
+from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
 from holdfast_server.records import ResourceServer
 from holdfast_server.wire.readable import METHODS, rs_words

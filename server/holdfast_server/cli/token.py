@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from holdfast_core.cli import Failed, Problem
+from holdfast_core.terminal_shell import json_option, show, show_all
 from holdfast_server.authz.revocation import STEP, Revocations
-from holdfast_server.cli.command import Admin, json_option, opened, show, show_all, state_option
+from holdfast_server.cli.command import Admin, opened, state_option
 from holdfast_server.cli.taking import go_through, say_still_taken, still_taken
 from holdfast_server.wire.json_codec import decode_token
 from holdfast_server.wire.readable import token_words

@@ -12,12 +12,13 @@ from pathlib import Path
 import click
 
 from holdfast_core.cli import Problem
+from holdfast_core.terminal_shell import json_option, show
 from holdfast_server.authz import administrator
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.changes import without
 from holdfast_server.cli.allow import allow_option, allowances, warn_of_strangers
 from holdfast_server.cli.change import change_of, finish_before, rights_commands, show_change
-from holdfast_server.cli.command import json_option, opened, show, state_option
+from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.records import User
 from holdfast_server.web.authenticator import hash_password

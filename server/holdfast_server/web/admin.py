@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from holdfast_core.terminal_shell import as_text
 from holdfast_server.authz.authorization_server import AuthorizationServer
 from holdfast_server.authz.errors import NotAdministrator
 from holdfast_server.authz.standing import LIVE, state_of
@@ -19,7 +20,7 @@ from holdfast_server.records import TokenRecord
 from holdfast_server.store.sqlite import Store
 from holdfast_server.web.login import BadPost, Door, NotNow
 from holdfast_server.web.sessions import BrowserSession
-from holdfast_server.wire.readable import as_text, audit_words, client_words, rs_words, token_words, user_words
+from holdfast_server.wire.readable import audit_words, client_words, rs_words, token_words, user_words
 
 PATH = "/admin"
 LATEST = 50

@@ -138,19 +138,6 @@ def when(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def as_text(value: object) -> str:
-    """A member's value in one line of text."""
-    if isinstance(value, dict) and value.keys() == {"path", "methods"}:
-        return f"{'/'.join(value['methods'])} {value['path']}"
-    if isinstance(value, dict):
-        return "; ".join(f"{name}: {as_text(member)}" for name, member in value.items()) or "-"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(as_text, value)) or "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None or value == "" else str(value)
-
-
 def _lists(scopes: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
     return {audience: list(names) for audience, names in scopes.items()}
 
