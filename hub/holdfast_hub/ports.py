@@ -60,6 +60,9 @@ class Spool(Protocol):
         """
 
 
+KEPT, DUPLICATE, FULL, FAILED = "kept", "duplicate", "full", "failed"
+
+
 class Presence(Protocol):
     """Which devices can be reached now."""
 
