@@ -1,0 +1,293 @@
+"""What is done with parcels inside one transaction: kept, lent, forgotten, given back, and swept when they are over.
+
+Each statement goes by an index to the rows that it wants: none costs more when more waits.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from holdfast_hub.ports import DUPLICATE, FULL, KEPT
+from holdfast_hub.records import Now, Parcel
+from holdfast_hub.spool.bounds import (
+    ALONE_FROM,
+    DONE_IN_BOX,
+    DONE_MS,
+    DONE_WHOLE,
+    LEASE_MS,
+    MAX_TRIES,
+    SWEEP_ROWS,
+    Bounds,
+    share_of,
+    size_of,
+)
+from holdfast_hub.spool.clock import EAGER_MS, WRITE_MS, Calendar, LifeClock, dies_ms
+from holdfast_hub.spool.database import ASIDE, DONE, LENT, OVER, WAITING
+from holdfast_hub.spool.tally import Tally
+
+COLUMNS = "box, id, kind, body, rank, ends_s, dies_ms, about, number, tries"
+LEASE_OVER = "it was lent and never came back"
+STOPPED = "the hub stopped while it was under way"
+
+DELIVERED, EXPIRED, DROPPED, PURGED = "delivered", "expired", "dropped", "purged"
+SET_ASIDE = "set_aside"
+
+
+class Rows:
+    """The parcels of an open spool. All other methods run inside transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, bounds: Bounds, boot: str, now: Now) -> None:
+        self._connection = connection
+        self._bounds = bounds
+        self._execute = connection.execute
+        self._calendar = Calendar()
+        written = self._execute("SELECT boot, mono_ms, life_ms FROM clock").fetchone()
+        self.life = LifeClock(boot, now.ms, written)
+        self.has_room = True
+        self._tally: Tally
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tally]:
+        """Commit all that is done inside, or on any exception nothing of it."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            before = self._connection.total_changes
+            self._tally = Tally(self._connection)
+            yield self._tally
+            self._tally.write()
+            if self._connection.total_changes != before and self.life.unwritten_ms >= EAGER_MS:
+                self.write_clock()
+            self._execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite itself has rolled back after some errors, a full disk for one
+                self._execute("ROLLBACK")
+            self.life.forget()
+            raise
+
+    def write_clock(self) -> None:
+        """Write the life clock."""
+        self._execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?)", self.life.record())
+
+    def charge(self) -> None:
+        """Write the life clock if something waits that has a life, and nothing else has caused it to be written."""
+        if (
+            self.life.unwritten_ms >= WRITE_MS
+            and self._execute("SELECT 1 FROM parcels WHERE dies_ms IS NOT NULL LIMIT 1").fetchone()
+        ):
+            self.write_clock()
+
+    # --- what the port does ---
+
+    def put(self, parcel: Parcel, now: Now) -> str:
+        """Keep a parcel: KEPT, DUPLICATE or FULL."""
+        tally, size = self._tally, size_of(parcel)
+        if not self._fits(parcel, size):
+            known = self._execute("SELECT 1 FROM parcels WHERE box = ? AND id = ?", (parcel.box, parcel.id)).fetchone()
+            if known or not self._make_room(parcel, size):
+                tally.counts[DUPLICATE if known else FULL] += 1
+                return DUPLICATE if known else FULL
+        life_ms = self.life.at(now.ms)
+        kept = self._execute(
+            "INSERT INTO parcels (box, id, kind, rank, size, put_s, put_ms, ends_s, dies_ms, about, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (box, id) DO NOTHING",
+            (
+                parcel.box,
+                parcel.id,
+                parcel.kind,
+                parcel.priority,
+                size,
+                now.wall_s,
+                life_ms,
+                parcel.ends_s,
+                dies_ms(parcel.ends_s, parcel.lives_ms, now, life_ms),
+                parcel.about,
+                parcel.body,
+            ),
+        ).rowcount
+        if not kept:
+            tally.counts[DUPLICATE] += 1
+            return DUPLICATE
+        tally.add(parcel.box, count=1, length=size)
+        tally.counts[KEPT] += 1
+        return KEPT
+
+    def take(self, box: str, limit: int, now: Now) -> list[Parcel]:
+        """Lend the first parcels of a box that are not over."""
+        self.sweep(now)
+        life_ms = self.life.ms
+        rows = self._execute(
+            f"SELECT {COLUMNS} FROM parcels WHERE box = ? AND state = {WAITING} "  # noqa: S608 - constants
+            "AND (ends_s IS NULL OR ends_s > ?) AND (dies_ms IS NULL OR dies_ms > ?) ORDER BY rank, number LIMIT ?",
+            (box, -1 if now.wall_s is None else now.wall_s, life_ms, limit),
+        ).fetchall()
+        parcels = [self._parcel(row, tried=1) for row in rows]
+        for at, parcel in enumerate(parcels):
+            if parcel.tries > ALONE_FROM:
+                del parcels[max(at, 1) :]
+                break
+        self._connection.executemany(
+            f"UPDATE parcels SET state = {LENT}, tries = tries + 1, until_ms = ? WHERE number = ?",  # noqa: S608
+            [(life_ms + LEASE_MS, parcel.number) for parcel in parcels],
+        )
+        return parcels
+
+    def find(self, box: str, id_: bytes, now: Now) -> Parcel | None:
+        """The parcel of this id, unless it is over or has left."""
+        row = self._execute(
+            f"SELECT {COLUMNS} FROM parcels WHERE box = ? AND id = ? AND state <> {DONE} "  # noqa: S608
+            "AND (ends_s IS NULL OR ends_s > ?) AND (dies_ms IS NULL OR dies_ms > ?)",
+            (box, id_, -1 if now.wall_s is None else now.wall_s, self.life.at(now.ms)),
+        ).fetchone()
+        return self._parcel(row) if row else None
+
+    def delivered(self, parcels: Sequence[Parcel]) -> bool:
+        """Forget what has arrived, all but the ids."""
+        for parcel in parcels:
+            self.leave(parcel.number, DELIVERED)
+        return True
+
+    def give_back(self, parcels: Sequence[Parcel], why: str, blame: bool) -> bool:
+        """Let what has not arrived wait again, or set it aside. What was lent to somebody else meanwhile stays lent."""
+        for parcel in parcels:
+            lent = self._execute(
+                f"SELECT tries FROM parcels WHERE number = ? AND state = {LENT} AND tries = ?",  # noqa: S608
+                (parcel.number, parcel.tries),
+            ).fetchone()
+            if lent:
+                self._back(parcel.number, parcel.box, parcel.tries - (not blame), why)
+        return True
+
+    # --- what an operator does ---
+
+    def leave(self, number: int, how: str) -> bool:
+        """Drop a parcel but remember its id; whether it was there."""
+        row = self._execute("SELECT box, state, size FROM parcels WHERE number = ?", (number,)).fetchone()
+        if row is None or row[1] == DONE:
+            return False
+        box, state, size = row
+        until_ms = self.life.ms + DONE_MS
+        self._execute(
+            f"UPDATE parcels SET state = {DONE}, rank = ?1, until_ms = ?1, ends_s = NULL, dies_ms = NULL, "  # noqa: S608
+            "why = '', about = x'', body = x'' WHERE number = ?2",
+            (until_ms, number),
+        )
+        self._tally.add(box, count=-1, length=-size, aside=-(state == ASIDE), done=1)
+        self._tally.counts[how] += 1
+        if self._tally.of(box).done > DONE_IN_BOX:
+            self._forget("box = ? AND state = ? ORDER BY rank, number LIMIT 1", (box, DONE))
+        if self._tally.whole.done > DONE_WHOLE:
+            self._forget("state = ? AND until_ms IS NOT NULL ORDER BY until_ms LIMIT 1", (DONE,))
+        return True
+
+    def put_back(self, number: int) -> bool:
+        """Let a parcel that was set aside wait again, as if it had never been tried; whether there was one."""
+        row = self._execute("SELECT box FROM parcels WHERE number = ? AND state = ?", (number, ASIDE)).fetchone()
+        if row is None:
+            return False
+        self._execute(f"UPDATE parcels SET state = {WAITING}, tries = 0, why = '' WHERE number = ?", (number,))  # noqa: S608
+        self._tally.add(row[0], aside=-1)
+        return True
+
+    # --- what is over ---
+
+    def begin(self) -> None:
+        """What was lent when the last hub ended waits again, with its tries."""
+        while self._give_up_leases(None, STOPPED):
+            pass
+
+    def sweep(self, now: Now) -> bool:
+        """Look at SWEEP_ROWS at most of each kind that may be over; whether there is more."""
+        life_ms = self.life.at(now.ms)
+        steps = [self._give_up_leases(life_ms, LEASE_OVER)]
+        steps.append(self._expire("dies_ms <= ?", (life_ms,)))
+        if now.wall_s is not None:
+            steps.append(self._move(WAITING, OVER, "ends_s <= ?", now.wall_s))
+            steps.append(self._move(OVER, WAITING, "ends_s > ?", now.wall_s))  # the clock was set back
+        settled_s = self._calendar.settled_s(now, life_ms)
+        if settled_s is not None:
+            for state in (OVER, ASIDE):
+                steps.append(self._expire("state = ? AND ends_s <= ?", (state, settled_s)))  # noqa: PERF401
+        steps.append(self._forget(f"state = ? AND until_ms <= ? LIMIT {SWEEP_ROWS}", (DONE, life_ms)))
+        return max(steps) >= SWEEP_ROWS
+
+    def _fits(self, parcel: Parcel, size: int) -> bool:
+        bounds, priority = self._bounds, parcel.priority
+        box, whole = self._tally.of(parcel.box), self._tally.whole
+        return (
+            self.has_room
+            and box.count < share_of(bounds.box_count, priority)
+            and box.len + size <= share_of(bounds.box_len, priority)
+            and whole.count < share_of(bounds.whole_count, priority)
+            and whole.len + size <= share_of(bounds.whole_len, priority)
+        )
+
+    def _make_room(self, parcel: Parcel, size: int) -> bool:
+        """Drop the oldest of the least important in this box, where that is configured; whether the parcel fits now."""
+        bounds = self._bounds
+        if (
+            parcel.box not in bounds.drop_oldest
+            or not self.has_room
+            or size > share_of(bounds.box_len, parcel.priority)
+        ):
+            return False
+        for _ in range(SWEEP_ROWS):
+            last = self._execute(
+                "SELECT max(rank) FROM parcels WHERE box = ? AND state = ?", (parcel.box, WAITING)
+            ).fetchone()[0]
+            if last is None or last < parcel.priority:
+                return False
+            oldest = self._execute(
+                "SELECT number FROM parcels WHERE box = ? AND state = ? AND rank = ? ORDER BY number LIMIT 1",
+                (parcel.box, WAITING, last),
+            ).fetchone()
+            self.leave(oldest[0], DROPPED)
+            if self._fits(parcel, size):
+                return True
+        return False
+
+    def _back(self, number: int, box: str, tries: int, why: str) -> None:
+        is_aside = tries >= MAX_TRIES
+        self._execute(
+            "UPDATE parcels SET state = ?, tries = ?, until_ms = NULL, why = ? WHERE number = ?",
+            (ASIDE if is_aside else WAITING, tries, why, number),
+        )
+        if is_aside:
+            self._tally.add(box, aside=1)
+            self._tally.counts[SET_ASIDE] += 1
+
+    def _give_up_leases(self, until_ms: int | None, why: str) -> int:
+        """until_ms None: all of them."""
+        rows = self._execute(
+            "SELECT number, box, tries FROM parcels WHERE state = ? AND until_ms <= ? LIMIT ?",
+            (LENT, 2**63 - 1 if until_ms is None else until_ms, SWEEP_ROWS),
+        ).fetchall()
+        for number, box, tries in rows:
+            self._back(number, box, tries, why)
+        return len(rows)
+
+    def _move(self, old: int, new: int, ends: str, wall_s: int) -> int:
+        return self._execute(
+            f"UPDATE parcels SET state = ? WHERE number IN "  # noqa: S608
+            f"(SELECT number FROM parcels WHERE state = ? AND ends_s IS NOT NULL AND {ends} LIMIT {SWEEP_ROWS})",
+            (new, old, wall_s),
+        ).rowcount
+
+    def _expire(self, which: str, values: tuple[int, ...]) -> int:
+        rows = self._execute(f"SELECT number FROM parcels WHERE {which} LIMIT {SWEEP_ROWS}", values).fetchall()  # noqa: S608
+        for row in rows:
+            self.leave(row[0], EXPIRED)
+        return len(rows)
+
+    def _forget(self, which: str, values: tuple[Any, ...]) -> int:
+        """Delete rows of parcels that have left."""
+        rows = self._execute(f"SELECT number, box FROM parcels WHERE {which}", values).fetchall()  # noqa: S608
+        for number, box in rows:
+            self._execute("DELETE FROM parcels WHERE number = ?", (number,))
+            self._tally.add(box, done=-1)
+        return len(rows)
+
+    def _parcel(self, row: tuple[Any, ...], tried: int = 0) -> Parcel:
+        box, id_, kind, body, rank, ends_s, dies, about, number, tries = row
+        lives = None if dies is None else dies - self.life.ms
+        return Parcel(box, id_, kind, body, rank, ends_s, lives, about, number, tries + tried)
