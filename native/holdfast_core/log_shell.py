@@ -38,6 +38,7 @@ class Seldom(logging.Filter):
         self._lines[line] = (now_ms + EVERY_MS, 0)
         if unsaid:
             record.msg, record.args = f"{line} times={unsaid + 1}", ()
+            record.times = unsaid + 1
         return True
 
 

@@ -42,6 +42,11 @@ class Writer:
             self._thread.start()
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs, if there is to be one."""
+        return self._thread is None or self._thread.is_alive()
+
+    @property
     def waiting(self) -> int:
         """How much has not been begun."""
         return len(self._work)
