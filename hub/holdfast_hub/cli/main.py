@@ -5,6 +5,7 @@ import click
 from holdfast_hub.cli.check import check
 from holdfast_hub.cli.init import init
 from holdfast_hub.cli.run import run
+from holdfast_hub.cli.spool import spool
 from holdfast_hub.cli.status import devices, drain, status
 
 
@@ -25,5 +26,5 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (init, run, check, status, devices, drain):
+for part in (init, run, check, status, devices, spool, drain):
     group.add_command(part)

@@ -48,15 +48,15 @@ class Rows:
         self._tally: Tally
 
     @contextmanager
-    def transaction(self) -> Iterator[Tally]:
-        """Commit all that is done inside, or on any exception nothing of it."""
+    def transaction(self, *, keeps_time: bool = True) -> Iterator[Tally]:
+        """Commit all that is done inside, or on any exception nothing of it. keeps_time: not for a second process."""
         self._execute("BEGIN IMMEDIATE")
         try:
             before = self._connection.total_changes
             self._tally = Tally(self._connection)
             yield self._tally
             self._tally.write()
-            if self._connection.total_changes != before and self.life.unwritten_ms >= EAGER_MS:
+            if keeps_time and self._connection.total_changes != before and self.life.unwritten_ms >= EAGER_MS:
                 self.write_clock()
             self._execute("COMMIT")
         except BaseException:
@@ -215,6 +215,10 @@ class Rows:
                 steps.append(self._expire("state = ? AND ends_s <= ?", (state, settled_s)))  # noqa: PERF401
         steps.append(self._forget(f"state = ? AND until_ms <= ? LIMIT {SWEEP_ROWS}", (DONE, life_ms)))
         return max(steps) >= SWEEP_ROWS
+
+    def counts(self) -> dict[str, int]:
+        """How often what has happened."""
+        return dict(self._execute("SELECT name, value FROM counts").fetchall())
 
     def _fits(self, parcel: Parcel, size: int) -> bool:
         bounds, priority = self._bounds, parcel.priority

@@ -83,12 +83,11 @@ class SqliteSpool:
                 self._rows = Rows(self._connection, self._bounds, database.boot_id() if boot is None else boot, now)
                 with self._rows.transaction():
                     self._rows.begin()
-                self._counts = dict(self._connection.execute("SELECT name, value FROM counts").fetchall())
+                self._counts = self._rows.counts()
         except BaseException:
             os.close(self._lock_fd)
             raise
         self._writer = Writer(self._commit, self._tend, call, group=group, gather_s=gather_s, threaded=threaded)
-        self.turn = self._writer.turn
 
     def put(self, parcel: Parcel, now: Now, done: Callable[[str], None]) -> None:
         """Keep a parcel (see Spool). ValueError: a box, an id or a number that the caller should not have let in."""
@@ -135,6 +134,15 @@ class SqliteSpool:
     def tick(self, now: Now) -> None:
         """Once a second: sweep what is over, give room back, and write how long all has waited."""
         self._writer.add((self._sweep, (now,), None, None))
+
+    @property
+    def waiting(self) -> int:
+        """How much has been asked for and is not begun."""
+        return self._writer.waiting
+
+    def turn(self) -> None:
+        """Write one group now; only without a thread."""
+        self._writer.turn()
 
     def close(self) -> None:
         """Write what was asked for, note the time, and let another hub have the spool."""
@@ -190,6 +198,7 @@ class SqliteSpool:
         if self._rows.sweep(now):
             self._writer.add((self._sweep, (now,), None, None))
         self._rows.charge()
+        self._counts = self._rows.counts()  # an operator's command may have purged
         self._tends = True
 
     def _tend(self) -> None:
