@@ -23,7 +23,7 @@ from holdfast_core.provisioning import decode_provisioning
 from holdfast_server.records import AS_SENDER_ID
 from holdfast_server.wire.context_forms import decode_context
 from testkit.as_peer import Peer, context_of, partial_ivs
-from testkit.serve import ended, holdfast, init, serving
+from testkit.serve import certified, ended, holdfast, init, serving
 from testkit.serve import process as process_of
 
 UNKNOWN = {L.INTRO_TOKEN: b"unknown"}
@@ -264,19 +264,6 @@ def test_a_trace_shows_sizes_and_codes_and_no_content(state, tmp_path):
     assert '"path": "/introspect"' in out
     assert b"unknown".hex() not in out
     assert "unknown" not in out
-
-
-def certified(tmp_path):
-    """Make a server with a certificate for 127.0.0.1; returns the certificate's path and the port."""
-    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}".split(),
-        check=True,
-        capture_output=True,
-    )
-    http, _, _ = init(tmp_path / "state", "--certificate", str(certificate), "--key", str(key))
-    return certificate, http
 
 
 def test_a_certificate_is_served_and_a_wrong_one_is_one_sentence(tmp_path):

@@ -59,6 +59,19 @@ def init(state, *argv):
     return http, coap, json.loads(done.stdout)
 
 
+def certified(tmp_path):
+    """Make a server with a certificate for 127.0.0.1; returns the certificate's path and the port."""
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    subprocess.run(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
+        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}".split(),
+        check=True,
+        capture_output=True,
+    )
+    http, _, _ = init(tmp_path / "state", "--certificate", str(certificate), "--key", str(key))
+    return certificate, http
+
+
 @contextmanager
 def serving(state, *argv):
     """A running `serve`, as subprocess.Popen, from the moment it says that it is ready; killed at the end."""

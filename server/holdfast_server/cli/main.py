@@ -22,6 +22,7 @@ from holdfast_server.cli.command import opened, operator_name, problems, state_o
 from holdfast_server.cli.context import context
 from holdfast_server.cli.key import key
 from holdfast_server.cli.rs import rs
+from holdfast_server.cli.status import status
 from holdfast_server.cli.token import token
 from holdfast_server.cli.user import generated_password, user
 from holdfast_server.process import config as configuration
@@ -60,7 +61,7 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (client, rs, user, token, key, audit, clock, context, backup, restore, restored, check):
+for part in (client, rs, user, token, key, audit, clock, context, backup, restore, restored, check, status):
     group.add_command(part)
 
 
