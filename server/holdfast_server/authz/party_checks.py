@@ -36,7 +36,6 @@ def check_client(client: Client) -> None:
         raise RegistryError("grant type is unknown")
     _check_printable("title", client.title)
     _check_printable("scope", *(name for names in client.scopes.values() for name in names), *client.scopes)
-    _check_printable("redirect_uri", *client.redirect_uris)
     for uri in client.redirect_uris:
         _check_redirect_uri(uri)
     if client.public and (client.grant_types != (L.GRANT_AUTHORIZATION_CODE,) or client.secret_hash is not None):
