@@ -61,6 +61,8 @@ class Spool(Protocol):
 
 
 KEPT, DUPLICATE, FULL, FAILED = "kept", "duplicate", "full", "failed"
+MAX_TRIES = 5
+"""What was given back so often is set aside; find still finds it, and its tries say so."""
 
 
 class Presence(Protocol):

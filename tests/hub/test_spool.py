@@ -2,10 +2,10 @@
 
 import pytest
 
-from holdfast_hub.ports import DUPLICATE, FULL, KEPT
+from holdfast_hub.ports import DUPLICATE, FULL, KEPT, MAX_TRIES
 from holdfast_hub.records import ANSWERS, OUT, TOKEN, Now, Parcel
 from holdfast_hub.spool import bounds as limits
-from holdfast_hub.spool.bounds import DONE_IN_BOX, LEASE_MS, MAX_TRIES, OVERHEAD_LEN, Bounds
+from holdfast_hub.spool.bounds import DONE_IN_BOX, LEASE_MS, OVERHEAD_LEN, Bounds
 from holdfast_hub.spool.errors import SpoolLocked
 from holdfast_hub.spool.store import MAX_WAITING, SqliteSpool
 from testkit.spool import WALL_S, Played, played

@@ -6,7 +6,6 @@ from holdfast_hub.records import Parcel
 
 LEASE_MS = 120_000
 """A lent parcel that has not come back by then was lost with its taker. Longer than a CoAP exchange takes to fail."""
-MAX_TRIES = 5
 ALONE_FROM = 2
 """A parcel that was tried so often and has not arrived is lent alone, so that it brings down no other."""
 OVERHEAD_LEN = 160

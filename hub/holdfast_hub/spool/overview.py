@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from holdfast_hub.ports import MAX_TRIES
 from holdfast_hub.records import ANSWERS, OUT, Now
 from holdfast_hub.spool import database
-from holdfast_hub.spool.bounds import MAX_TRIES, Bounds
+from holdfast_hub.spool.bounds import Bounds
 from holdfast_hub.spool.database import ASIDE, DONE, LENT, OVER, WAITING
 from holdfast_hub.spool.errors import failures
 from holdfast_hub.spool.rows import PURGED, Rows

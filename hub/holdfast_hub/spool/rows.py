@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from holdfast_hub.ports import DUPLICATE, FULL, KEPT
+from holdfast_hub.ports import DUPLICATE, FULL, KEPT, MAX_TRIES
 from holdfast_hub.records import Now, Parcel
 from holdfast_hub.spool.bounds import (
     ALONE_FROM,
@@ -16,7 +16,6 @@ from holdfast_hub.spool.bounds import (
     DONE_MS,
     DONE_WHOLE,
     LEASE_MS,
-    MAX_TRIES,
     SWEEP_ROWS,
     Bounds,
     share_of,
