@@ -1,0 +1,1 @@
+"""Readings and events: from a device, over the spool, to the topics of a broker. Sans-IO."""
