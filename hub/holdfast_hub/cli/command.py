@@ -1,8 +1,10 @@
 """What every command of the hub does around its one deed: find the configuration, and say problems in one sentence."""
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -42,9 +44,16 @@ def configured(config: Path, state: Path | None = None, sets: tuple[str, ...] = 
         return load(config, [*sets, *([f"state={state.absolute()}"] if state else [])])
 
 
-def state_of(config: Path, state: Path | None) -> Path:
-    """Return the state directory: the one that was named, or that of the configuration. Raises Problem."""
-    return state if state is not None else configured(config).state
+def in_state(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the state directory: the one that was named, or that of the configuration. Raises Problem."""
+
+    @config_option
+    @state_option
+    @functools.wraps(command)
+    def located(config: Path, state: Path | None, **rest: Any) -> None:
+        command(state=state if state is not None else configured(config).state, **rest)
+
+    return located
 
 
 @contextlib.contextmanager

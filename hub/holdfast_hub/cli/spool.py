@@ -14,21 +14,13 @@ import click
 
 from holdfast_core.cli import Failed, Problem
 from holdfast_core.terminal_shell import json_option, show, show_all
+from holdfast_hub.cli.command import in_state
 from holdfast_hub.spool.errors import SpoolError
 from holdfast_hub.spool.overview import Overview, Seen
 
 MAX_NAMED = 20
 """Of the numbers that a change has touched; --json names all."""
 
-state_option = click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="HOLDFAST_HUB_STATE",
-    default="/var/lib/holdfast-hub",
-    show_default=True,
-    show_envvar=True,
-    help="The state directory.",
-)
 box_option = click.option("--box", help="Only what is for this device; @out is for the broker, @answers for clients.")
 aside_option = click.option("--aside", is_flag=True, help="Only what was set aside because it did not arrive.")
 
@@ -50,7 +42,7 @@ def spool() -> None:
 @box_option
 @aside_option
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="So many at most.")
-@state_option
+@in_state
 @json_option
 def spool_list(box: str | None, aside: bool, limit: int, state: Path, as_json: bool) -> None:
     """List what waits and why, in the order in which each box is emptied.
@@ -77,7 +69,7 @@ def spool_list(box: str | None, aside: bool, limit: int, state: Path, as_json: b
 
 @spool.command("show")
 @click.argument("number", type=click.IntRange(1, 2**63 - 1))
-@state_option
+@in_state
 @json_option
 def spool_show(number: int, state: Path, as_json: bool) -> None:
     """Show all that is known of one parcel, by its number in the list. The body is not shown."""
@@ -96,7 +88,7 @@ def spool_show(number: int, state: Path, as_json: bool) -> None:
 @box_option
 @aside_option
 @click.option("--all", "everything", is_flag=True, help="All that waits, for whomever.")
-@state_option
+@in_state
 @json_option
 def spool_purge(
     numbers: tuple[int, ...], box: str | None, aside: bool, everything: bool, state: Path, as_json: bool
@@ -112,7 +104,7 @@ def spool_purge(
 @click.argument("numbers", metavar="[NUMBER]...", type=click.IntRange(1, 2**63 - 1), nargs=-1)
 @box_option
 @click.option("--all", "everything", is_flag=True, help="All that was set aside.")
-@state_option
+@in_state
 @json_option
 def spool_retry(numbers: tuple[int, ...], box: str | None, everything: bool, state: Path, as_json: bool) -> None:
     """Let parcels that were set aside be tried again, as if they had never been."""

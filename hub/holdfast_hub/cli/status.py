@@ -9,7 +9,7 @@ import click
 
 from holdfast_core.cli import EXIT_FAILED, EXIT_UNREACHABLE, Failed
 from holdfast_core.terminal_shell import json_option, show, show_all
-from holdfast_hub.cli.command import config_option, problems, state_of, state_option
+from holdfast_hub.cli.command import in_state, problems
 from holdfast_hub.process.http import reachable
 from holdfast_hub.process.run import CONTROL
 
@@ -25,21 +25,19 @@ class Silent(Failed):
 
 @click.command()
 @click.option("--health", is_flag=True, help="Ask only whether the hub can do its work; for containers and scripts.")
-@config_option
-@state_option
+@in_state
 @json_option
-def status(health: bool, config: Path, state: Path | None, as_json: bool) -> None:
+def status(health: bool, state: Path, as_json: bool) -> None:
     """Show how the hub is that runs here. Links, spool, broker, clock.
 
     Exit code 0: it can do its work; 1: it cannot, and why; 3: no hub runs in this state directory.
     """
-    where = state_of(config, state)
-    code, body = ask(where, "GET", "/readyz")
+    code, body = ask(state, "GET", "/readyz")
     ready = json.loads(body)
     if health:
         show(ready, as_json=as_json)
     else:
-        told = json.loads(ask(where, "GET", "/status")[1])
+        told = json.loads(ask(state, "GET", "/status")[1])
         told.pop("devices")
         show({**ready, **told}, as_json=as_json)
     if code != 200:
@@ -47,22 +45,20 @@ def status(health: bool, config: Path, state: Path | None, as_json: bool) -> Non
 
 
 @click.command()
-@config_option
-@state_option
+@in_state
 @json_option
-def devices(config: Path, state: Path | None, as_json: bool) -> None:
+def devices(state: Path, as_json: bool) -> None:
     """List the devices behind the hub that runs here. Name, link, whether it is there, what waits."""
-    told: list[dict[str, Any]] = json.loads(ask(state_of(config, state), "GET", "/status")[1])["devices"]
+    told: list[dict[str, Any]] = json.loads(ask(state, "GET", "/status")[1])["devices"]
     show_all(told, as_json=as_json, nothing="No devices: devices.toml has none.")
 
 
 @click.command()
-@config_option
-@state_option
+@in_state
 @json_option
-def drain(config: Path, state: Path | None, as_json: bool) -> None:
+def drain(state: Path, as_json: bool) -> None:
     """Let the hub that runs here finish what is under way, take nothing new, and stop."""
-    code, body = ask(state_of(config, state), "POST", "/drain")
+    code, body = ask(state, "POST", "/drain")
     if code != 200:
         raise Failed("The hub does not stop now.")
     show(json.loads(body), as_json=as_json)

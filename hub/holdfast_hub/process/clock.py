@@ -57,7 +57,9 @@ class HubClock:
         now_ms = counting()
         self._offset_s = wall() - now_ms // 1000
         self._jumped_ms: int | None = None  # when the clock was last seen to jump
-        self._jumped_sync: float | None = None  # which setting of the clock was the last one then
+        # When the clock had been set last, as far as was seen: now, and before the jump.
+        self._seen_sync: float | None = None
+        self._jumped_sync: float | None = None
         self._begun_ms = now_ms
         self._look_at_ms = self._keep_at_ms = now_ms
         self._look(wall(), now_ms)
@@ -69,7 +71,7 @@ class HubClock:
         jumped = abs(read_s - now_ms // 1000 - self._offset_s) > STEP_S
         if jumped:
             self._offset_s = read_s - now_ms // 1000
-            self._jumped_ms, self._jumped_sync = now_ms, self._set_at()
+            self._jumped_ms, self._jumped_sync = now_ms, self._seen_sync
         if jumped or now_ms >= self._look_at_ms:
             self._look(read_s, now_ms)
         return Now(now_ms, None if self.doubt else read_s)
@@ -94,11 +96,11 @@ class HubClock:
             self.keep()
 
     def _doubt(self, read_s: int, now_ms: int) -> str:
+        set_at = self._seen_sync = self._set_at()
         if not BUILD_S <= read_s < LATEST_S:
             return "the clock says a year that cannot be"
         since_ms = self._begun_ms if self._jumped_ms is None else self._jumped_ms
         is_settled = now_ms - since_ms >= SETTLE_MS
-        set_at = self._set_at()
         if self._jumped_ms is not None and not is_settled and set_at in (None, self._jumped_sync):
             return "the clock has jumped"
         if set_at is not None or is_settled:
