@@ -67,6 +67,14 @@ class Played:
         members = {"kind": READING, "body": b"body of " + id_, **members}
         return self._asked(self.spool.put, Parcel(box, id_, **members), self.now)
 
+    def put_all(self, ids, bodies, box="tube", **members):
+        """In one commit."""
+        answers = []
+        for id_, body in zip(ids, bodies, strict=True):
+            self.spool.put(Parcel(box, id_, READING, body, **members), self.now, answers.append)
+        self._turn()
+        return answers
+
     def take(self, limit=10, box="tube"):
         return self._asked(self.spool.take, box, limit, self.now)
 
