@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from holdfast_core.coap_message import Message
-from holdfast_hub.records import Asked, Device, Now, Parcel
+from holdfast_hub.records import Asked, Device, Now, Parcel, Publication
 
 
 class Desk(Protocol):
@@ -91,3 +91,32 @@ class Link(Protocol):
     @property
     def is_up(self) -> bool:
         """Whether the line, the port or the connection is there."""
+
+
+class Broker(Protocol):
+    """A connection to an MQTT broker that others decide over.
+
+    attempt: counts the connections; it comes back with all that is told of one.
+    """
+
+    def connect(self, attempt: int, will: Publication) -> None:
+        """Begin to connect; BrokerNews.accepted or .lost comes later."""
+
+    def publish(self, key: int, publication: Publication) -> None:
+        """Send; BrokerNews.acked comes later with the key, unless the connection is lost."""
+
+    def close(self) -> None:
+        """Say good-bye if that is possible, and forget the connection."""
+
+
+class BrokerNews(Protocol):
+    """Who is told how it goes with a Broker, in the thread of those who ask."""
+
+    def accepted(self, attempt: int, receive_max: int, max_packet: int) -> None:
+        """CONNACK has come. receive_max: its Receive Maximum; max_packet: its Maximum Packet Size, 0 for none."""
+
+    def acked(self, attempt: int, key: int, code: int) -> None:
+        """PUBACK has come, with its Reason Code."""
+
+    def lost(self, attempt: int, why: str, code: int = 0) -> None:
+        """The connection has ended, or none came about. why: a sentence; code: of the broker's DISCONNECT, else 0."""

@@ -79,6 +79,28 @@ ANSWERS = "@answers"
 TOKEN, REQUEST, ANSWER, READING, EVENT = "token", "request", "answer", "reading", "event"
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One PUBLISH of quality of service 1.
+
+    topic: judged, nothing of it came over a network. expires_s: Message Expiry Interval, None for none. properties:
+    User Properties of MQTT 5.
+    """
+
+    topic: str
+    payload: bytes = field(repr=False)
+    retain: bool = False
+    content_type: str | None = None
+    expires_s: int | None = None
+    properties: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def most_octets(self) -> int:
+        """No fewer than the packet has, for the broker's Maximum Packet Size."""
+        texts = (self.topic, self.content_type or "", *(text for pair in self.properties for text in pair))
+        return len(self.payload) + 32 + sum(len(text.encode()) + 3 for text in texts)
+
+
 class Asked:
     """One request that has come to the hub, to be answered once (an observation: each time that there is news).
 

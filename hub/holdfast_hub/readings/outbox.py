@@ -16,13 +16,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
-from holdfast_hub.ports import Spool
-from holdfast_hub.readings.publication import Health, Publication, publication_of
+from holdfast_hub.ports import Broker, Spool
+from holdfast_hub.readings.publication import Health, publication_of
 from holdfast_hub.readings.reading import reading_of
 from holdfast_hub.readings.routes import Routes
-from holdfast_hub.records import OUT, Now, Parcel
+from holdfast_hub.records import OUT, Now, Parcel, Publication
 
 RESTING, CONNECTING, UP, LEAVING, GIVEN_UP, CLOSED = "resting", "connecting", "up", "leaving", "given-up", "closed"
 DUE, ACCEPTED, LOST, HOPELESS, STOP, DRAINED = "due", "accepted", "lost", "hopeless", "stop", "drained"
@@ -75,19 +74,6 @@ class Policy:
     window: int = 64
     batch: int = 256
     barren: int = 3
-
-
-class Broker(Protocol):
-    """What the outbox asks of its shell. attempt: counts connections; it comes back with all that is reported."""
-
-    def connect(self, attempt: int, will: Publication) -> None:
-        """Begin to connect; accepted or lost is reported later."""
-
-    def publish(self, key: int, publication: Publication) -> None:
-        """Send; acked is reported later with the key, unless the connection is lost."""
-
-    def close(self) -> None:
-        """Say good-bye if that is possible, and forget the connection; nothing of it is reported any more."""
 
 
 class Outbox:

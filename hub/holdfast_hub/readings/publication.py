@@ -5,12 +5,12 @@ Everything is published with quality of service 1. Texts are JSON.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from holdfast_core import labels as L
 from holdfast_hub.readings.reading import Reading
 from holdfast_hub.readings.routes import Route, Routes
-from holdfast_hub.records import Parcel
+from holdfast_hub.records import Parcel, Publication
 
 ONLINE, OFFLINE = "online", "offline"
 HOME_ASSISTANT = "homeassistant"
@@ -25,24 +25,6 @@ _CONTENT_TYPES = {
     L.CF_COSE_MAC0: 'application/cose; cose-type="cose-mac0"',
     L.CF_COSE_SIGN1: 'application/cose; cose-type="cose-sign1"',
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """One PUBLISH. expires_s: Message Expiry Interval, None for none. properties: User Properties of MQTT 5."""
-
-    topic: str
-    payload: bytes = field(repr=False)
-    retain: bool = False
-    content_type: str | None = None
-    expires_s: int | None = None
-    properties: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def most_octets(self) -> int:
-        """No fewer than the packet has, for the broker's Maximum Packet Size."""
-        texts = (self.topic, self.content_type or "", *(text for pair in self.properties for text in pair))
-        return len(self.payload) + 32 + sum(len(text.encode()) + 3 for text in texts)
 
 
 @dataclass(frozen=True, slots=True)

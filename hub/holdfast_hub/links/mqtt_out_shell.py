@@ -1,0 +1,219 @@
+"""The connection to the broker that readings go to: MQTT 5 on paho, in a thread of paho's.
+
+Each connection has a client of its own, so nothing is left in paho's queue when one is lost: what is sent again, and
+when to connect again, readings/outbox.py decides. TCP_NODELAY is set, without which an acknowledgement takes 44 ms.
+"""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from holdfast_hub.ports import BrokerNews
+from holdfast_hub.records import Publication
+
+KEEPALIVE_S = 30
+MOST_UNDER_WAY = 0xFFFF
+
+
+class BrokerFilesUnusable(Exception):
+    """One sentence for the operator about the certificates of the broker's connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A broker, and as whom this hub comes. tls: None for a connection without it."""
+
+    host: str
+    port: int
+    client_id: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+
+def tls_of(ca_file: Path, certificate_file: Path | None = None, key_file: Path | None = None) -> ssl.SSLContext:
+    """Return how the broker is checked, and what this hub shows it. Raises BrokerFilesUnusable."""
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
+        raise BrokerFilesUnusable(f"{ca_file} cannot be used: {_of(error)}; it must hold certificates, PEM.") from None
+    if certificate_file is not None:
+        try:
+            context.load_cert_chain(certificate_file, key_file, password=_no_password)
+        except (OSError, ValueError) as error:
+            raise BrokerFilesUnusable(
+                f"{certificate_file} cannot be used: {_of(error)}; it must hold this hub's certificate, PEM, "
+                f"and {key_file or certificate_file} its key, without a password."
+            ) from None
+    return context
+
+
+class MqttOut:
+    """A Broker of ports.py. call: runs a function in the thread of those who ask. Set news before connect."""
+
+    def __init__(self, where: Where, call: Callable[[Callable[[], None]], object]) -> None:
+        self.news: BrokerNews | None = None
+        self._where = where
+        self._call = call
+        self._connection: _Connection | None = None
+
+    def connect(self, attempt: int, will: Publication) -> None:
+        """Begin to connect."""
+        assert self.news is not None, "news"  # noqa: S101 - the assembly has set it
+        self.close()
+        self._connection = _Connection(self._where, attempt, will, self.news, self._call)
+
+    def publish(self, key: int, publication: Publication) -> None:
+        """Hand a message to paho, which sends it at once."""
+        if self._connection is not None:
+            self._connection.publish(key, publication)
+
+    def close(self) -> None:
+        """Leave the broker, which then does not publish the will."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _Connection:
+    """One connection, from the first octet to the last. Its news are told in the thread of those who ask."""
+
+    def __init__(
+        self,
+        where: Where,
+        attempt: int,
+        will: Publication,
+        news: BrokerNews,
+        call: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._where = where
+        self._attempt = attempt
+        self._news = news
+        self._call = call
+        self._keys: dict[int, int] = {}
+        self._retains = True
+        self._closed = False
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2, where.client_id, protocol=MQTTv5, reconnect_on_failure=False
+        )
+        client.max_inflight_messages_set(MOST_UNDER_WAY)
+        client.will_set(will.topic, will.payload, 1, will.retain, _properties(PacketTypes.WILLMESSAGE, will))
+        if where.user is not None:
+            client.username_pw_set(where.user, where.password)
+        if where.tls is not None:
+            client.tls_set_context(where.tls)
+        client.on_socket_open = _send_at_once
+        client.on_connect = self._connected
+        client.on_publish = self._published
+        client.on_disconnect = self._disconnected
+        threading.Thread(target=self._open, name="mqtt-out-open", daemon=True).start()
+
+    def publish(self, key: int, publication: Publication) -> None:
+        properties = _properties(PacketTypes.PUBLISH, publication)
+        retain = publication.retain and self._retains
+        sent = self._client.publish(publication.topic, publication.payload, 1, retain, properties)
+        self._keys[sent.mid] = key
+
+    def close(self) -> None:
+        self._closed = True
+        self._client.disconnect()
+
+    # --- in threads of paho and of _open ---
+
+    def _open(self) -> None:
+        """Resolve the name, connect, shake hands: each may take long, and none may stop the hub."""
+        where = self._where
+        try:
+            self._client.connect(where.host, where.port, KEEPALIVE_S, clean_start=True)
+        except (OSError, ValueError) as error:
+            self._tell_lost(f"{where.host}:{where.port} cannot be reached: {_of(error)}")
+            return
+        self._client.loop_start()
+        if self._closed:
+            self._client.disconnect()
+
+    def _connected(self, _client: Client, _data: Any, _flags: Any, code: Any, properties: Properties | None) -> None:
+        said: Callable[[str, int], int] = lambda name, default: getattr(properties, name, default)  # noqa: E731
+        if code.is_failure:
+            self._tell_lost(f"the broker refused the connection: {code.getName()}", code.value)
+        elif said("MaximumQoS", 2) < 1:
+            self._tell_lost("the broker takes no message of quality of service 1")
+        else:
+            self._retains = bool(said("RetainAvailable", 1))
+            self._tell(
+                partial(
+                    self._news.accepted,
+                    self._attempt,
+                    said("ReceiveMaximum", MOST_UNDER_WAY),
+                    said("MaximumPacketSize", 0),
+                )
+            )
+
+    def _published(self, _client: Client, _data: Any, mid: int, code: Any, _properties: Any) -> None:
+        self._tell(partial(self._acked, mid, code.value))
+
+    def _disconnected(self, _client: Client, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self._tell_lost(f"the broker ended the connection: {code.getName()}", code.value)
+        else:
+            self._tell_lost("the connection to the broker was lost")
+
+    def _tell_lost(self, why: str, code: int = 0) -> None:
+        self._tell(partial(self._news.lost, self._attempt, why, code))
+
+    def _tell(self, news: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop of those who ask has ended
+            self._call(news)
+
+    # --- in the thread of those who ask ---
+
+    def _acked(self, mid: int, code: int) -> None:
+        key = self._keys.pop(mid, None)
+        if key is not None:
+            self._news.acked(self._attempt, key, code)
+
+
+def _properties(packet: int, publication: Publication) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    if publication.properties:
+        properties.UserProperty = list(publication.properties)
+    if publication.content_type is not None:
+        properties.ContentType = publication.content_type
+    if publication.expires_s is not None:
+        properties.MessageExpiryInterval = publication.expires_s
+    return properties
+
+
+def _send_at_once(_client: Client, _data: Any, sock: Any) -> None:
+    with contextlib.suppress(OSError):  # gone again: paho finds out
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _of(error: Exception) -> str:
+    """Return what an operating system or TLS says, without what it was given."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not accepted, {error.verify_message}"
+    if isinstance(error, socket.gaierror):
+        return "the name is not known"
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed, {(error.reason or 'without a reason').lower().replace('_', ' ')}"
+    if isinstance(error, OSError):
+        return (error.strerror or "the system does not say why").lower()
+    return "the host cannot be used"
+
+
+def _no_password() -> str:
+    raise ValueError("password")
