@@ -27,6 +27,40 @@ class Gateway(Protocol):
         """Send a request to a device as its client. answered: the response as it came, None when none came."""
 
 
+class CoapPeers(Protocol):
+    """The proxy, as the shells see it that carry its datagrams."""
+
+    def feed_client(self, datagram: bytes, client: tuple[object, ...], now_ms: int) -> None:
+        """Take in what a client sent: (network address, socket address, port of ours that belongs to a device or 0)."""
+
+    def feed_device(self, datagram: bytes, device: Device, far: tuple[bytes, int], now_ms: int) -> None:
+        """Take in what a device sent to far."""
+
+    def take(
+        self, message: Message, client: tuple[object, ...], now_ms: int, answer: Callable[[Message], None]
+    ) -> Asked:
+        """Take a request that came by TCP or WebSocket; its token names it, and there is no mtype and no mid.
+
+        client: (network address, connection, 0). answer: called with each response, from a later tick; again for each
+        notification.
+        """
+
+    def lose(self, client: tuple[object, ...], now_ms: int) -> None:
+        """The connection of a client is gone: its requests and observations end."""
+
+    def tick(self, now_ms: int) -> None:
+        """Do what is due, and make the calls that have been put off."""
+
+    def next_deadline_ms(self) -> int | None:
+        """When tick wants to be called, or None; 0: at once."""
+
+    def take_for_clients(self) -> list[tuple[bytes, tuple[object, ...]]]:
+        """Take what is to be sent to clients, after every call that may have made some."""
+
+    def take_for_devices(self) -> list[tuple[bytes, Device, tuple[bytes, int]]]:
+        """Take what is to be sent over the devices' links."""
+
+
 class Spool(Protocol):
     """What waits on disk. done is called after the commit: what it reports is kept, whatever happens then.
 
