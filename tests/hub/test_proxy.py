@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_core.coap_message import Message, request, response
+from holdfast_core.coap_message import request, response
 from testkit.hub_proxy import CLIENT, TUBE, Bench, named
 
 
