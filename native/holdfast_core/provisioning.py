@@ -324,7 +324,7 @@ def _decode_scopes(value: object) -> "dict[str, list[tuple[str, int]]]":
             path, mask = _list(entry, "scopes", 2, 2)
             if _text(path, "scopes")[0] != "/":
                 raise errors.MalformedProvisioning("scopes")
-            rows.append((path, _uint(mask, "scopes", 1, (1 << 64) - 1)))
+            rows.append((path, _uint(mask, "scopes", 1, MAX_COUNT)))
         if " " in _text(text, "scopes"):
             raise errors.MalformedProvisioning("scopes")
         scopes[text] = rows

@@ -206,6 +206,7 @@ class WrongRules(TestCase):
             {"formats": ["cwt-nested"], "profiles": ()},
             {"formats": ["cwt-nested"], "profiles": (L.PROFILE_MQTT_TLS,)},
             {"formats": ["cwt-nested"], "leeway_s": -1},
+            {"formats": ["cwt-nested"], "token_shape": "any"},
         ):
             with self.assertRaises(LocalError):
                 Rules([TUBE], Trust([]), scopes, **options)
