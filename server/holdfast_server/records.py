@@ -30,6 +30,11 @@ SIGNED_FORMATS = (CWT_NESTED, CWT_SIGNED)
 SHARED_FORMATS = (CWT_NESTED, CWT_ENCRYPTED, CWT_MAC)
 """Those that need a key which the RS shares with the server."""
 
+SEALED_FORMATS = (CWT_NESTED, CWT_ENCRYPTED)
+"""Those that only the device can open, so that a hub which carries one learns nothing of what is in it."""
+HUB_LIFETIME_S = 600
+"""Unless the operator says otherwise: so long may a hub post a token after it was revoked."""
+
 MAX_LIFETIME_S = 10 * 366 * 86400
 """Of a token. No store and no reader holds any number; beyond some years revoking is the only end that a token has."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -50,6 +55,7 @@ class Client:
     public: it has no secret and redeems codes by PKCE alone (RFC 6749 section 2.1).  narrows: a scope that is allowed
     in part is issued in part (RFC 6749 section 3.3), not refused.  lenient: its CoAP requests may lack Content-Format.
     tells_token_type: its answers over HTTPS name PoP, which some OAuth libraries refuse.
+    is_hub: an edge gateway.  All it gets are tokens sealed to devices, each for a reference that a client showed it.
     """
 
     client_id: str
@@ -63,6 +69,7 @@ class Client:
     narrows: bool = False
     lenient: bool = False
     tells_token_type: bool = True
+    is_hub: bool = False
     title: str = ""  # what people call it
     secret_hash: bytes | None = field(default=None, repr=False)
     disabled: bool = False
@@ -72,6 +79,9 @@ class Client:
 class ResourceServer:
     """A registered RS.  scope_map: scope name -> [(path, method mask)] (RFC 9237); audiences: names it answers to.
 
+    sealed_format: "", or the format that its device reads: clients hold references, and a hub gets a token of this
+    format for one (sealing.py).  is_split: a client carries the part of a token that proves, and a hub gets the rest.
+    hub_lifetime_s: how long a hub may go on with what it got, before it asks again.
     exi_lifetime_s: 0, or the lifetime counted from first reception, for an RS without a clock (RFC 9200 5.10.3).
     clock: it knows what time it is.  title, scope_titles: what people call it and its scopes.
     public_key: encoded COSE_Key for rs_cnf, with public-key profiles only (RFC 9201 section 3.2).
@@ -87,11 +97,24 @@ class ResourceServer:
     connected: bool = True
     freshness: bool = False  # it takes only tokens with a cnonce of its own (RFC 9200 section 5.3.1)
     token_shape: str = STRICT  # of kinds.TOKEN_SHAPES: what else than this server's tokens it takes
+    sealed_format: str = ""
+    is_split: bool = False
+    hub_lifetime_s: int = HUB_LIFETIME_S
     clock: bool = False
     title: str = ""
     scope_titles: dict[str, str] = field(default_factory=dict)
     public_key: bytes | None = None
     disabled: bool = False
+
+    @property
+    def wants_hub(self) -> bool:
+        """Whether a hub must complete what its clients hold."""
+        return self.is_split or bool(self.sealed_format)
+
+    @property
+    def device_format(self) -> str:
+        """The format that its device reads, which is not what a client holds when hubs seal tokens to it."""
+        return self.sealed_format or self.token_format
 
     @property
     def is_timeless(self) -> bool:
@@ -298,4 +321,4 @@ class AlreadyRegistered(RegistryError):
 
 def shared_role(rs: ResourceServer) -> str:
     """Return the role of the keys that this RS shares with the server."""
-    return ROLE_MAC if rs.token_format == CWT_MAC else ROLE_ENCRYPT
+    return ROLE_MAC if rs.device_format == CWT_MAC else ROLE_ENCRYPT

@@ -8,10 +8,12 @@ import dataclasses
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.token_split import HANDLE_LEN
 from holdfast_server.authz.caller import Caller
 from holdfast_server.coap.party_contexts import PartyContexts
 from holdfast_server.records import Client
 from testkit.authz import DOCTOR, DOCTOR_APP, EKG, NOW_S, TUBE, CountingRng, code_params, plain
+from testkit.sealing import FRIDGE, NURSE_CALLER, PUMP, add_hub, nurse_token, seal
 from testkit.sql import scans_of, statements_of, steps_of
 from testkit.web import ADMIN, opened_web, redeem_fields
 
@@ -47,6 +49,7 @@ FILL = {
     "ended_sessions": "INSERT INTO ended_sessions (nonce) VALUES (randomblob(16))",
     "unfinished_revocations": "INSERT INTO unfinished_revocations (token_id, reason, address) "
     "VALUES (100000 + :n, '', '')",
+    "token_rests": "INSERT INTO token_rests (handle, token_id, rest) VALUES (randomblob(9), 100000 + :n, x'00')",
     "audit": "INSERT INTO audit (at, event, client_id, user_id, token_id) VALUES "
     f"(:n, 'token-issued', '{DOCTOR_APP}', '{DOCTOR}', :n)",
 }
@@ -76,6 +79,8 @@ class World:
         self.used_code = self.story.code()
         self.story.server.token(code_params(self.used_code), self.story.doctor_app, NOW_S)
         self.token, self.other = (self.story.doctor_token()["access_token"] for _ in range(2))
+        add_hub(self.story)
+        self.reference, self.part = (nurse_token(self.story, of)["access_token"] for of in (FRIDGE, PUMP))
         self.browser, self.admin = web.browser("192.0.2.1"), web.browser("192.0.2.2")
         self.page = self.browser.authorize()
         self.consent = self.browser.log_in(self.page)
@@ -114,6 +119,9 @@ REQUESTS = {
     "exchange": lambda w: w.story.tube_token(w.token),
     "introspect": lambda w: w.story.server.introspect({"token": w.token}, w.story.ekg, NOW_S),
     "introspect-unknown": lambda w: w.story.server.introspect({"token": b"x" * 16}, w.story.ekg, NOW_S),
+    "seal": lambda w: seal(w.story, w.reference),
+    "rest": lambda w: seal(w.story, w.part[:HANDLE_LEN], audience=PUMP),
+    "revoke-part": lambda w: w.story.server.revoke({"token": w.part}, NURSE_CALLER, NOW_S),
     "revoke": lambda w: w.story.server.revoke({"token": w.other}, w.story.doctor_app, NOW_S),
     "refusal": World.refuse,
     "replayed-code": World.replay,

@@ -37,9 +37,10 @@ from holdfast_server.authz.quotas import Quotas
 from holdfast_server.authz.refusals import Refusal, RefusalRows
 from holdfast_server.authz.registry import secret_matches
 from holdfast_server.authz.revocation import Revocations
+from holdfast_server.authz.sealing import decide_sealing
 from holdfast_server.authz.settings import Settings
 from holdfast_server.authz.token_formats import self_test
-from holdfast_server.authz.token_request import grant_type_of, parse_token_request
+from holdfast_server.authz.token_request import TokenRequest, grant_type_of, parse_token_request
 from holdfast_server.records import Client, ResourceServer, in_force
 
 __all__ = ["AuthorizationRequest", "AuthorizationServer"]
@@ -145,12 +146,20 @@ class AuthorizationServer:
         request = parse_token_request(params)
         if request.client_id not in (None, caller.client_id):
             raise InvalidClient("client_id is not the authenticated client's")
+        if client.is_hub:
+            return self._seal(request, client, caller, now_s)
         rule = GRANT_RULES[grant_type]
         authority = rule(request, client, caller, self._store, now_s)
         decision = policy.decide(request, client, authority, self._store, now_s)
         if self._quotas is not None:  # last, so that only a client that may have the token draws on it
             self._quotas.check_issuing(client.client_id, self._store.live_tokens_of(client.client_id))
         return self._issuer.issue(decision, request, now_s, caller.address)
+
+    def _seal(self, request: TokenRequest, hub: Client, caller: Caller, now_s: int) -> dict[str, Any]:
+        sealing = decide_sealing(request, hub, self._store, now_s)
+        if self._quotas is not None:
+            self._quotas.check_issuing(hub.client_id, self._store.live_tokens_of(hub.client_id))
+        return self._issuer.seal(sealing, now_s, caller.address)
 
     def _note_refusal(self, refused: ServerRefusal, caller: Caller, now_s: int) -> None:
         if not caller.authenticated and not isinstance(refused, CodeReplayed):

@@ -114,8 +114,8 @@ class Exports:
             public, shared = self._keyring.public_keys(), []
             if rs_id is not None:
                 rs = self._registry.resource_server(rs_id)
-                public = public if rs.token_format in SIGNED_FORMATS else []
-                shared = self._keyring.shared_keys(rs_id) if rs.token_format in SHARED_FORMATS else []
+                public = public if rs.device_format in SIGNED_FORMATS else []
+                shared = self._keyring.shared_keys(rs_id) if rs.device_format in SHARED_FORMATS else []
                 self._store.put_device_keys(rs_id, [*(one.kid for one in public), *(one.kid for one in shared)])
             self._store.audit(now_s, "keys-exported", rs_id=rs_id)
         return public, shared
@@ -184,11 +184,11 @@ class Exports:
     def _provisioned_keys(self, rs: ResourceServer, table_of: TableOf) -> tuple[ProvisionedKey, ...]:
         issuer = self._settings.issuer
         keys: list[ProvisionedKey] = []
-        if rs.token_format in SIGNED_FORMATS:
+        if rs.device_format in SIGNED_FORMATS:
             for signer in self._keyring.public_keys():
                 point = signer.x + signer.y
                 keys.append(ProvisionedKey(ROLE_SIGN, signer.kid, L.ALG_ES256, issuer, Secret(point), table_of(point)))
-        if rs.token_format in SHARED_FORMATS:
+        if rs.device_format in SHARED_FORMATS:
             keys += [
                 ProvisionedKey(key.role, key.kid, key.alg, issuer, key.secret)
                 for key in self._keyring.held_keys(shared_role(rs), rs.rs_id)
@@ -218,7 +218,7 @@ def _rs_provisioning(rs: ResourceServer, exi_floor: int) -> RsProvisioning:
         rs_id=rs.rs_id.encode(),
         audiences=rs.audiences,
         scopes={name: list(permissions) for name, permissions in rs.scope_map.items()},
-        formats=(rs.token_format,),
+        formats=(rs.device_format,),
         connected=rs.connected,
         freshness=rs.freshness,
         token_shape=rs.token_shape,

@@ -6,6 +6,7 @@ RFC 9200 section 5.8.2; RFC 9201 section 3.2; RFC 9203 section 3.2.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import cbor2
@@ -13,13 +14,15 @@ import cbor2
 from holdfast_core import labels as L
 from holdfast_core.kinds import EXI_SEQUENCE_LEN, REFERENCE
 from holdfast_core.names import ACCESS_TOKEN_URN
+from holdfast_core.token_split import HANDLE_LEN, split_token
 from holdfast_server.authz.keyring import Keyring
 from holdfast_server.authz.lint import lint
 from holdfast_server.authz.policy import KEY_OSC, KEY_PUBLIC, Decision
 from holdfast_server.authz.ports import IssueStore
-from holdfast_server.authz.token_formats import encode_map, make_token
+from holdfast_server.authz.sealing import Sealing
+from holdfast_server.authz.token_formats import draw_handle, encode_map, make_token
 from holdfast_server.authz.token_request import TokenRequest
-from holdfast_server.records import READABLE_FORMATS, TokenRecord, token_hash_of
+from holdfast_server.records import READABLE_FORMATS, ResourceServer, TokenRecord, token_hash_of
 
 MATERIAL_ID_LEN = 8  # names the material; random, so that no RS ever sees one twice
 MASTER_SECRET_LEN = 16
@@ -44,8 +47,12 @@ class Issuer:
         claims = self._claims(decision, request, now_s)
         token = make_token(decision.token_format, claims, self._keyring, decision.rs[0].rs_id, self._rng)
         for rs in decision.rs:
-            lint(token, claims, rs, self._keyring, now_s)
+            lint(token, claims, decision.token_format, rs, self._keyring, now_s)
         token_id = self._store.add_token(_record(token, claims, decision, now_s))
+        if decision.rs[0].is_split:
+            handle = draw_handle(HANDLE_LEN, self._rng)
+            token, rest = split_token(token, decision.token_format, handle)
+            self._store.put_rest(token_id, handle, rest)
         if decision.authority.code_hash is not None:
             self._store.remember_code(decision.authority.code_hash, decision.exp)
         self._store.audit(
@@ -59,6 +66,36 @@ class Issuer:
         )
         return _answer(token, claims, decision, request, now_s)
 
+    def seal(self, sealing: Sealing, now_s: int, address: str = "") -> dict[str, Any]:
+        """Return the answer to a hub: a token for the device alone, or the rest of one.  Raises IssuanceFailed.
+
+        No cnf, no scope, no profile: what is not inside the sealed token is not for the hub.
+        """
+        rs, original = sealing.rs, sealing.original
+        token, token_id, lives_s = sealing.rest, original.token_id, sealing.end_s - now_s
+        if not token:
+            claims = cbor2.loads(original.claims) | {L.CLAIM_EXP: sealing.end_s, L.CLAIM_SCOPE: sealing.scope}
+            if rs.exi_lifetime_s:
+                lives_s = min(lives_s, rs.exi_lifetime_s)
+                claims |= self._exi_claims(rs, lives_s)
+            token = make_token(rs.sealed_format, claims, self._keyring, rs.rs_id, self._rng)
+            lint(token, claims, rs.sealed_format, rs, self._keyring, now_s)
+            token_id = self._store.add_token(_sealed_record(token, claims, sealing, now_s))
+        self._store.audit(
+            now_s,
+            "token-sealed" if token_id != original.token_id else "token-rest-given",
+            client_id=sealing.hub.client_id,
+            rs_id=rs.rs_id,
+            user_id=original.user_id,
+            token_id=token_id,
+            address=address,
+        )
+        return {"access_token": token, "expires_in": lives_s, "issued_token_type": ACCESS_TOKEN_URN}
+
+    def _exi_claims(self, rs: ResourceServer, exi_s: int) -> dict[int, Any]:
+        sequence = self._store.next_exi_sequence(rs.rs_id)
+        return {L.CLAIM_EXI: exi_s, L.CLAIM_CTI: rs.rs_id.encode() + sequence.to_bytes(EXI_SEQUENCE_LEN, "big")}
+
     def _claims(self, decision: Decision, request: TokenRequest, now_s: int) -> dict[int, Any]:
         claims: dict[int, Any] = {
             L.CLAIM_ISS: self._issuer,
@@ -71,9 +108,7 @@ class Issuer:
             L.CLAIM_ACE_PROFILE: decision.profile,
         }
         if decision.exi:
-            sequence = self._store.next_exi_sequence(decision.rs[0].rs_id)
-            claims[L.CLAIM_EXI] = decision.exi
-            claims[L.CLAIM_CTI] = decision.rs[0].rs_id.encode() + sequence.to_bytes(EXI_SEQUENCE_LEN, "big")
+            claims |= self._exi_claims(decision.rs[0], decision.exi)
         elif decision.token_format in READABLE_FORMATS:  # nothing else in it is random, and no two tokens may be one
             claims[L.CLAIM_CTI] = self._rng(CTI_LEN)
         if request.cnonce is not None:
@@ -116,6 +151,23 @@ def _record(token: bytes, claims: dict[int, Any], decision: Decision, now_s: int
         expires_at=decision.exp,
         parent_id=decision.authority.parent_id,
         code_hash=decision.authority.code_hash,
+    )
+
+
+def _sealed_record(token: bytes, claims: dict[int, Any], sealing: Sealing, now_s: int) -> TokenRecord:
+    """The row of a sealed token: the hub's, in the family of the reference, so it goes when that is revoked."""
+    return replace(
+        sealing.original,
+        token_hash=token_hash_of(token),
+        token_format=sealing.rs.sealed_format,
+        client_id=sealing.hub.client_id,
+        scope=sealing.scope,
+        claims=encode_map({**claims, L.CLAIM_CNF: {}}),
+        pop_kid=None,
+        issued_at=now_s,
+        expires_at=sealing.end_s,
+        parent_id=sealing.original.token_id,
+        code_hash=None,
     )
 
 

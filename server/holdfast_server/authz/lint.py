@@ -20,13 +20,16 @@ from holdfast_server.authz.token_formats import encode_map
 from holdfast_server.records import ResourceServer
 
 
-def rules_for(rs: ResourceServer, keyring: Keyring, issuer: str) -> Rules:
-    """Return what this RS accepts, as its own device would be configured."""
+def rules_for(rs: ResourceServer, keyring: Keyring, issuer: str, token_format: str = "") -> Rules:
+    """Return what this RS accepts, as its own device would be configured.
+
+    token_format: of a token that its device never sees; "": what the device reads.
+    """
     return Rules(
         audiences=rs.audiences,
         trust=keyring.trust_for(rs.rs_id, issuer),
         scope_map=ScopeMap({name: list(permissions) for name, permissions in rs.scope_map.items()}),
-        formats=(rs.token_format,),
+        formats=(token_format or rs.device_format,),
         profiles=rs.profiles,
         rs_id=rs.rs_id.encode(),
         require_cnonce=rs.freshness,
@@ -34,20 +37,22 @@ def rules_for(rs: ResourceServer, keyring: Keyring, issuer: str) -> Rules:
     )
 
 
-def lint(token: bytes, claims: dict[int, Any], rs: ResourceServer, keyring: Keyring, now_s: int) -> None:
+def lint(
+    token: bytes, claims: dict[int, Any], token_format: str, rs: ResourceServer, keyring: Keyring, now_s: int
+) -> None:
     """Read the token as the RS will; raises IssuanceFailed when it refuses or reads anything but these claims.
 
     claims: what was decided, by label.  A reference is linted through the introspection answer that it stands for.
     """
-    rules = rules_for(rs, keyring, claims[L.CLAIM_ISS])
+    rules = rules_for(rs, keyring, claims[L.CLAIM_ISS], token_format)
 
     def cnonce_check(cnonce: bytes) -> bool:
         return cnonce == claims.get(L.CLAIM_CNONCE)
 
-    exi_floor = _exi_sequence(claims) - 1 if L.CLAIM_EXI in claims and rs.token_format != REFERENCE else None
+    exi_floor = _exi_sequence(claims) - 1 if L.CLAIM_EXI in claims and token_format != REFERENCE else None
     moment = Moment(now_s, exi_floor=exi_floor, cnonce_check=cnonce_check)
     try:
-        if rs.token_format == REFERENCE:
+        if token_format == REFERENCE:
             answer = {**claims, L.INTRO_ACTIVE: True}
             grant = grant_from_introspection(answer, rules, moment, claims[L.CLAIM_ISS], token)
         else:

@@ -13,11 +13,13 @@ from holdfast_core.errors import LocalError, Malformed
 from holdfast_core.kinds import FORMATS, REFERENCE, TOKEN_SHAPES
 from holdfast_core.names import GRANT_NAMES
 from holdfast_core.scope import ScopeMap
+from holdfast_core.token_split import SPLIT_FORMATS
 from holdfast_server.records import (
     LOOPBACK,
     MAX_LIFETIME_S,
     MAX_USERNAME_LEN,
     READABLE_FORMATS,
+    SEALED_FORMATS,
     Client,
     RegistryError,
     ResourceServer,
@@ -40,6 +42,8 @@ def check_client(client: Client) -> None:
         _check_redirect_uri(uri)
     if client.public and (client.grant_types != (L.GRANT_AUTHORIZATION_CODE,) or client.secret_hash is not None):
         raise RegistryError("a public client has no secret and may only redeem codes: authorization_code")
+    if client.is_hub and (client.grant_types != (L.PRIV_GRANT_TOKEN_EXCHANGE,) or client.public_keys):
+        raise RegistryError("a hub gets sealed tokens and nothing else: its one grant is token_exchange")
     for encoded in client.public_keys:
         _check_public_key(encoded)
     if L.GRANT_AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
@@ -66,9 +70,10 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError(f"--lifetime must be 1 to {MAX_LIFETIME_S} seconds, which is ten years")
     if not 0 <= rs.exi_lifetime_s <= MAX_LIFETIME_S:
         raise RegistryError(f"--exi must be 0 (none) to {MAX_LIFETIME_S} seconds, which is ten years")
-    if rs.token_format == REFERENCE and not rs.connected:
+    _check_hub(rs)
+    if rs.device_format == REFERENCE and not rs.connected:
         raise RegistryError("a resource server takes reference tokens only when it is connected: say --connected too")
-    if rs.exi_lifetime_s and rs.token_format == REFERENCE:
+    if rs.exi_lifetime_s and rs.device_format == REFERENCE:
         raise RegistryError("reference tokens have no exi (RFC 9200 section 5.10.3): say --exi 0 too")
     if rs.token_format in READABLE_FORMATS and L.PROFILE_COAP_OSCORE in rs.profiles:
         raise RegistryError(
@@ -82,6 +87,22 @@ def check_resource_server(rs: ResourceServer) -> None:
         raise RegistryError("scope map has a bad name, path or method mask") from None
     if rs.public_key is not None:
         _check_public_key(rs.public_key)
+
+
+def _check_hub(rs: ResourceServer) -> None:
+    if not 1 <= rs.hub_lifetime_s <= MAX_LIFETIME_S:
+        raise RegistryError(f"--hub-lifetime must be 1 to {MAX_LIFETIME_S} seconds, which is ten years")
+    if rs.is_split and rs.token_format not in SPLIT_FORMATS:
+        raise RegistryError("a reference has no part that proves: say --format with one of " + ", ".join(SPLIT_FORMATS))
+    if not rs.sealed_format:
+        return
+    if rs.token_format != REFERENCE:
+        raise RegistryError("--sealed-format is for a device whose clients hold references: say --format reference too")
+    if rs.sealed_format not in SEALED_FORMATS:
+        raise RegistryError(
+            f"a hub could read {rs.sealed_format}: say --sealed-format {' or '.join(SEALED_FORMATS)}, which only the "
+            "device can open"
+        )
 
 
 def check_user(user: User) -> None:

@@ -93,7 +93,7 @@ def decide(request: TokenRequest, client: Client, authority: Authority, store: G
     if request.cnonce is None and any(rs.freshness for rs in members):
         raise OAuthError(L.ERR_INVALID_REQUEST, "this audience needs a cnonce")
     profiles = _common_profiles(request, client, members)
-    key, profile = _key(request, client, audience, token_format, profiles, store, now_s)
+    key, profile = _key(request, client, audience, token_format, profiles, store, now_s, wants_hub=members[0].wants_hub)
     if request.ace_profile not in (None, profile):
         raise OAuthError(L.ERR_INCOMPATIBLE_ACE_PROFILES, "the profile asked for does not go with the key")
     exp, exi = _lifetime(members, authority, now_s)
@@ -240,6 +240,8 @@ def _key(
     profiles: frozenset[int],
     store: GrantStore,
     now_s: int,
+    *,
+    wants_hub: bool,
 ) -> tuple[str, int]:
     """Return the kind of key and the profile that uses it."""
     cnf = request.req_cnf
@@ -249,6 +251,8 @@ def _key(
         raise OAuthError(L.ERR_UNSUPPORTED_POP_KEY, "this audience needs a public key in req_cnf")
     if cnf is None:
         return KEY_OSC, L.PROFILE_COAP_OSCORE
+    if wants_hub:  # an update comes inside OSCORE, where no hub can complete it
+        raise OAuthError(L.ERR_INVALID_REQUEST, "rights behind a hub change with a new token, not by an update")
     assert cnf.kid is not None  # noqa: S101 - token_request lets only COSE_Key and kid through
     if not store.pop_key_issued(client.client_id, audience, cnf.kid, now_s):
         raise OAuthError(L.ERR_INVALID_REQUEST, "req_cnf names no key of this client and audience")

@@ -96,6 +96,16 @@ class GrantStore(Records, Protocol):
         """Tell whether a token that is still good binds this key to this client and audience (RFC 9203 section 3.1)."""
 
 
+class SealingStore(Records, Protocol):
+    """Of sealing.py: what a hub shows."""
+
+    def token(self, token: bytes) -> TokenRecord | None:
+        """Return the record of a token, whatever its state, or None."""
+
+    def split_token(self, handle: bytes) -> tuple[TokenRecord, bytes] | None:
+        """Return the record of a split token, whatever its state, and the rest of it, or None."""
+
+
 class CodeStore(Records, AuditLog, Protocol):
     """Of authorization.py."""
 
@@ -111,6 +121,9 @@ class IssueStore(AuditLog, Protocol):
 
     def add_token(self, token: TokenRecord) -> int:
         """Insert a token; returns its token_id, which no other token ever had or gets."""
+
+    def put_rest(self, token_id: int, handle: bytes, rest: bytes) -> None:
+        """Keep what a hub gets for the handle of a split token."""
 
     def next_exi_sequence(self, rs_id: str) -> int:
         """Return a sequence number for exi that no token of this RS ever had (RFC 9200 section 5.10.3)."""
@@ -141,7 +154,7 @@ class RevocationStore(AuditLog, Protocol):
         """Forget one."""
 
 
-class AuthorizationStore(GrantStore, CodeStore, IssueStore, RevocationStore, Protocol):
+class AuthorizationStore(SealingStore, GrantStore, CodeStore, IssueStore, RevocationStore, Protocol):
     """Of authorization_server.py, which hands it on to the others."""
 
     def live_tokens_of(self, client_id: str) -> int:

@@ -207,7 +207,7 @@ class Registry(Parties):
         return [
             one.rs_id
             for one in (self._store.resource_servers() if rs is None else [rs])
-            if one.rs_id in without and one.token_format in formats
+            if one.rs_id in without and one.device_format in formats
         ]
 
     def rotate_key(self, now_s: int, rs_id: str | None = None, force: bool = False) -> None:
@@ -231,7 +231,7 @@ class Registry(Parties):
     def import_key(self, rs_id: str, kid: bytes, secret: Secret, now_s: int) -> None:
         """Share this key, which the device of an RS has, with that RS from now on. Raises RegistryError."""
         rs = self.resource_server(rs_id)
-        if rs.token_format not in SHARED_FORMATS:
+        if rs.device_format not in SHARED_FORMATS:
             raise RegistryError("there is no such resource server, or it shares no key with this server")
         with self._store.transaction():
             self._keyring.take_in(shared_role(rs), rs_id, kid, secret, now_s, self._overlap_s())

@@ -68,7 +68,10 @@ def allowed_scope(token: TokenRecord, records: Records) -> str | bytes | None:
     names = _allowed_names(token, members, records)
     if isinstance(token.scope, str):
         return " ".join(name for name in token.scope.split(" ") if name in names) or None
+    original = None if token.parent_id is None else records.token_by_id(token.parent_id)
     kept = decode_aif(token.scope)
+    if original is not None:
+        kept = _within(kept, allowed_scope(original, records))
     for rs in members:
         methods: dict[str, int] = {}
         for name in names:
@@ -77,6 +80,12 @@ def allowed_scope(token: TokenRecord, records: Records) -> str | bytes | None:
         kept = [(path, mask & methods.get(path, 0)) for path, mask in kept]
     kept = [(path, mask) for path, mask in kept if mask]
     return encode_aif(kept) if kept else None
+
+
+def _within(paths: list[tuple[str, int]], left: str | bytes | None) -> list[tuple[str, int]]:
+    """Return what is left of the paths of a sealed token, which has those of its reference and no others."""
+    allowed = dict(decode_aif(left)) if isinstance(left, bytes) else {}
+    return [(path, mask & allowed.get(path, 0)) for path, mask in paths]
 
 
 def grant_type_of(token: TokenRecord) -> int:
@@ -106,5 +115,8 @@ def _allowed_names(token: TokenRecord, members: Sequence[ResourceServer], record
     if token.parent_id is not None:
         original = records.token_by_id(token.parent_id)
         left = None if original is None or original.revoked_at is not None else allowed_scope(original, records)
-        names &= frozenset(left.split(" ")) if isinstance(left, str) else frozenset()
+        if isinstance(left, str):
+            names &= frozenset(left.split(" "))
+        elif left is None or isinstance(token.scope, str):  # paths of one audience say nothing about names of another
+            names = frozenset()
     return names

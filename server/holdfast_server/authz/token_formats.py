@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from holdfast_core import labels as L
 from holdfast_core.errors import LocalError
 from holdfast_core.kinds import CWT_ENCRYPTED, CWT_MAC, CWT_NESTED, CWT_SIGNED, REFERENCE
+from holdfast_core.token_split import CWT_HEAD, REFERENCE_LEN
 from holdfast_server.authz.keyring import Keyring, SigningKey
 from holdfast_server.records import KeyRecord
 
-HANDLE_LEN = 16  # 128 random bits (RFC 6749 section 10.10 asks for a guess below 2^-128)
 IV_LEN = 13
 CCM_TAG_LEN = 8
 
@@ -44,7 +44,7 @@ def make_token(
 ) -> bytes:
     """Make a token of a format.  claims: by label; ignored for a reference.  rs_id: whose encryption key."""
     if token_format == REFERENCE:
-        return rng(HANDLE_LEN)
+        return draw_handle(REFERENCE_LEN, rng)
     payload = encode_map(claims)
     if token_format == CWT_SIGNED:
         return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, sign1(payload, keyring.signing_key())))
@@ -56,6 +56,14 @@ def make_token(
         raise LocalError("token-format")
     encrypted = encrypt0(payload, keyring.encryption_key(rs_id), rng(IV_LEN))
     return cbor2.dumps(cbor2.CBORTag(L.TAG_CWT, encrypted))
+
+
+def draw_handle(length: int, rng: Callable[[int], bytes]) -> bytes:
+    """Draw a random name of a token that no reader takes for a token by value."""
+    while True:
+        handle = rng(length)
+        if not handle.startswith(CWT_HEAD):
+            return handle
 
 
 def encode_map(members: dict[int, Any]) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from holdfast_core import labels as L
+from holdfast_core.cli import Problem
 from holdfast_core.provisioning import encode_provisioning
 from holdfast_core.secret import Secret
 from holdfast_core.terminal_shell import json_option, show, show_all, write_private
@@ -32,9 +33,15 @@ def client() -> None:
     "--grant",
     "grants",
     multiple=True,
-    required=True,
     type=click.Choice(list(GRANT_WORDS)),
     help="How the client may ask: for a person, for itself, or on the authority of another token. May be repeated.",
+)
+@click.option(
+    "--hub",
+    "is_hub",
+    is_flag=True,
+    help="An edge gateway in place of a --grant: it completes the tokens that clients show it for the devices of "
+    "--allow, and gets no token of its own.",
 )
 @click.option(
     "--redirect-uri",
@@ -76,6 +83,7 @@ def client() -> None:
 def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     client_id: str,
     grants: tuple[str, ...],
+    is_hub: bool,
     redirect_uris: tuple[str, ...],
     allowed: tuple[str, ...],
     title: str,
@@ -89,7 +97,9 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
     as_json: bool,
 ) -> None:
     """Register a client, and print its secret once."""
-    grant_types = tuple(GRANT_WORDS[name] for name in grants)
+    if is_hub == bool(grants):
+        raise Problem("Say --grant, how the client may ask, or --hub, and not both: --help explains them.")
+    grant_types = (L.PRIV_GRANT_TOKEN_EXCHANGE,) if is_hub else tuple(GRANT_WORDS[name] for name in grants)
     public = not secret and is_public(grant_types, has_context=oscore is not None)
     record = Client(
         client_id,
@@ -102,6 +112,7 @@ def client_add(  # noqa: PLR0913, PLR0917 - one argument per option
         narrows=narrows,
         lenient=lenient,
         tells_token_type=token_type,
+        is_hub=is_hub,
         title=title,
     )
     with opened(state) as admin, admin.store.transaction():

@@ -17,9 +17,17 @@ from holdfast_server.authz.exports import TableOf, no_table
 from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
-from holdfast_server.cli.rs_set import rs_set, scope_map, scope_titles_of, warn_of_timelessness
+from holdfast_server.cli.rs_set import (
+    hub_lifetime_option,
+    rs_set,
+    scope_map,
+    scope_titles_of,
+    sealed_format_option,
+    split_option,
+    warn_of_timelessness,
+)
 from holdfast_server.cli.taking import be_sure, yes_option
-from holdfast_server.records import ResourceServer
+from holdfast_server.records import HUB_LIFETIME_S, ResourceServer
 from holdfast_server.wire.readable import rs_words, when
 
 try:
@@ -48,12 +56,13 @@ def rs() -> None:
     "--format",
     "token_format",
     type=click.Choice(FORMATS),
-    default=CWT_NESTED,
-    show_default=True,
     help="reference: it asks this server what a token means. The others it checks offline: encrypted to it, or signed "
     "by this server and then encrypted. cwt-signed and cwt-mac can be read by anybody on their way, so they carry "
-    "public keys only (--profile coap_dtls); RSs that share an audience take cwt-signed.",
+    "public keys only (--profile coap_dtls); RSs that share an audience take cwt-signed.  [default: cwt-nested]",
 )
+@sealed_format_option
+@split_option
+@hub_lifetime_option
 @click.option("--lifetime", "lifetime_s", type=int, default=3600, show_default=True, help="Seconds a token lives.")
 @click.option(
     "--exi",
@@ -84,7 +93,10 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     rs_id: str,
     audiences: tuple[str, ...],
     scopes: tuple[str, ...],
-    token_format: str,
+    token_format: str | None,
+    sealed_format: str | None,
+    is_split: bool | None,
+    hub_lifetime_s: int | None,
     lifetime_s: int,
     exi_s: int | None,
     freshness: bool,
@@ -100,7 +112,8 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
     as_json: bool,
 ) -> None:
     """Register a resource server. `holdfast device provision` then brings its keys to the device."""
-    by_value = token_format != REFERENCE
+    token_format = token_format or (REFERENCE if sealed_format else CWT_NESTED)
+    by_value = token_format != REFERENCE or bool(sealed_format)
     online = connected if connected is not None else not by_value or client_id is not None
     record = ResourceServer(
         rs_id,
@@ -117,6 +130,9 @@ def rs_add(  # noqa: PLR0913, PLR0917 - one argument per option
         title=title,
         scope_titles=scope_titles_of(scope_titles),
         token_shape=token_shape,
+        sealed_format=sealed_format or "",
+        is_split=bool(is_split),
+        hub_lifetime_s=HUB_LIFETIME_S if hub_lifetime_s is None else hub_lifetime_s,
     )
     if exi_s is None and record.is_timeless:  # it would take a token for ever, so that is no default
         record = replace(record, exi_lifetime_s=lifetime_s)

@@ -15,10 +15,32 @@ from holdfast_core.terminal_shell import json_option
 from holdfast_server.cli.change import change_of, finish_before, show_change
 from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.public_key import PROFILE_WORDS, profile_option, read_public_key, rs_key_option
-from holdfast_server.records import ResourceServer
+from holdfast_server.records import HUB_LIFETIME_S, SEALED_FORMATS, ResourceServer
 from holdfast_server.wire.readable import METHODS, rs_words
 
 ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
+
+
+sealed_format_option = click.option(
+    "--sealed-format",
+    type=click.Choice(SEALED_FORMATS),
+    help="For a device behind a hub: its clients hold references, and the hub gets a token of this format for one, "
+    "which only the device can open (`client add --hub`).",
+)
+split_option = click.option(
+    "--split/--whole",
+    "is_split",
+    default=None,
+    help="For a device behind a hub: a client carries only the part of a token that proves; the hub has the rest.  "
+    "[default: whole]",
+)
+hub_lifetime_option = click.option(
+    "--hub-lifetime",
+    "hub_lifetime_s",
+    type=int,
+    help="Seconds that a hub may go on with what it got before it asks again: so long works a token that was revoked, "
+    f"and so long the hub needs no server.  [default: {HUB_LIFETIME_S}]",
+)
 
 
 @click.command("set")
@@ -35,6 +57,9 @@ ScopeMapping = dict[str, tuple[tuple[str, int], ...]]
 )
 @click.option("--remove-scope", "removed", multiple=True, metavar="NAME", help="A name that it loses. May be repeated.")
 @click.option("--format", "token_format", type=click.Choice(FORMATS), help="See `rs add --help`.")
+@sealed_format_option
+@split_option
+@hub_lifetime_option
 @click.option("--lifetime", "lifetime_s", type=int, help="Seconds a token lives; reference tokens end sooner at once.")
 @click.option("--exi", "exi_s", type=int, help="Seconds from first use, for a device without a clock; 0: none.")
 @click.option("--freshness/--no-freshness", default=None, help="Whether each token answers a number of the device's.")
@@ -54,6 +79,9 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
     scopes: tuple[str, ...],
     removed: tuple[str, ...],
     token_format: str | None,
+    sealed_format: str | None,
+    is_split: bool | None,
+    hub_lifetime_s: int | None,
     lifetime_s: int | None,
     exi_s: int | None,
     freshness: bool | None,
@@ -81,6 +109,9 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
                 "audiences": audiences or None,
                 "scope_map": _scopes(record, scopes, removed),
                 "token_format": token_format,
+                "sealed_format": _sealed_format(token_format, sealed_format),
+                "is_split": is_split,
+                "hub_lifetime_s": hub_lifetime_s,
                 "token_lifetime_s": lifetime_s,
                 "exi_lifetime_s": exi_s,
                 "freshness": freshness,
@@ -100,6 +131,11 @@ def rs_set(  # noqa: PLR0913, PLR0917 - one argument per option
             warn_of_timelessness(after)
         change = change_of(admin, rs_words(after), settling, [rs_id])
     show_change(change, as_json=as_json)
+
+
+def _sealed_format(token_format: str | None, sealed_format: str | None) -> str | None:
+    """What becomes of sealing: a device that is given a format of its own reads that."""
+    return "" if token_format is not None and sealed_format is None else sealed_format
 
 
 def scope_map(entries: tuple[str, ...]) -> ScopeMapping:

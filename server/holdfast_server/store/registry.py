@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from holdfast_core.kinds import STRICT
 from holdfast_server.authz.errors import DatabaseDamaged
-from holdfast_server.records import Client, ResourceServer, User, in_force
+from holdfast_server.records import HUB_LIFETIME_S, Client, ResourceServer, User, in_force
 from holdfast_server.store.rows import Rows
 
 T = TypeVar("T")
@@ -188,6 +188,7 @@ def _client_record(client: Client) -> str:
             "narrows": client.narrows,
             "lenient": client.lenient,
             "tells_token_type": client.tells_token_type,
+            "is_hub": client.is_hub,
             "title": client.title,
         }
     )
@@ -208,6 +209,7 @@ def _client(row: sqlite3.Row) -> Client:
         narrows=record.get("narrows", False),
         lenient=record.get("lenient", False),
         tells_token_type=record.get("tells_token_type", True),
+        is_hub=record.get("is_hub", False),
         title=record.get("title", ""),
         secret_hash=row["secret_hash"],
         disabled=bool(row["disabled"]),
@@ -229,6 +231,9 @@ def _rs_record(rs: ResourceServer) -> str:
             "title": rs.title,
             "scope_titles": rs.scope_titles,
             "token_shape": rs.token_shape,
+            "sealed_format": rs.sealed_format,
+            "is_split": rs.is_split,
+            "hub_lifetime_s": rs.hub_lifetime_s,
             "public_key": None if rs.public_key is None else rs.public_key.hex(),
         }
     )
@@ -254,6 +259,9 @@ def _rs(row: sqlite3.Row) -> ResourceServer:
         title=record.get("title", ""),
         scope_titles=record.get("scope_titles", {}),
         token_shape=record.get("token_shape", STRICT),
+        sealed_format=record.get("sealed_format", ""),
+        is_split=record.get("is_split", False),
+        hub_lifetime_s=record.get("hub_lifetime_s", HUB_LIFETIME_S),
         public_key=None if public_key is None else bytes.fromhex(public_key),
         disabled=bool(row["disabled"]),
     )

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from holdfast_core.token_split import HANDLE_LEN, is_short
 from holdfast_server.records import CodeRecord, TokenRecord, token_hash_of
 from holdfast_server.store.rows import Rows
 
@@ -86,9 +87,25 @@ class TokenRows(Rows):
         return token_id
 
     def token(self, token: bytes) -> TokenRecord | None:
-        """Return the record of a token, whatever its state, or None."""
+        """Return the record of a token, or of the part of it that a client carries, whatever its state, or None."""
         row = self._one("SELECT * FROM tokens WHERE token_hash = ?", (token_hash_of(token),))
-        return None if row is None else _token(row)
+        if row is not None:
+            return _token(row)
+        split = self.split_token(token[:HANDLE_LEN]) if is_short(token) else None
+        if split is None:
+            return None
+        record, rest = split
+        return record if token_hash_of(rest + token[HANDLE_LEN:]) == record.token_hash else None
+
+    def put_rest(self, token_id: int, handle: bytes, rest: bytes) -> None:
+        """Keep what a hub gets for the handle of a split token."""
+        self._execute("INSERT INTO token_rests (handle, token_id, rest) VALUES (?, ?, ?)", (handle, token_id, rest))
+
+    def split_token(self, handle: bytes) -> tuple[TokenRecord, bytes] | None:
+        """Return the record of a split token, whatever its state, and the rest of it, or None."""
+        row = self._one("SELECT token_id, rest FROM token_rests WHERE handle = ?", (handle,))
+        record = None if row is None else self.token_by_id(row["token_id"])
+        return None if row is None or record is None else (record, row["rest"])
 
     def token_by_id(self, token_id: int) -> TokenRecord | None:
         """Return the record of a token by its number, whatever its state, or None."""

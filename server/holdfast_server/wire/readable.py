@@ -36,6 +36,7 @@ def client_words(record: Client) -> dict[str, Any]:
         "narrow_scope": record.narrows,
         "lenient": record.lenient,
         "token_type": record.tells_token_type,
+        "hub": record.is_hub,
         "disabled": record.disabled,
     }
 
@@ -53,6 +54,9 @@ def rs_words(record: ResourceServer) -> dict[str, Any]:
         "scope_titles": record.scope_titles,
         "format": record.token_format,
         "token_shape": record.token_shape,
+        "sealed_format": record.sealed_format or None,
+        "split": record.is_split,
+        "hub_lifetime_s": record.hub_lifetime_s if record.wants_hub else None,
         "profiles": [PROFILE_NAMES[profile] for profile in record.profiles],
         "lifetime_s": record.token_lifetime_s,
         "exi_s": record.exi_lifetime_s,
