@@ -5,7 +5,7 @@ import pytest
 from holdfast_hub.ports import DUPLICATE, FULL, KEPT, MAX_TRIES
 from holdfast_hub.records import ANSWERS, OUT, TOKEN, Now, Parcel
 from holdfast_hub.spool import bounds as limits
-from holdfast_hub.spool.bounds import DONE_IN_BOX, LEASE_MS, OVERHEAD_LEN, Bounds
+from holdfast_hub.spool.bounds import GONE_IN_BOX, LEASE_MS, OVERHEAD_LEN, Bounds
 from holdfast_hub.spool.errors import SpoolLocked
 from holdfast_hub.spool.store import MAX_WAITING, SqliteSpool
 from testkit.spool import WALL_S, Played, played
@@ -85,8 +85,8 @@ def test_one_id_of_a_box_is_kept_once_also_after_it_was_delivered_and_after_a_re
 
 
 def test_so_many_ids_of_a_box_are_remembered_and_for_so_long(spool, monkeypatch):
-    monkeypatch.setattr("holdfast_hub.spool.rows.DONE_IN_BOX", 3)
-    monkeypatch.setattr("holdfast_hub.spool.rows.DONE_WHOLE", 5)
+    monkeypatch.setattr("holdfast_hub.spool.rows.GONE_IN_BOX", 3)
+    monkeypatch.setattr("holdfast_hub.spool.rows.GONE_WHOLE", 5)
     for name in (b"a", b"b", b"c", b"d"):
         spool.put(name)
         spool.wait(1)
@@ -97,13 +97,13 @@ def test_so_many_ids_of_a_box_are_remembered_and_for_so_long(spool, monkeypatch)
         spool.wait(1)
         spool.put(name, box="other")
         spool.delivered(*spool.take(box="other"))
-    assert spool.one("SELECT count(*) FROM parcels") == 5
+    assert spool.one("SELECT count(*) FROM gone") == 5
     assert spool.put(b"c") == KEPT  # the oldest of all went, of whichever box
     assert spool.put(b"d") == DUPLICATE
-    spool.wait(limits.DONE_MS / 1000)
+    spool.wait(limits.GONE_MS / 1000)
     spool.tick()
     assert spool.put(b"e", box="other") == KEPT
-    assert DONE_IN_BOX >= 1000
+    assert GONE_IN_BOX >= 1000
 
 
 def test_a_poison_parcel_is_set_aside_and_stops_no_other(spool):
@@ -248,9 +248,9 @@ def test_numbers_only_grow(spool):
     spool.put(b"a")
     first = spool.take()
     spool.delivered(*first)
-    spool.wait(limits.DONE_MS / 1000)
+    spool.wait(limits.GONE_MS / 1000)
     spool.tick()
-    assert spool.one("SELECT count(*) FROM parcels") == 0
+    assert spool.one("SELECT count(*) FROM gone") == 0
     spool.restart()
     spool.put(b"b")
     assert spool.take()[0].number > first[0].number

@@ -2,8 +2,8 @@
 
 import pytest
 
+from holdfast_hub.ports import MAX_TRIES
 from holdfast_hub.records import Now
-from holdfast_hub.spool.bounds import MAX_TRIES
 from holdfast_hub.spool.clock import BACK_MS, SETTLE_MS, STEP_MS, WRITE_MS, Calendar, LifeClock, dies_ms
 from testkit.spool import WALL_S, played
 

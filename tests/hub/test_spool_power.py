@@ -60,13 +60,10 @@ class Promises:
 
     def broken(self, spool):
         """What a spool has lost, and what it would deliver again."""
-        found = {
-            (box, id_): state
-            for box, id_, state in spool.spool._connection.execute("SELECT box, id, state FROM parcels")
-        }
+        found = spool.found()
         lost = [key for key in self.of["kept"] if key not in found]
-        lost += [key for key in self.of["kept"] - self.of["arrived"] if found.get(key) == 4]
-        again = [key for key in self.of["delivered"] if found.get(key) != 4]
+        lost += [key for key in self.of["kept"] - self.of["arrived"] if found.get(key)]
+        again = [key for key in self.of["delivered"] if not found.get(key)]
         strange = [key for key in found if key not in self.of["begun"]]
         return lost + again + strange
 

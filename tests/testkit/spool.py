@@ -97,16 +97,22 @@ class Played:
     def one(self, statement, *values):
         return self.spool._connection.execute(statement, values).fetchone()[0]
 
+    def found(self):
+        """{(box, id): whether it has left} of all that the spool knows."""
+        rows = self.spool._connection.execute("SELECT box, id, 0 FROM parcels UNION ALL SELECT box, id, 1 FROM gone")
+        return {(box, id_): bool(is_gone) for box, id_, is_gone in rows}
+
     def recount(self):
-        """What the rows themselves say: {box: (count, len, aside, done)}, and the same by the counters."""
+        """What the rows themselves say: {box: (count, len, aside, gone)}, and the same by the counters."""
         rows = self.spool._connection.execute(
-            "SELECT box, sum(state <> 4), sum(size * (state <> 4)), sum(state = 2), sum(state = 4) "
-            "FROM parcels GROUP BY 1"
+            "SELECT box, sum(n), sum(size), sum(aside), sum(gone) FROM "
+            "(SELECT box, 1 AS n, size, state = 2 AS aside, 0 AS gone FROM parcels "
+            "UNION ALL SELECT box, 0, 0, 0, 1 FROM gone) GROUP BY 1"
         ).fetchall()
         by_rows = {box: tuple(rest) for box, *rest in rows}
         if by_rows:
             by_rows[""] = tuple(map(sum, zip(*by_rows.values(), strict=True)))
-        held = self.spool._connection.execute("SELECT box, count, len, aside, done FROM boxes").fetchall()
+        held = self.spool._connection.execute("SELECT box, count, len, aside, gone FROM boxes").fetchall()
         return by_rows, {box: tuple(rest) for box, *rest in held}
 
 

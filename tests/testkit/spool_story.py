@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from holdfast_hub.spool import database
 from testkit.spool import played
 
-STEPS = 30
+STEPS = 22
 BOX, OTHER = "tube", "@out"
 
 

@@ -48,7 +48,7 @@ def spool_list(box: str | None, aside: bool, limit: int, state: Path, as_json: b
     """List what waits and why, in the order in which each box is emptied.
 
     \b
-    JSON: boxes (box, count, len, aside, done), counts since the spool was made, parcels as in `show`.
+    JSON: boxes (box, count, len, aside, gone), counts since the spool was made, parcels as in `show`.
     """  # noqa: D301 - as above
     with _opened(state) as seen:
         parcels = seen.parcels(box, aside=aside, limit=limit)

@@ -10,7 +10,7 @@ ALONE_FROM = 2
 """A parcel that was tried so often and has not arrived is lent alone, so that it brings down no other."""
 OVERHEAD_LEN = 160
 """What a parcel takes on disk beside its body, about and id; counted, so that many empty ones are bounded too."""
-DONE_IN_BOX, DONE_WHOLE, DONE_MS = 1024, 65_536, 7 * 86_400_000
+GONE_IN_BOX, GONE_WHOLE, GONE_MS = 1024, 65_536, 7 * 86_400_000
 """Of parcels that have left, the ids are remembered: so many a box, so many in all, and so long at most."""
 SHARES = (100, 95, 90, 80)
 """Percent of a bound that a parcel of priority 0, 1, 2 and of any later one may fill: the last is refused first."""

@@ -23,8 +23,8 @@ WAL_LEN = 4 << 20
 WHOLE_CHECK_LEN = 64 << 20
 """Up to so many octets every page is read at a start, in about a second; beyond, only after damage was met."""
 
-WAITING, LENT, ASIDE, OVER, DONE = range(5)
-"""State of a parcel: waits, is lent, was set aside, is past its end in wall time, has left and only its id is kept."""
+WAITING, LENT, ASIDE, OVER = range(4)
+"""State of a parcel: waits, is lent, was set aside, is past its end in wall time."""
 
 SCHEMA = """
 CREATE TABLE parcels (
@@ -50,12 +50,16 @@ CREATE INDEX in_order ON parcels (box, state, rank, number);
 CREATE INDEX by_end ON parcels (state, ends_s) WHERE ends_s IS NOT NULL;
 CREATE INDEX by_life ON parcels (dies_ms) WHERE dies_ms IS NOT NULL;
 CREATE INDEX by_until ON parcels (state, until_ms) WHERE until_ms IS NOT NULL;
+CREATE TABLE gone (box TEXT NOT NULL, id BLOB NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (box, id))
+STRICT, WITHOUT ROWID;
+CREATE INDEX gone_of_box ON gone (box, until_ms);
+CREATE INDEX gone_by_until ON gone (until_ms);
 CREATE TABLE boxes (
     box TEXT PRIMARY KEY,
     count INTEGER NOT NULL,
     len INTEGER NOT NULL,
     aside INTEGER NOT NULL,
-    done INTEGER NOT NULL
+    gone INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE counts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL, mono_ms INTEGER NOT NULL,

@@ -76,5 +76,7 @@ def failure_of(error: sqlite3.Error, path: Path) -> SpoolFailed:
     if code == sqlite3.SQLITE_READONLY:
         return SpoolFailed(f"The spool {path} cannot be written: the file or its disk is read-only.")
     if code == sqlite3.SQLITE_CANTOPEN:
-        return SpoolFailed(f"The spool {path} cannot be opened: look who owns it and its directory.")
+        return SpoolFailed(
+            f"The spool {path} cannot be opened: look who owns it and its directory, and whether its disk is read-only."
+        )
     return SpoolFailed(f"The spool {path} cannot be used: {error}.")

@@ -13,7 +13,7 @@ from holdfast_hub.ports import MAX_TRIES
 from holdfast_hub.records import ANSWERS, OUT, Now
 from holdfast_hub.spool import database
 from holdfast_hub.spool.bounds import Bounds
-from holdfast_hub.spool.database import ASIDE, DONE, LENT, OVER, WAITING
+from holdfast_hub.spool.database import ASIDE, LENT, OVER, WAITING
 from holdfast_hub.spool.errors import failures
 from holdfast_hub.spool.rows import PURGED, Rows
 
@@ -64,9 +64,9 @@ class Overview:
         self._connection.close()
 
     def boxes(self) -> list[dict[str, Any]]:
-        """What each box holds: box, count, len, aside; done: ids of what has left."""
-        names = ("box", "count", "len", "aside", "done")
-        rows = self._all("SELECT box, count, len, aside, done FROM boxes WHERE box <> '' ORDER BY box")
+        """What each box holds: box, count, len, aside; gone: ids of what has left."""
+        names = ("box", "count", "len", "aside", "gone")
+        rows = self._all("SELECT box, count, len, aside, gone FROM boxes WHERE box <> '' ORDER BY box")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def counts(self) -> dict[str, int]:
@@ -82,7 +82,7 @@ class Overview:
 
     def parcel(self, number: int) -> Seen | None:
         """One parcel; None when it is not there, or not any more."""
-        rows = self._all(f"SELECT {_COLUMNS} FROM parcels WHERE number = ? AND state <> {DONE}", (number,))  # noqa: S608
+        rows = self._all(f"SELECT {_COLUMNS} FROM parcels WHERE number = ? ", (number,))  # noqa: S608
         return self._seen(rows[0]) if rows else None
 
     def purge(self, numbers: Iterable[int]) -> list[int]:

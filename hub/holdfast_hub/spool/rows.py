@@ -12,9 +12,9 @@ from holdfast_hub.ports import DUPLICATE, FULL, KEPT, MAX_TRIES
 from holdfast_hub.records import Now, Parcel
 from holdfast_hub.spool.bounds import (
     ALONE_FROM,
-    DONE_IN_BOX,
-    DONE_MS,
-    DONE_WHOLE,
+    GONE_IN_BOX,
+    GONE_MS,
+    GONE_WHOLE,
     LEASE_MS,
     SWEEP_ROWS,
     Bounds,
@@ -22,7 +22,7 @@ from holdfast_hub.spool.bounds import (
     size_of,
 )
 from holdfast_hub.spool.clock import EAGER_MS, WRITE_MS, Calendar, LifeClock, dies_ms
-from holdfast_hub.spool.database import ASIDE, DONE, LENT, OVER, WAITING
+from holdfast_hub.spool.database import ASIDE, LENT, OVER, WAITING
 from holdfast_hub.spool.tally import Tally
 
 COLUMNS = "box, id, kind, body, rank, ends_s, dies_ms, about, number, tries"
@@ -85,9 +85,12 @@ class Rows:
 
     def put(self, parcel: Parcel, now: Now) -> str:
         """Keep a parcel: KEPT, DUPLICATE or FULL."""
-        tally, size = self._tally, size_of(parcel)
+        tally, size, key = self._tally, size_of(parcel), (parcel.box, parcel.id)
+        if self._execute("SELECT 1 FROM gone WHERE box = ? AND id = ?", key).fetchone():
+            tally.counts[DUPLICATE] += 1
+            return DUPLICATE
         if not self._fits(parcel, size):
-            known = self._execute("SELECT 1 FROM parcels WHERE box = ? AND id = ?", (parcel.box, parcel.id)).fetchone()
+            known = self._execute("SELECT 1 FROM parcels WHERE box = ? AND id = ?", key).fetchone()
             if known or not self._make_room(parcel, size):
                 tally.counts[DUPLICATE if known else FULL] += 1
                 return DUPLICATE if known else FULL
@@ -139,7 +142,7 @@ class Rows:
     def find(self, box: str, id_: bytes, now: Now) -> Parcel | None:
         """The parcel of this id, unless it is over or has left."""
         row = self._execute(
-            f"SELECT {COLUMNS} FROM parcels WHERE box = ? AND id = ? AND state <> {DONE} "  # noqa: S608
+            f"SELECT {COLUMNS} FROM parcels WHERE box = ? AND id = ? "  # noqa: S608 - constants
             "AND (ends_s IS NULL OR ends_s > ?) AND (dies_ms IS NULL OR dies_ms > ?)",
             (box, id_, -1 if now.wall_s is None else now.wall_s, self.life.at(now.ms)),
         ).fetchone()
@@ -166,22 +169,17 @@ class Rows:
 
     def leave(self, number: int, how: str) -> bool:
         """Drop a parcel but remember its id; whether it was there."""
-        row = self._execute("SELECT box, state, size FROM parcels WHERE number = ?", (number,)).fetchone()
-        if row is None or row[1] == DONE:
+        row = self._execute("DELETE FROM parcels WHERE number = ? RETURNING box, id, state, size", (number,)).fetchone()
+        if row is None:
             return False
-        box, state, size = row
-        until_ms = self.life.ms + DONE_MS
-        self._execute(
-            f"UPDATE parcels SET state = {DONE}, rank = ?1, until_ms = ?1, ends_s = NULL, dies_ms = NULL, "  # noqa: S608
-            "why = '', about = x'', body = x'' WHERE number = ?2",
-            (until_ms, number),
-        )
-        self._tally.add(box, count=-1, length=-size, aside=-(state == ASIDE), done=1)
+        box, id_, state, size = row
+        self._execute("INSERT INTO gone VALUES (?, ?, ?)", (box, id_, self.life.ms + GONE_MS))
+        self._tally.add(box, count=-1, length=-size, aside=-(state == ASIDE), gone=1)
         self._tally.counts[how] += 1
-        if self._tally.of(box).done > DONE_IN_BOX:
-            self._forget("box = ? AND state = ? ORDER BY rank, number LIMIT 1", (box, DONE))
-        if self._tally.whole.done > DONE_WHOLE:
-            self._forget("state = ? AND until_ms IS NOT NULL ORDER BY until_ms LIMIT 1", (DONE,))
+        if self._tally.of(box).gone > GONE_IN_BOX:
+            self._forget("box = ? ORDER BY until_ms LIMIT 1", (box,))
+        if self._tally.whole.gone > GONE_WHOLE:
+            self._forget("until_ms IS NOT NULL ORDER BY until_ms LIMIT 1", ())
         return True
 
     def put_back(self, number: int) -> bool:
@@ -212,7 +210,7 @@ class Rows:
         if settled_s is not None:
             for state in (OVER, ASIDE):
                 steps.append(self._expire("state = ? AND ends_s <= ?", (state, settled_s)))  # noqa: PERF401
-        steps.append(self._forget(f"state = ? AND until_ms <= ? LIMIT {SWEEP_ROWS}", (DONE, life_ms)))
+        steps.append(self._forget(f"until_ms <= ? LIMIT {SWEEP_ROWS}", (life_ms,)))
         return max(steps) >= SWEEP_ROWS
 
     def counts(self) -> dict[str, int]:
@@ -288,11 +286,11 @@ class Rows:
         return len(rows)
 
     def _forget(self, which: str, values: tuple[Any, ...]) -> int:
-        """Delete rows of parcels that have left."""
-        rows = self._execute(f"SELECT number, box FROM parcels WHERE {which}", values).fetchall()  # noqa: S608
-        for number, box in rows:
-            self._execute("DELETE FROM parcels WHERE number = ?", (number,))
-            self._tally.add(box, done=-1)
+        """Forget ids of parcels that have left."""
+        rows = self._execute(f"SELECT box, id FROM gone WHERE {which}", values).fetchall()  # noqa: S608
+        for key in rows:
+            self._execute("DELETE FROM gone WHERE box = ? AND id = ?", key)
+            self._tally.add(key[0], gone=-1)
         return len(rows)
 
     def _parcel(self, row: tuple[Any, ...], tried: int = 0) -> Parcel:

@@ -25,6 +25,7 @@ MAX_WAITING = 10_000
 MAX_WAITING_LEN = 16 << 20
 VACUUM_PAGES = 256
 """Given back to the file system in one step, about 2 ms, while nothing else is to do."""
+_NO_ROOM = "The disk of {} has less than {} MiB free: make room, and new parcels are taken again."
 MAX_TIME = 2**53 - 1
 _BOX = re.compile(r"@?" + NAME.pattern)
 
@@ -34,13 +35,13 @@ class Level:
     """What the spool holds after a commit. count and len: what waits or is lent or was set aside.
 
     counts: how often since the spool was made: kept, duplicate, full, delivered, expired, dropped, purged, set_aside.
-    failed: commits that have failed since this start. trouble: the sentence of the last commit, if it failed.
+    failed: commits that have failed since this start. trouble: why the last commit has failed, or nothing new is taken.
     """
 
     count: int = 0
     len: int = 0
     aside: int = 0
-    done: int = 0
+    gone: int = 0
     failed: int = 0
     trouble: str = ""
     counts: dict[str, int] = field(default_factory=dict)
@@ -165,11 +166,13 @@ class SqliteSpool:
         try:
             return self._done(group)
         except SpoolFailed as error:
-            self._note(error)
             rest = [work for work in group if work[3] != FAILED]
-            if isinstance(error, SpoolFull) and len(rest) < len(group):  # what makes room may still be possible
-                others = iter(self._answers(rest))
-                return [next(others) if work[3] != FAILED else FULL for work in group]
+            if len(rest) < len(group):  # without new parcels it may be possible, and make room
+                others = iter(self._answers(rest) if rest else [])
+                self._note(error)
+                refusal = FULL if isinstance(error, SpoolFull) else FAILED
+                return [next(others) if work[3] != FAILED else refusal for work in group]
+            self._note(error)
             # They have arrived: nobody is lent them again before this is noted, for lending has to be noted too.
             self._owed += [work for work in group if work[0] == self._rows.delivered]
             return [work[3] for work in group]
@@ -184,8 +187,9 @@ class SqliteSpool:
         self._owed = []
         for name, number in tally.counts.items():
             self._counts[name] = self._counts.get(name, 0) + number
-        whole, failed = tally.whole, self.level.failed
-        self.level = Level(whole.count, whole.len, whole.aside, whole.done, failed, "", dict(self._counts))
+        whole, level = tally.whole, self.level
+        trouble = "" if self._rows.has_room else _NO_ROOM.format(self._path, self._bounds.keep_free_len >> 20)
+        self.level = Level(whole.count, whole.len, whole.aside, whole.gone, level.failed, trouble, dict(self._counts))
         return answers
 
     def _note(self, error: SpoolFailed) -> None:

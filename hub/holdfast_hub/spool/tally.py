@@ -13,12 +13,12 @@ WHOLE = ""
 
 @dataclass(slots=True)
 class Held:
-    """What a box holds. aside: of count, those set aside. done: ids of parcels that have left."""
+    """What a box holds. aside: of count, those set aside. gone: ids remembered of parcels that have left."""
 
     count: int = 0
     len: int = 0
     aside: int = 0
-    done: int = 0
+    gone: int = 0
 
 
 class Tally:
@@ -35,29 +35,29 @@ class Tally:
         """What a box holds now."""
         held = self._held.get(box)
         if held is None:
-            row = self._connection.execute("SELECT count, len, aside, done FROM boxes WHERE box = ?", (box,)).fetchone()
+            row = self._connection.execute("SELECT count, len, aside, gone FROM boxes WHERE box = ?", (box,)).fetchone()
             held = self._held[box] = Held(*row) if row else Held()
         return held
 
-    def add(self, box: str, *, count: int = 0, length: int = 0, aside: int = 0, done: int = 0) -> None:
+    def add(self, box: str, *, count: int = 0, length: int = 0, aside: int = 0, gone: int = 0) -> None:
         """Count a change of a box and of the whole."""
         self._changed.update((box, WHOLE))
         for held in (self.of(box), self.whole):
             held.count += count
             held.len += length
             held.aside += aside
-            held.done += done
+            held.gone += gone
 
     def write(self) -> None:
         """Write what has changed; the row of a box that holds nothing goes."""
         changed = [(box, self._held[box]) for box in self._changed]
         self._connection.executemany(
             "INSERT INTO boxes VALUES (?, ?, ?, ?, ?) ON CONFLICT (box) DO UPDATE "
-            "SET count = excluded.count, len = excluded.len, aside = excluded.aside, done = excluded.done",
-            [(box, held.count, held.len, held.aside, held.done) for box, held in changed],
+            "SET count = excluded.count, len = excluded.len, aside = excluded.aside, gone = excluded.gone",
+            [(box, held.count, held.len, held.aside, held.gone) for box, held in changed],
         )
         self._connection.executemany(
-            "DELETE FROM boxes WHERE box = ?", [(box,) for box, held in changed if not held.count and not held.done]
+            "DELETE FROM boxes WHERE box = ?", [(box,) for box, held in changed if not held.count and not held.gone]
         )
         self._connection.executemany(
             "INSERT INTO counts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
