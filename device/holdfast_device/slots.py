@@ -121,12 +121,10 @@ def _encode(generation: int, record: bytes) -> bytes:
 
 def _decode(encoded: bytes) -> "tuple[int, bytes] | None":
     """Return (generation, record) of a whole slot, None of anything else.  Bytes after the checksum are old flash."""
-    if len(encoded) < HEAD_LEN + CHECK_LEN or encoded[:2] != MAGIC:
+    length = int.from_bytes(encoded[10:HEAD_LEN], "big")
+    if encoded[:2] != MAGIC or length > MAX_RECORD_LEN:
         return None
-    length = int.from_bytes(encoded[10:14], "big")
     end = HEAD_LEN + length
-    if length > MAX_RECORD_LEN or len(encoded) < end + CHECK_LEN:
-        return None
-    if sha256(encoded[:end])[:CHECK_LEN] != encoded[end : end + CHECK_LEN]:
+    if sha256(encoded[:end])[:CHECK_LEN] != encoded[end : end + CHECK_LEN]:  # of what is too short, too
         return None
     return int.from_bytes(encoded[2:10], "big"), encoded[HEAD_LEN:end]

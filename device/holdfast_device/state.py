@@ -58,7 +58,6 @@ class State:
         copied: somebody else may go on from the same record, so the context with the AS is given up.
         """
         self._slots = TwoSlots(flash)
-        self.boot = 0
         self.floor_s = floor_s
         self.edition = edition
         self.as_sequence = 0

@@ -3,7 +3,8 @@
 from minitest import TestCase
 
 from holdfast_core import cbor
-from holdfast_device.slots import MAX_RECORD_LEN, StorageFailed, TwoSlots
+from holdfast_core.crypto import sha256
+from holdfast_device.slots import MAX_RECORD_LEN, StorageFailed, TwoSlots, _encode, is_whole
 from holdfast_device.state import State
 from testkit.flash import FlashFake, PowerCut
 
@@ -57,6 +58,52 @@ class Slots(TestCase):
                 slots.save_both(b"first")
             flash.power_on()
             self.assertEqual(load(flash), b"first" if cut >= 35 else None)
+
+    def test_a_second_save_that_was_cut_has_lost_nothing_that_was_in_force(self):
+        for cut in range(35):
+            flash = FlashFake()
+            slots = TwoSlots(flash)
+            slots.load()
+            slots.save(b"first")
+            flash.cut(cut)
+            with self.assertRaises(PowerCut):
+                slots.save(b"first")
+            flash.power_on()
+            slots = TwoSlots(flash)
+            self.assertEqual((slots.load(), slots.is_damaged), (b"first", False))
+
+    def test_a_slot_that_is_lost_may_have_been_in_force(self):
+        for slot, left in ((0, b"first"), (1, b"second")):
+            flash = saved(b"first")
+            slots = TwoSlots(flash)
+            slots.load()
+            if slot:
+                slots.save(b"second")
+            flash.slots[slot] = b"\x00" * 40
+            slots = TwoSlots(flash)
+            self.assertEqual((slots.load(), slots.is_damaged), (left, True))
+
+    def test_what_only_looks_like_a_slot_is_none(self):
+        good = _encode(3, b"record")
+        self.assertTrue(is_whole(good) and is_whole(_encode(3, bytes(MAX_RECORD_LEN))))
+        self.assertFalse(is_whole(_encode(3, bytes(MAX_RECORD_LEN + 1))))
+        for length in range(len(good)):
+            self.assertFalse(is_whole(good[:length]))
+        for magic in (b"hg", b"gf", b"\x00\x00"):
+            head = magic + good[2:20]
+            self.assertFalse(is_whole(head + sha256(head)[:16]))
+        head = good[:10] + b"\x01" + good[11:20]
+        self.assertFalse(is_whole(head + sha256(head)[:16]))
+        flash = FlashFake()
+        flash.slots = [_encode(0, b"record"), b""]
+        with self.assertRaises(StorageFailed):
+            load(flash)
+
+    def test_a_generation_has_eight_octets(self):
+        flash = FlashFake()
+        flash.slots = [_encode((1 << 63) + 1, b"new"), _encode(1 << 63, b"old")]
+        slots = TwoSlots(flash)
+        self.assertEqual((slots.load(), slots.generation), (b"new", (1 << 63) + 1))
 
     def test_both_slots_lost_is_no_blank_flash(self):
         flash = saved(b"record")
@@ -195,6 +242,12 @@ class Lives(TestCase):
         state = State(flash, FLOOR)
         self.assertEqual((state.boot, state.as_sequence), (9, 64 + 65536))
         self.assertEqual((state.exi_floor, state.exi), (6, [[7, 1]]))
+        flash = saved(cbor.encode([2, 7, FLOOR, 64, 6, [[6, 61], [7, 61]], b"id", 3]))
+        flash.slots[0] = b"\x00" * 40
+        self.assertEqual(State(flash, FLOOR).exi, [[7, 1]])
+
+    def test_a_device_of_the_first_edition(self):
+        self.assertEqual((State(FlashFake(), FLOOR).boot, State(FlashFake(), FLOOR).edition), (1, 0))
 
     def test_a_later_edition_that_knows_of_no_token_takes_all_back(self):
         flash = saved(cbor.encode([2, 7, FLOOR, 64, 5, [[6, 60]], b"", 3]))
