@@ -1,4 +1,4 @@
-"""Bluetooth LE as a link: a GATT service like a serial line, and on it the frames of slip.py in pieces of the MTU.
+"""Bluetooth LE as a link: a GATT service like a serial line, and on it the frames of framing.py in pieces of the MTU.
 
 Centrals write frames to one characteristic and are notified of frames on another; the UUIDs are those of Nordic's UART
 service, which phones' tools know.  `ble` is MicroPython's bluetooth.BLE, or what has its methods.  A central that goes
@@ -6,7 +6,7 @@ away takes what it had begun with it.  The radio's own pairing is not used: a ce
 a sender of a datagram, and OSCORE tells them apart.
 """
 
-from holdfast_device.slip import MAX_DATAGRAM_LEN, FrameReader, encode_frame
+from holdfast_core.framing import MAX_DATAGRAM_LEN, FrameReader, encode_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

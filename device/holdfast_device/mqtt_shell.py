@@ -1,7 +1,4 @@
-"""A hub's MQTT as a link: each datagram is the payload of one message, with the address of its far end in front.
-
-    PREFIX/DEVICE/down    to the device:   host(4) port(2, big-endian) datagram
-    PREFIX/DEVICE/up      from the device: the same
+"""A hub's MQTT as a link: each datagram is the payload of one message of framing.py, on PREFIX/DEVICE/up and /down.
 
 The broker sees what a network sees: CoAP under OSCORE.  The client is MicroPython's umqtt.simple, or what has its
 methods; main.py makes it, with a keepalive of a minute or more, and knows server, name and password.  Quality of
@@ -10,14 +7,14 @@ service is 0, as a network's is: a connection that ends loses datagrams, CoAP se
 
 import select
 
-from holdfast_device.slip import HEAD_LEN, HOST_LEN, MAX_DATAGRAM_LEN, peer_of
+from holdfast_core.framing import DOWN, MAX_DATAGRAM_LEN, UP, decode_message, encode_message, peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from holdfast_device.slip import Peer
+    from holdfast_core.framing import Peer
 
 FIRST_RETRY_MS = 1000
 MAX_RETRY_MS = 60000  # doubled up to here; a broker that comes back is not stormed
@@ -26,18 +23,6 @@ SILENCE_MS = 50000  # two pings and no answer: the connection is gone, whatever 
 MAX_WAITING = 16
 # What umqtt.simple raises when a connection ends: in the middle of a packet it looks into bytes that are not there.
 _GONE = (OSError, IndexError, TypeError, AssertionError)
-
-
-def encode_message(datagram: bytes, peer: "Peer") -> bytes:
-    """Return the payload of the message that carries a datagram to or from peer (4 bytes of host, port)."""
-    return peer[0] + peer[1].to_bytes(2, "big") + datagram
-
-
-def decode_message(payload: bytes) -> "tuple[bytes, Peer] | None":
-    """Return (datagram, peer), None when it cannot be one."""
-    if not HEAD_LEN <= len(payload) <= HEAD_LEN + MAX_DATAGRAM_LEN:
-        return None
-    return payload[HEAD_LEN:], (payload[:HOST_LEN], int.from_bytes(payload[HOST_LEN:HEAD_LEN], "big"))
 
 
 def poll_of(sock: "Any") -> "Any":
@@ -83,7 +68,7 @@ class MqttLink:
         poll: "Callable[[Any], Any]" = poll_of,
     ) -> None:
         self._client = client
-        self._up, self._down = topic + b"/up", topic + b"/down"
+        self._up, self._down = topic + UP, topic + DOWN
         self._now_ms, self._sleep_ms = now_ms, sleep_ms
         self._errors = (refused,) + _GONE
         self._make_poll = poll

@@ -1,17 +1,17 @@
-"""A serial line as a link: frames of slip.py over any stream that can be polled, such as a UART.
+"""A serial line as a link: frames of framing.py over any stream that can be polled, such as a UART.
 
 Never opens the port: the program that knows the board opens it, and passes an object with read() and write().
 """
 
 import select
 
-from holdfast_device.slip import MAX_DATAGRAM_LEN, FrameReader, encode_frame, peer_of
+from holdfast_core.framing import MAX_DATAGRAM_LEN, FrameReader, encode_frame, peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from holdfast_device.slip import Peer
+    from holdfast_core.framing import Peer
 
 READ_LEN = 64  # a board takes the room that it asks to fill, in one piece, and a full heap has few large ones
 

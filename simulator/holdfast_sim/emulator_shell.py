@@ -3,9 +3,9 @@
     python -m holdfast_sim.emulator_shell TARGET FIRMWARE --app tube --flash FILE --provisioning FILE --port N
 
 Starts the emulator, provisions the board over its raw REPL when its flash has none, starts the application, and from
-then on carries datagrams between a UDP socket and the frames of slip.py; what the board prints is printed.  The flash
-is a file of this machine that outlives the emulator, as a chip outlives a power cut.  Emulation is of instructions: it
-says nothing about how fast, or how electrically sound, a board is.
+then on carries datagrams between a UDP socket and the frames of framing.py; what the board prints is printed.  The
+flash is a file of this machine that outlives the emulator, as a chip outlives a power cut.  Emulation is of
+instructions: it says nothing about how fast, or how electrically sound, a board is.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from holdfast_device.slip import END, decode_frame, encode_frame
+from holdfast_core.framing import END, decode_frame, encode_frame
 from holdfast_sim.targets import TARGETS, Target
 
 FLASH_BLOCK_LEN = 4096

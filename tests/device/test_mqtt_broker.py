@@ -11,10 +11,11 @@ import time
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.framing import decode_message, encode_message
 from holdfast_device.client import AceClient, Refused
 from holdfast_device.endpoint import Endpoint
 from holdfast_device.loop_shell import Loop
-from holdfast_device.mqtt_shell import MqttLink, decode_message, encode_message
+from holdfast_device.mqtt_shell import MqttLink
 from holdfast_device.ticks_shell import Ticks
 from testkit import mint
 from testkit.link import Random

@@ -2,9 +2,9 @@
 
 from minitest import TestCase
 
+from holdfast_core.framing import END, FrameReader, encode_frame
 from holdfast_device.ble_shell import MAX_WAITING, RECEIVE, SEND, SERVICE, BleLink, advertisement
 from holdfast_device.loop_shell import Loop
-from holdfast_device.slip import END, FrameReader, encode_frame
 from testkit import mint
 from testkit.loop_node import LoopNode
 from testkit.story import NOW_S, TUBE, World, get, held

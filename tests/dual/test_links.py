@@ -7,13 +7,13 @@ from test_ble import Clock as BleClock
 from test_ble import Radio
 from test_mqtt import Broker, Client, Clock
 
+from holdfast_core.framing import encode_frame, peer_of
 from holdfast_device import loop_shell
 from holdfast_device.ble_shell import BleLink
 from holdfast_device.loop_shell import Loop
 from holdfast_device.mqtt_shell import MqttLink
 from holdfast_device.named_shell import FIRST_RETRY_MS, MAX_RETRY_MS, MAX_UNANSWERED, NamedLink, named
 from holdfast_device.serial_shell import SerialLink
-from holdfast_device.slip import encode_frame, peer_of
 from holdfast_device.udp_shell import UdpLink, bind, listen, peer_text, resolve, resolve_all
 
 PEER = (b"\x7f\x00\x00\x01", 5683)

@@ -2,6 +2,7 @@
 
 from minitest import TestCase
 
+from holdfast_core.framing import MAX_DATAGRAM_LEN, decode_message, encode_message
 from holdfast_device.loop_shell import Loop
 from holdfast_device.mqtt_shell import (
     FIRST_RETRY_MS,
@@ -10,10 +11,7 @@ from holdfast_device.mqtt_shell import (
     PING_MS,
     SILENCE_MS,
     MqttLink,
-    decode_message,
-    encode_message,
 )
-from holdfast_device.slip import MAX_DATAGRAM_LEN
 from testkit import mint
 from testkit.loop_node import LoopNode
 from testkit.story import NOW_S, TUBE, World, get, held

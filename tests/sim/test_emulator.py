@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from holdfast_device.slip import END, encode_frame
+from holdfast_core.framing import END, encode_frame
 from holdfast_sim.emulator_shell import BoardFailed, Bridge, SerialOutput
 from holdfast_sim.targets import TARGETS
 from holdfast_sim.tubes_shell import KINDS

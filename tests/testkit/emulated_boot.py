@@ -6,7 +6,7 @@ QEMU counts instructions, and only instructions pass the board's time: where the
 import json
 import tempfile
 
-from holdfast_device.slip import encode_frame
+from holdfast_core.framing import encode_frame
 from holdfast_sim.emulator_shell import Board, SerialOutput
 from testkit.emulated_tube import Counted, blank_chip, provision_earlier
 

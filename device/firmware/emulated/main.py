@@ -1,6 +1,6 @@
 """The main.py of an emulated board that starts by itself: a tube, and the request that waits at its line at power-on.
 
-    -append "FLASH BLOCKS FRAME"     the flash chip, as for emulated_board.mount(); a frame of slip.py, in hexadecimal
+    -append "FLASH BLOCKS FRAME"     the flash chip, as for emulated_board.mount(); a frame of framing.py, in hex
 
 Says in JSON how many instructions it took from power-on until the answer has gone, where QEMU counts them.  The request
 waits because the time that a line takes is nobody's instructions.

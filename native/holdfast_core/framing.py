@@ -1,10 +1,12 @@
-"""Datagrams over a serial line: SLIP framing (RFC 1055), and inside each frame whose datagram it is and a check.
+"""Datagrams between a device and its hub where there is no UDP: in a message of MQTT, or in a frame of a line.
 
-    frame = host(4) port(2, big-endian) datagram crc32-of-all-before(4, big-endian)
+    message = host(4) port(2, big-endian) datagram
+    frame   = message crc32-of-the-message(4, big-endian), in SLIP framing (RFC 1055)
 
 The address is that of the far end of the conversation, in both directions: it lets several clients share one line, and
 lets limits per address count them.  A damaged frame is dropped, like a datagram that is lost; the check finds noise, no
-attacker: OSCORE does that.  Never touches a port: bytes in, datagrams out.
+attacker: OSCORE does that.  Messages go under PREFIX/DEVICE/down to the device, and under PREFIX/DEVICE/up from it.
+Never touches a port: bytes in, datagrams out.
 """
 
 from binascii import crc32
@@ -25,6 +27,7 @@ CHECK_LEN = 4
 MAX_DATAGRAM_LEN = 1500
 # A frame of a longest datagram in which every byte is escaped.
 MAX_FRAME_LEN = 2 * (HEAD_LEN + MAX_DATAGRAM_LEN + CHECK_LEN)
+UP, DOWN = b"/up", b"/down"
 
 
 def peer_of(host: str, port: int) -> "Peer":
@@ -35,16 +38,27 @@ def peer_of(host: str, port: int) -> "Peer":
     return octets, port
 
 
+def encode_message(datagram: bytes, peer: "Peer") -> bytes:
+    """Return the message that carries a datagram to or from peer (4 bytes of IPv4 address, port)."""
+    return peer[0] + peer[1].to_bytes(2, "big") + datagram
+
+
+def decode_message(message: bytes) -> "tuple[bytes, Peer] | None":
+    """Return (datagram, peer), None when it cannot be one."""
+    if not HEAD_LEN <= len(message) <= HEAD_LEN + MAX_DATAGRAM_LEN:
+        return None
+    return message[HEAD_LEN:], (message[:HOST_LEN], int.from_bytes(message[HOST_LEN:HEAD_LEN], "big"))
+
+
 def encode_frame(datagram: bytes, peer: "Peer") -> bytes:
     """Return the bytes for the line.
 
     datagram: 0..1500 bytes; peer: (4 bytes of IPv4 address, port).  An END at both ends lets the reader begin anew
     after noise between frames.  LocalError on other lengths.
     """
-    host, port = peer
-    if len(host) != HOST_LEN or len(datagram) > MAX_DATAGRAM_LEN:
+    if len(peer[0]) != HOST_LEN or len(datagram) > MAX_DATAGRAM_LEN:
         raise LocalError("frame-length")
-    frame = host + port.to_bytes(2, "big") + datagram
+    frame = encode_message(datagram, peer)
     frame += crc32(frame).to_bytes(CHECK_LEN, "big")
     return END + frame.replace(ESC, ESC_ESC).replace(END, ESC_END) + END
 
@@ -54,12 +68,10 @@ def decode_frame(frame: bytes) -> "tuple[bytes, Peer] | None":
     if frame.count(ESC) != frame.count(ESC_END) + frame.count(ESC_ESC):
         return None
     frame = frame.replace(ESC_END, END).replace(ESC_ESC, ESC)
-    end = len(frame) - CHECK_LEN
-    if not HEAD_LEN <= end <= HEAD_LEN + MAX_DATAGRAM_LEN:
+    message = frame[:-CHECK_LEN]
+    if crc32(message) != int.from_bytes(frame[-CHECK_LEN:], "big"):
         return None
-    if crc32(frame[:end]) != int.from_bytes(frame[end:], "big"):
-        return None
-    return frame[HEAD_LEN:end], (frame[:HOST_LEN], int.from_bytes(frame[HOST_LEN:HEAD_LEN], "big"))
+    return decode_message(message)
 
 
 class FrameReader:

@@ -5,9 +5,9 @@ from binascii import crc32
 from minitest import TestCase
 
 from holdfast_core.errors import LocalError
+from holdfast_core.framing import END, ESC, MAX_DATAGRAM_LEN, MAX_FRAME_LEN, FrameReader, decode_frame, encode_frame
 from holdfast_device.loop_shell import Loop
 from holdfast_device.serial_shell import SerialLink, peer_of, peer_text
-from holdfast_device.slip import END, ESC, MAX_DATAGRAM_LEN, MAX_FRAME_LEN, FrameReader, decode_frame, encode_frame
 
 PEER = (b"\x7f\x00\x00\x01", 5683)
 NASTY = (b"", b"x", END, ESC, END + ESC, ESC + b"\xdc", ESC + b"\xdd\xdc", bytes(range(256)), END * MAX_DATAGRAM_LEN)
