@@ -44,7 +44,7 @@ def scans_of(store, statements):
         if not PLANNED.match(statement):
             continue
         own = re.findall(r"(?:RECURSIVE|,)\s*(\w+)\s*\(\w+\)\s*AS", statement)
-        details = [row["detail"] for row in store._connection.execute("EXPLAIN QUERY PLAN " + statement)]
+        details = [row[3] for row in store._connection.execute("EXPLAIN QUERY PLAN " + statement)]
         if "LIMIT" in statement and not any("TEMP B-TREE" in detail for detail in details):
             continue
         scanned = [match[1] for match in map(SCAN.match, details) if match and match[1] not in own]
