@@ -8,6 +8,7 @@ import collections
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -97,6 +98,13 @@ class Part:
             if time.monotonic() > end_s:
                 raise PartFailed(self.words(f"{self.who} was not ready within {deadline_s:.0f} s."))
 
+    @property
+    def pid(self) -> int:
+        """Of its process. Raises PartFailed when it has not been started."""
+        if self._process is None:
+            raise PartFailed(f"{self.who} has not been started.")
+        return self._process.pid
+
     def check(self) -> None:
         """Raise PartFailed when it has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
@@ -158,6 +166,14 @@ class Part:
             for line in stream:
                 self.heard.append(line)
                 yield line
+
+
+def free_port(kind: socket.SocketKind, host: str = "127.0.0.1") -> int:
+    """A port that nobody has at this moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _json_lines(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

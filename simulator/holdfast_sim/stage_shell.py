@@ -23,8 +23,9 @@ from holdfast_deploy.files_shell import examples
 from holdfast_sim.app_shell import App, reason_of
 from holdfast_sim.browser_shell import Web
 from holdfast_sim.certificate_shell import write_certificate
+from holdfast_sim.hub_shell import HUB, HubPart
 from holdfast_sim.ladder import Annotations, Line, ladder
-from holdfast_sim.process_shell import HOLDFAST, Part, run_program
+from holdfast_sim.process_shell import HOLDFAST, Part, free_port, run_program
 from holdfast_sim.recorder_shell import Recorder
 from holdfast_sim.records import Datagram
 from holdfast_sim.tap_shell import Front, Tap
@@ -58,7 +59,8 @@ class Stage:
     """One run.
 
     show: gets the lines of a chapter when it has ended. provisioned: called with the name and the file of each device
-    before it starts, for runs that shall fail. kind, core: what the tubes are (tubes_shell.py).
+    before it starts, for runs that shall fail. kind, core: what the tubes are (tubes_shell.py). hub: whether a hub
+    stands between the devices and everybody else.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Stage:
         provisioned: Provisioned,
         kind: str = ON_THIS_MACHINE,
         core: str = AUTO,
+        hub: bool = False,
     ) -> None:
         self.tubes = Tubes(kind, core)
         self.story = story
@@ -90,6 +93,7 @@ class Stage:
         self.directory = Path(tempfile.mkdtemp(prefix=f"holdfast-{story}-"))
         self.state = self.directory / "as"
         self.tap = Tap(self.recorder)
+        self.hub = HubPart(self.directory, self.tap) if hub else None
 
     # --- beginning and end ---
 
@@ -100,6 +104,9 @@ class Stage:
         self._make_server()
         for device in self._devices:
             self.fronts[device.who] = self.tap.front(device.who)
+        if self.hub is not None:
+            self.hub.prepare({device.who: device.rs_id for device in self._devices})
+            self.parts[HUB] = self.hub.start()
         self._together(self._start_server, *(partial(self._provision, device) for device in self._devices))
         self._together(*(partial(self.start_device, device) for device in self._devices))
 
@@ -180,7 +187,8 @@ class Stage:
     def start_device(self, device: DevicePart) -> None:
         """Start a device, or start it again with what it has in its flash. Raises PartFailed."""
         # A device keeps its port over a restart; MicroPython cannot tell which free port it took.
-        known = self.fronts[device.who].far_address
+        front = self.fronts[device.who] if self.hub is None else self.hub.fronts[device.who]
+        known = front.far_address
         host = HOSTS[device.who]
         port = known[1] if known is not None else free_port(socket.SOCK_DGRAM, host)
         file = self._file_of(device)
@@ -197,7 +205,9 @@ class Stage:
             part.trace, part.heard = earlier.trace, earlier.heard
         part.start(self.tubes.starts_in_s)
         self.tap.name((host, port), device.who)
-        self.tap.connect(self.fronts[device.who], (host, port))
+        self.tap.connect(front, (host, port))
+        if self.hub is not None:
+            self.tap.connect(self.fronts[device.who], self.hub.address_of(device.who))
 
     def _command_here(self, device: DevicePart, file: Path, host: str, port: int) -> list[str]:
         program = examples() / device.example
@@ -302,11 +312,3 @@ class Stage:
             if not unknown or time.monotonic() >= end_s:
                 return annotations
             time.sleep(0.02)
-
-
-def free_port(kind: socket.SocketKind, host: str = "127.0.0.1") -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -23,10 +23,14 @@ LOST = "lost by the tap"
 
 
 class Front:
-    """Where one far party is to be reached. address: what the near parties are told."""
+    """Where one far party is to be reached. address: what the near parties are told.
 
-    def __init__(self, far: str) -> None:
+    near: the one party that speaks here, where that is not told by its address.
+    """
+
+    def __init__(self, far: str, near: str = "") -> None:
         self.far = far
+        self.near = near
         self.far_address: Address | None = None
         self.socket = _bound("127.0.0.1")
         self.address: Address = self.socket.getsockname()
@@ -57,9 +61,9 @@ class Tap:
         self._thread = threading.Thread(target=self._run, name="tap", daemon=True)
         self._thread.start()
 
-    def front(self, far: str) -> Front:
+    def front(self, far: str, near: str = "") -> Front:
         """Make a front for a party that may be connected later."""
-        front = Front(far)
+        front = Front(far, near)
         with self._lock:
             self._fronts.append(front)
             self._selector.register(front.socket, selectors.EVENT_READ, front)
@@ -130,7 +134,7 @@ class Tap:
                 self._homeward(path, octets)
 
     def _outward(self, front: Front, near: Address, octets: bytes) -> None:
-        src = self._who(near)
+        src = front.near or self._who(near)
         lost = self._is_lost(src, front.far, octets) or front.far_address is None
         path = self._path(front, near)
         self._recorder.datagram(src, front.far, octets, LOST if lost else "")
@@ -138,7 +142,7 @@ class Tap:
             path.socket.sendto(octets, front.far_address)
 
     def _homeward(self, path: _Path, octets: bytes) -> None:
-        dst = self._who(path.near)
+        dst = path.front.near or self._who(path.near)
         lost = self._is_lost(path.front.far, dst, octets)
         self._recorder.datagram(path.front.far, dst, octets, LOST if lost else "")
         if not lost:

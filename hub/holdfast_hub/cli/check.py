@@ -14,6 +14,7 @@ from holdfast_core.cli import EXIT_FAILED
 from holdfast_core.terminal_shell import as_text, json_option, show, show_all
 from holdfast_hub.cli.command import config_option, configured, problems, set_option, state_option
 from holdfast_hub.process.config import Config, read_secret
+from holdfast_hub.process.devices_file import load_devices
 from holdfast_hub.process.settings import KEYS, ConfigError
 
 OTHERS = 0o077
@@ -32,6 +33,7 @@ def check(config: Path, state: Path | None, sets: tuple[str, ...], as_json: bool
     """
     in_force = configured(config, state, sets)
     with problems():
+        load_devices(in_force.devices_file, in_force.links)
         rows = findings(in_force)
     values = [{"key": key.name, "value": in_force.values[key.name], "from": in_force.origins[key.name]} for key in KEYS]
     if as_json:

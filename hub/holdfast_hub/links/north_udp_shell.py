@@ -64,8 +64,10 @@ class NorthUdpShell:
         """Serve a socket that is bound already, such as one that systemd has opened."""
         bound.setblocking(False)
         self._loop = loop = asyncio.get_running_loop()
-        self._sockets[tag] = bound
-        loop.add_reader(bound, self._readable, bound, tag)
+        # A second socket of the same tag has a key of its own, and its clients are told apart by it.
+        key = (tag, len(self._sockets)) if tag in self._sockets else tag
+        self._sockets[key] = bound
+        loop.add_reader(bound, self._readable, bound, tag, key)
 
     def stop(self) -> None:
         """Stop serving and close the sockets."""
@@ -93,7 +95,7 @@ class NorthUdpShell:
             self._is_called = True
             self._loop.call_soon(self._turn)
 
-    def _readable(self, bound: socket.socket, tag: int) -> None:
+    def _readable(self, bound: socket.socket, tag: int, key: object) -> None:
         now_ms = self._monotonic_ms()
         feed = self._proxy.feed_client
         receive = bound.recvfrom  # with a small buffer: asyncio's own datagram transport allocates 256 KiB for each
@@ -105,7 +107,7 @@ class NorthUdpShell:
             except OSError:  # an ICMP error of an earlier send
                 continue
             try:
-                feed(datagram, (address[0], address, tag), now_ms)
+                feed(datagram, (address[0], address if key == tag else (address, key), tag), now_ms)
             except Exception as fault:  # noqa: BLE001 - as above
                 self._fail(fault)
                 return
@@ -119,9 +121,12 @@ class NorthUdpShell:
             for datagram, device, far in self._proxy.take_for_devices():
                 self._send(datagram, device, far)
             for datagram, client in self._proxy.take_for_clients():
-                bound = self._sockets.get(client[2])
+                address: Any = client[1]
+                key = client[2]
+                if isinstance(address[0], tuple):
+                    address, key = address
+                bound = self._sockets.get(key)
                 if bound is not None:
-                    address: Any = client[1]
                     with contextlib.suppress(OSError):  # a full buffer or an unreachable peer: CoAP retransmits
                         bound.sendto(datagram, address)
         except Exception as fault:  # noqa: BLE001 - as above

@@ -1,17 +1,38 @@
 """The assembly: which rooms there are, and who is told what by whom. Decides nothing itself."""
 
+import asyncio
 import os
-import resource
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from holdfast_hub.process.clock import HubClock
+from holdfast_core import labels as L
+from holdfast_core.coap_message import Message
+from holdfast_hub.later.desk import LaterDesk
+from holdfast_hub.links.north_udp_shell import NorthUdpShell
+from holdfast_hub.ports import Desk, Link
+from holdfast_hub.process.clock import HubClock, monotonic_ms
 from holdfast_hub.process.config import Config
+from holdfast_hub.process.devices_file import UDP, load_devices
 from holdfast_hub.process.health import DRAINING
-from holdfast_hub.process.log import say, warn
-from holdfast_hub.process.metrics import Metrics, Sample
+from holdfast_hub.process.log import log_bug, say, warn
+from holdfast_hub.process.metrics import Metrics
+from holdfast_hub.process.presence import Heard
+from holdfast_hub.process.settings import Bind, ConfigError
 from holdfast_hub.process.sockets import Sockets
+from holdfast_hub.process.told import samples
+from holdfast_hub.process.udp_link import UdpLink
+from holdfast_hub.proxy.gateway import FROM_DEVICE, Proxy
+from holdfast_hub.proxy.targets import Targets
+from holdfast_hub.records import Asked, Device, Now
 from holdfast_hub.spool.store import SqliteSpool
+
+Far = tuple[bytes, int]
+PLACES_KEY = "places.key"
+PLACES_KEY_LEN = 32
+RETRY_S = 5
+"""Max-Age of what a hub that stops refuses: another one may run by then."""
 
 
 class Hub:
@@ -20,94 +41,179 @@ class Hub:
     def __init__(
         self, config: Config, clock: HubClock, spool: SqliteSpool, trace: Callable[[str], None] | None
     ) -> None:
-        self._config = config
-        self._clock = clock
-        self._spool = spool
+        self.config = config
+        self.clock = clock
+        self.spool = spool
         self._trace = trace
-        self._drains = False
-        self._doubt = clock.doubt
-        self._spool_trouble = ""
-        self.metrics = Metrics(self._samples).text
+        self.drains = False
+        self.faults: list[Exception] = []
+        self._said: dict[str, str] = {"clock": clock.doubt, "spool": ""}
+        self.devices = load_devices(config.devices_file, config.links)
+        self.presence = Heard()
+        self.targets = Targets(self.devices.values(), [config.text("name")])
+        self.proxy = Proxy(
+            secrets.token_bytes,
+            self.targets,
+            wall_s=lambda: clock.now().wall_s,
+            name=config.text("name"),
+            wake=self._wake,
+        )
+        self.udp = UdpLink(self._received)
+        self.links: dict[str, Link] = {UDP: self.udp}
+        self.north = NorthUdpShell(self.proxy, self._send, monotonic_ms, self._fail)
+        key = kept_key(config.state / PLACES_KEY)
+        self.later = LaterDesk(self.proxy, spool, self.presence, self.devices.get, key, clock.now)
+        desks: list[Desk] = [_Door(self), self.later]
+        self.proxy.desks = desks
+        self._timer: asyncio.TimerHandle | None = None
+        self.metrics = Metrics(lambda: samples(self)).text
 
     async def start(self, sockets: Sockets) -> dict[str, Any]:
         """Bind and connect everything. Returns the ports. Raises ConfigError."""
-        ports = [sockets.udp("coap.bind", bind) for bind in self._config.binds("coap.bind")]
+        ports = [sockets.udp("coap.bind", bind) for bind in self.config.binds("coap.bind")]
+        for bound in ports:
+            self.north.adopt(bound)
+        for device in self.devices.values():
+            self._open_port(device, sockets)
+        self.udp.use(list(self.devices.values()))
+        for device in self.devices.values():
+            if self.presence.is_awake(device, monotonic_ms()):
+                self.later.contact(device)
         return {"coap": [bound.getsockname()[1] for bound in ports]}
 
     def reload(self) -> None:
-        """Read devices and links again; what cannot be used leaves everything as it was."""
+        """Read the devices again; what cannot be used leaves everything as it was."""
+        try:
+            read = load_devices(self.config.devices_file, self.config.links)
+        except ConfigError as error:
+            warn("reload-refused", reason=str(error))
+            return
+        waits = sorted(
+            name for name, device in read.items() if device.port is not None and self._port_of(name) != device.port
+        )
+        self.devices.clear()
+        self.devices.update(read)
+        self.targets.replace(read.values())
+        self.udp.use(list(read.values()))
+        self.presence.keep(set(read))
+        say("reloaded", devices=len(read), waits_for_restart=" ".join(waits) or None)
 
     def tick(self) -> None:
-        """Once a second."""
-        now = self._clock.now()
-        self._spool.tick(now)
-        self._tell()
+        """Once a second, and when something is due."""
+        now = self.clock.now()
+        self.spool.tick(now)
+        self.later.tick(now.ms)
+        self._tell("clock", self.clock.doubt, "clock-doubted", "clock-agrees")
+        self._tell("spool", self.spool.level.trouble, "spool-failed", "spool-works")
 
     def drain(self) -> None:
         """Take nothing new."""
-        self._drains = True
+        self.drains = True
 
     def close(self) -> None:
         """Close every socket and line."""
+        self.north.stop()
+        self.udp.close()
 
     @property
     def under_way(self) -> int:
         """Requests that have not been answered."""
-        return 0
+        return self.proxy.under_way
 
     @property
     def trouble(self) -> str:
         """Why the hub cannot do its work, constant text, or ""."""
-        return DRAINING if self._drains else ""
+        return DRAINING if self.drains else ""
 
     @property
     def summary(self) -> str:
         """One line for the service manager."""
-        return f"{self._spool.level.count} wait"
+        return f"{len(self.devices)} devices, {self.spool.level.count} wait"
 
-    def status(self) -> dict[str, Any]:
-        """How everything is."""
-        level = self._spool.level
-        return {
-            "name": self._config.text("name"),
-            "clock": self._clock.doubt or "believed",
-            "spool": {"waits": level.count, "bytes": level.len, "set_aside": level.aside, "trouble": level.trouble},
-            "devices": [],
-        }
+    # --- between the rooms ---
 
-    def _tell(self) -> None:
+    def whose(self, client: tuple[object, ...]) -> Device | None:
+        """Return the device that asks: by its link, or by its address in the network; None for anybody else."""
+        if client[2] == FROM_DEVICE:
+            return self.devices.get(str(client[0]))
+        address = client[1]
+        return self.udp.device_at(address[:2]) if isinstance(address, tuple) else None
+
+    def heard(self, device: Device) -> None:
+        """A device has said something."""
+        if self.presence.heard(device, monotonic_ms()):
+            self.later.contact(device)
+
+    def _received(self, datagram: bytes, device: Device, far: Far) -> None:
+        self.heard(device)
+        self.north.received(datagram, device, far)
+
+    def _send(self, datagram: bytes, device: Device, far: Far) -> None:
+        link = self.links.get(device.link)
+        if link is not None:
+            link.send(datagram, device, far)
+
+    def _wake(self) -> None:
+        self.north.wake()
+
+    def _fail(self, fault: Exception) -> None:
+        log_bug(fault)
+        self.faults.append(fault)
+
+    def _open_port(self, device: Device, sockets: Sockets) -> None:
+        if device.port is None:
+            return
+        for host in self.config.texts("coap.device_hosts"):
+            key = f"the port of the device {device.name}, with coap.device_hosts"
+            self.north.adopt(sockets.udp(key, Bind(host, device.port)), device.port)
+
+    def _port_of(self, name: str) -> int | None:
+        device = self.devices.get(name)
+        return None if device is None else device.port
+
+    def _tell(self, what: str, trouble: str, begun: str, ended: str) -> None:
         """Say what has begun or ended since the last time."""
-        if self._clock.doubt != self._doubt:
-            self._doubt = self._clock.doubt
-            if self._doubt:
-                warn("clock-doubted", reason=self._doubt)
-            else:
-                say("clock-agrees")
-        trouble = self._spool.level.trouble
-        if trouble != self._spool_trouble:
-            self._spool_trouble = trouble
-            if trouble:
-                warn("spool-failed", reason=trouble)
-            else:
-                say("spool-works")
-
-    def _samples(self) -> Iterator[Sample]:
-        level = self._spool.level
-        yield "gauge", "spool_parcels", "What waits.", {}, level.count
-        yield "gauge", "spool_bytes", "Octets of it.", {}, level.len
-        yield "gauge", "spool_set_aside", "What was tried too often.", {}, level.aside
-        for name, value in sorted(level.counts.items()):
-            yield "counter", "spool", "What became of parcels.", {"became": name}, value
-        yield "counter", "spool_failed_commits", "Commits that failed.", {}, level.failed
-        yield "gauge", "clock_believed", "1 when the wall clock is believed.", {}, float(not self._clock.doubt)
-        yield "gauge", "resident_bytes", "Memory in use.", {}, resident_len()
-        yield "counter", "cpu_seconds", "Processor time.", {}, sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        if trouble == self._said[what]:
+            return
+        self._said[what] = trouble
+        if trouble:
+            warn(begun, reason=trouble)
+        else:
+            say(ended)
 
 
-def resident_len() -> int:
-    """Octets of memory that this process has, 0 where the system does not tell."""
+class _Door:
+    """The first desk: a hub that stops takes nothing new, and a device that asks for something is there."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def serve(self, asked: Asked, now: Now) -> bool:
+        """See Desk."""
+        hub = self._hub
+        if hub.drains:
+            answer = Message(L.CODE_SERVICE_UNAVAILABLE).add(L.OPT_MAX_AGE, RETRY_S)
+            hub.proxy.respond(asked, answer, now.ms)
+            return True
+        device = hub.whose(asked.client)
+        if device is not None:
+            hub.heard(device)
+        return False
+
+
+def kept_key(path: Path) -> bytes:
+    """Return the key of a file, which is made when it is not there. Raises OSError, ConfigError."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = secrets.token_bytes(PLACES_KEY_LEN)
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.unlink(missing_ok=True)
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    if len(key) != PLACES_KEY_LEN:
+        raise ConfigError(f"{path} is damaged: remove it, and locations that were given to clients end.")
+    return key

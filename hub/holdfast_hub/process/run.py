@@ -23,6 +23,7 @@ from holdfast_hub.process.hub import Hub
 from holdfast_hub.process.log import log_bug, say, start_logging, warn
 from holdfast_hub.process.settings import MIB, ConfigError
 from holdfast_hub.process.sockets import Sockets
+from holdfast_hub.process.told import status
 from holdfast_hub.spool.bounds import Bounds
 from holdfast_hub.spool.store import SqliteSpool
 
@@ -47,20 +48,15 @@ async def _serve(config: Config, *, trace: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     notifier = Notifier()
-    clock, spool = _open(config, loop)
-    hub = Hub(config, clock, spool, _write_line if trace else None)
-    health = Health(spool.check, lambda: hub.trouble, hub.status, hub.metrics, monotonic_ms)
-
-    async def drain() -> Answer:
-        loop.call_soon(stop.set)
-        return Answer(
-            json.dumps({"stops": True, "within_s": config.number("drain_s")}).encode(), kind="application/json"
-        )
-
-    reads = {"/healthz": health.alive, "/readyz": health.ready, "/metrics": health.metrics}
-    owner = {("GET", "/status"): health.status, ("POST", "/drain"): drain}
-    responder = Responder({("GET", path): answer for path, answer in reads.items()}, owner, log_bug)
-    try:
+    with contextlib.ExitStack() as ends:
+        clock, spool = _open(config, loop)
+        ends.callback(clock.keep)
+        ends.callback(spool.close)
+        hub = Hub(config, clock, spool, _write_line if trace else None)
+        ends.callback(hub.close)
+        responder = _responder(hub, spool, stop)
+        ends.callback((config.state / CONTROL).unlink, missing_ok=True)
+        ends.callback(responder.close)
         ports = await _begin(config, hub, responder)
         loop.add_signal_handler(signal.SIGHUP, hub.reload)
         say("listening", pid=os.getpid(), ports=json.dumps(ports))
@@ -69,14 +65,20 @@ async def _serve(config: Config, *, trace: bool) -> None:
         await _look_after(hub, spool, notifier, stop)
         notifier.tell(STOPPING)
         await _drain(hub, config.number("drain_s"))
-    finally:
-        responder.close()
-        hub.close()
-        spool.close()
-        clock.keep()
-        with contextlib.suppress(OSError):
-            (config.state / CONTROL).unlink(missing_ok=True)
     say("stopped")
+
+
+def _responder(hub: Hub, spool: SqliteSpool, stop: asyncio.Event) -> Responder:
+    health = Health(spool.check, lambda: hub.trouble, lambda: status(hub), hub.metrics, monotonic_ms)
+
+    async def drain() -> Answer:
+        asyncio.get_running_loop().call_soon(stop.set)
+        told = {"stops": True, "within_s": hub.config.number("drain_s")}
+        return Answer(json.dumps(told).encode(), kind="application/json")
+
+    reads = {"/healthz": health.alive, "/readyz": health.ready, "/metrics": health.metrics}
+    owner = {("GET", "/status"): health.status, ("POST", "/drain"): drain}
+    return Responder({("GET", path): answer for path, answer in reads.items()}, owner, log_bug)
 
 
 def _open(config: Config, loop: asyncio.AbstractEventLoop) -> tuple[HubClock, SqliteSpool]:
@@ -113,17 +115,17 @@ async def _begin(config: Config, hub: Hub, responder: Responder) -> dict[str, An
 async def _look_after(hub: Hub, spool: SqliteSpool, notifier: Notifier, stop: asyncio.Event) -> None:
     """Tick every second until told to stop. Raises Failed when the spool's thread has ended."""
     feed_at_ms = 0
-    status = hub.summary
+    summary = hub.summary
     while not stop.is_set():
-        if not spool.is_alive:
-            raise Failed("The spool has stopped because of a bug, which the log names.")
+        if not spool.is_alive or hub.faults:
+            raise Failed("A part of the hub has stopped because of a bug, which the log names.")
         hub.tick()
         if notifier.watchdog_s is not None and monotonic_ms() >= feed_at_ms:
             notifier.tell(ALIVE)
             feed_at_ms = monotonic_ms() + int(notifier.watchdog_s * 1000) - int(TICK_S * 1000)
-        if hub.summary != status:
-            status = hub.summary
-            notifier.tell(f"STATUS={status}")
+        if hub.summary != summary:
+            summary = hub.summary
+            notifier.tell(f"STATUS={summary}")
         wait_s = TICK_S if notifier.watchdog_s is None else min(TICK_S, notifier.watchdog_s)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):

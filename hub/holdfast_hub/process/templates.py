@@ -29,8 +29,18 @@ def _line(key: Key, value: Value | None) -> str:
 
 
 LINKS = ""
+DEVICES = """# The devices behind this hub. SIGHUP (systemctl reload) reads this file again.
+#
+# [devices.tube-1]                  # 1 to 64 letters, digits, - and _; what clients say in Uri-Host
+# link = "udp"                      # "udp", or a link of hub.toml
+# address = "192.0.2.7:5683"        # where the link finds it
+# port = 5701                       # a UDP port of this hub that leads to this device alone
+# every_s = 3600                    # it sleeps, and wakes so often; 0: nobody knows when; without: it never sleeps
+# awake_s = 10                      # and then it stays for so long
+# nstart = 1                        # requests under way to it at once (RFC 7252 section 4.7)
+"""
 
 
 def devices_toml() -> str:
     """Return the text of a new devices.toml."""
-    return ""
+    return DEVICES

@@ -63,6 +63,11 @@ class Proxy:
         self._last_id = 0
         self._deferred: list[tuple[Callable[..., None], Message | None]] = []
 
+    @property
+    def under_way(self) -> int:
+        """Requests of clients that a device has not answered yet."""
+        return self._open
+
     # --- the network ---
 
     def feed_client(self, datagram: bytes, client: Client, now_ms: int) -> None:

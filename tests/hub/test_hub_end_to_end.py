@@ -1,0 +1,226 @@
+"""A client, `holdfast hub run`, and a device: real processes and real sockets between them."""
+
+import signal
+import socket
+import time
+
+import pytest
+
+from holdfast_core import labels as L
+from holdfast_core.coap_message import Message, decode, encode, request
+from holdfast_sim.process_shell import free_port
+from testkit.hub import NEEDED_S, HubPlace, resident_kib, stopped
+
+RESIDENT_KIB = 64 * 1024
+
+
+@pytest.fixture
+def place(tmp_path):
+    return HubPlace(tmp_path)
+
+
+class Origin:
+    """A device that is a UDP socket in this process; each request is answered by hand."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(NEEDED_S)
+        self.port = self.socket.getsockname()[1]
+
+    def next(self):
+        """The next request, and where it came from."""
+        octets, peer = self.socket.recvfrom(2048)
+        return decode(octets), peer
+
+    def answer(self, code=L.CODE_CONTENT, payload=b"hello"):
+        """Answer the next request; return it."""
+        asked, peer = self.next()
+        self.socket.sendto(encode(Message(code, payload, [], L.TYPE_ACK, asked.mid, asked.token)), peer)
+        return asked
+
+
+class Client:
+    """A UDP socket that asks."""
+
+    def __init__(self, port):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.settimeout(NEEDED_S)
+        self.mid = 100
+
+    def send(self, message):
+        self.mid += 1
+        message.mtype, message.mid, message.token = L.TYPE_CON, self.mid, self.mid.to_bytes(2, "big")
+        self.socket.send(encode(message))
+
+    def receive(self):
+        """The next answer; an empty ACK before it is passed over."""
+        while True:
+            message = decode(self.socket.recv(2048))
+            if message.code:
+                return message
+
+
+@pytest.fixture
+def origin():
+    made = Origin()
+    with made.socket:
+        yield made
+
+
+def entry(name, at, **more):
+    """One device in devices.toml."""
+    lines = [f"[devices.{name}]", 'link = "udp"', f'address = "127.0.0.1:{at}"']
+    return "\n".join([*lines, *(f"{key} = {value}" for key, value in more.items()), ""])
+
+
+def named(path, name):
+    message = request(L.CODE_GET, path)
+    return message.add(L.OPT_URI_HOST, name)
+
+
+def test_a_request_reaches_a_device_by_its_name_and_by_its_port(place, origin):
+    port = free_port(socket.SOCK_DGRAM)
+    place.devices.write_text(entry("tube-1", origin.port, port=port))
+    with place.running() as process:
+        by_name, by_port = Client(process.ready["coap"][0]), Client(port)
+        with by_name.socket, by_port.socket:
+            by_name.send(named("/result", b"TUBE-1"))
+            assert origin.answer().path() == "/result"
+            assert by_name.receive().payload == b"hello"
+            by_port.send(request(L.CODE_GET, "/other"))
+            assert origin.answer().path() == "/other"
+            assert by_port.receive().payload == b"hello"
+            by_name.send(named("/result", b"nobody"))
+            assert by_name.receive().code == L.CODE_NOT_FOUND
+        told = place.told("devices")
+        assert [(row["name"], row["link"], row["there"]) for row in told] == [("tube-1", "udp", True)]
+        assert stopped(process)[0] == 0
+
+
+def test_what_is_asked_of_a_device_that_sleeps_survives_kill_9_and_arrives_at_its_contact(place, origin):
+    place.devices.write_text(entry("tube-1", origin.port, every_s=3600))
+    sealed = Message(L.CODE_POST, b"sealed", [(L.OPT_URI_HOST, b"tube-1"), (L.OPT_OSCORE, b"\x09\x01kid")])
+    with place.running() as process:
+        client = Client(process.ready["coap"][0])
+        with client.socket:
+            client.send(sealed)
+            later = client.receive()
+        assert later.code == L.CODE_SERVICE_UNAVAILABLE
+        where = later.get_all(L.OPT_LOCATION_PATH)
+        assert where[:2] == [b".later", b"tube-1"]
+        assert place.told("devices")[0]["there"] is False
+        process.send_signal(signal.SIGKILL)
+        process.wait(NEEDED_S)
+    assert place.told("spool", "list")["parcels"][0]["box"] == "tube-1"
+    coap = free_port(socket.SOCK_DGRAM)
+    with place.running("--set", f"coap.bind=127.0.0.1:{coap}"):
+        client = Client(coap)
+        with client.socket:
+            wakes = request(L.CODE_GET, "/")
+            wakes.mtype, wakes.mid, wakes.token = L.TYPE_NON, 7, b"w"
+            origin.socket.sendto(encode(wakes), ("127.0.0.1", coap))
+            assert origin.next()[0].code == L.CODE_NOT_FOUND
+            asked = origin.answer(L.CODE_CHANGED, b"answer")
+            assert (asked.code, asked.payload, asked.get(L.OPT_OSCORE)) == (L.CODE_POST, b"sealed", b"\x09\x01kid")
+            end_s = time.monotonic() + NEEDED_S
+            while True:
+                client.send(Message(L.CODE_GET, b"", [(L.OPT_URI_PATH, segment) for segment in where]))
+                answer = client.receive()
+                if answer.code != L.CODE_SERVICE_UNAVAILABLE:
+                    break
+                assert time.monotonic() < end_s
+        assert (answer.code, answer.payload) == (L.CODE_CHANGED, b"answer")
+
+
+def test_a_hub_that_stops_finishes_what_is_under_way_and_takes_nothing_new(place, origin):
+    place.devices.write_text(entry("tube-1", origin.port))
+    with place.running() as process:
+        client = Client(process.ready["coap"][0])
+        with client.socket:
+            client.send(named("/slow", b"tube-1"))
+            asked, peer = origin.next()
+            assert place.told("drain")["stops"]
+            while place.call("status", "--health").returncode != 1:
+                pass
+            client.send(named("/new", b"tube-1"))
+            assert client.receive().code == L.CODE_SERVICE_UNAVAILABLE
+            reply = Message(L.CODE_CONTENT, b"late", [], L.TYPE_ACK, asked.mid, asked.token)
+            origin.socket.sendto(encode(reply), peer)
+            assert client.receive().payload == b"late"
+            assert process.wait(NEEDED_S) == 0
+
+
+def test_a_device_that_never_answers_does_not_keep_a_hub_from_stopping(place, origin):
+    place.devices.write_text(entry("tube-1", origin.port))
+    with place.running("--set", "drain_s=0") as process:
+        client = Client(process.ready["coap"][0])
+        with client.socket:
+            client.send(named("/slow", b"tube-1"))
+            origin.next()
+            assert stopped(process)[0] == 0
+
+
+def test_devices_are_read_again_and_what_cannot_be_used_changes_nothing(place, origin):
+    place.devices.write_text("")
+    with place.running() as process:
+        client = Client(process.ready["coap"][0])
+        with client.socket:
+            client.send(named("/a", b"tube-1"))
+            assert client.receive().code == L.CODE_NOT_FOUND
+            for text, count in ((entry("tube-1", origin.port), 1), ("[devices.a]\n", 1), (entry("b", 9), 1)):
+                place.devices.write_text(text)
+                process.send_signal(signal.SIGHUP)
+                while len(rows := place.told("devices")) != count or (text and rows[0]["name"] not in text + "tube-1"):
+                    pass
+                if text != entry("b", 9):
+                    client.send(named("/a", b"tube-1"))
+                    assert origin.answer().path() == "/a"
+                    assert client.receive().payload == b"hello"
+        code, lines = stopped(process)
+    assert code == 0
+    assert any("event=reload-refused" in line and "devices.a.link" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[devices."a b"]\nlink = "udp"', "a name has 1 to 64"),
+        ('[devices.a]\nlink = "tty"', "link must be"),
+        ('[devices.a]\nlink = "udp"', "address must be"),
+        (entry("a", 5, nstart=0), "nstart must be a whole number from 1 to 16"),
+        (entry("a", 5, ports=7), "ports is no key"),
+        (entry("a", 5) + entry("A", 6), "share a name but for case"),
+        (entry("a", 5) + entry("b", 5), "share an address"),
+        (entry("a", 5, port=9) + entry("b", 6, port=9), "share a port of the hub"),
+        ("device = 1", "device is no key"),
+        ("devices = 1", "a device is a section"),
+    ],
+)
+def test_what_is_wrong_with_a_device_is_one_sentence(place, text, says):
+    place.devices.write_text(text)
+    done = place.call("check")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: {place.devices}")
+    assert says in done.stderr
+
+
+def test_a_hub_does_not_start_with_devices_that_cannot_be(place):
+    place.devices.write_text("[devices.a]")
+    code, said = place.refused()
+    assert (code, "devices.a.link must be" in said) == (2, True)
+    assert place.call("status").returncode == 3
+
+
+def test_a_hub_with_a_thousand_devices_is_small(place):
+    place.devices.write_text("\n".join(entry(f"tube-{number}", 6000 + number) for number in range(1000)))
+    with place.running() as process:
+        clients = [Client(process.ready["coap"][0]) for _ in range(8)]
+        for number in range(1000):
+            client = clients[number % 8]
+            client.send(named("/result", b"tube-%d" % number))
+        assert len(place.told("devices")) == 1000
+        assert resident_kib(process) < RESIDENT_KIB
+        for client in clients:
+            client.socket.close()
