@@ -24,14 +24,28 @@ from holdfast_device.token_response import read_token_response
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from typing import Any
+    from typing import Any, Protocol
 
     from holdfast_core.coap_message import Message
     from holdfast_core.confirmation import OscInput
     from holdfast_core.oscore import RequestContext, SecurityContext
-    from holdfast_device.endpoint import Endpoint, Watch
-    from holdfast_device.tasks import Steps
+    from holdfast_device.endpoint import Watch
+    from holdfast_device.tasks import Call, Steps
     from holdfast_device.token_response import TokenResponse
+
+    class Asking(Protocol):
+        """What sends requests: an Endpoint, or what stands before one (later.py)."""
+
+        @property
+        def now_ms(self) -> int:
+            """Monotonic."""
+
+        def call(self, peer: Hashable, message: Message, context: RequestContext | None = None) -> Call:
+            """As Endpoint does."""
+
+        def watch(self, peer: Hashable, message: Message, context: RequestContext | None = None) -> Watch:
+            """As Endpoint does."""
+
 
 TOKEN_PATH = "/token"  # noqa: S105 - a path
 AUTHZ_INFO_PATH = "/authz-info"
@@ -74,22 +88,22 @@ class AceClient:
         "_as_context",
         "_as_peer",
         "_as_uri",
-        "_endpoint",
         "_rng",
         "_sessions",
         "default_lifetime_s",
+        "endpoint",
         "profile_agreed",
     )
 
     def __init__(
         self,
-        endpoint: "Endpoint",
+        endpoint: "Asking",
         rng: "Callable[[int], bytes]",
         as_uri: str,
         as_peer: "Hashable | None" = None,
         as_context: "RequestContext | None" = None,
     ) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._rng = rng
         self._as_uri = as_uri
         self._as_peer = as_peer
@@ -111,14 +125,14 @@ class AceClient:
             asked[L.ACE_PROFILE] = None  # the AS must name the profile in its answer (RFC 9200 section 5.8.2)
         if session is not None:
             asked[L.ACE_REQ_CNF] = {L.CNF_KID: session.osc.id}
-        asked_ms = self._endpoint.now_ms
+        asked_ms = self.endpoint.now_ms
         message = request(L.CODE_POST, TOKEN_PATH, cbor.encode(asked), L.CF_ACE_CBOR)
-        answer = yield self._endpoint.call(self._as_peer, message, self._as_context)
+        answer = yield self.endpoint.call(self._as_peer, message, self._as_context)
         return read_token_response(answer, asked_ms, session is not None, self.default_lifetime_s, self.profile_agreed)
 
     def ask_hints(self, peer: "Hashable", path: str) -> "Steps":
         """Task: ask an RS without rights; return its Hints.  Raises WrongAs, MalformedRequest, RequestFailed."""
-        answer = yield self._endpoint.call(peer, request(L.CODE_GET, path))
+        answer = yield self.endpoint.call(peer, request(L.CODE_GET, path))
         if answer.code != L.CODE_UNAUTHORIZED or answer.content_format != L.CF_ACE_CBOR:
             raise errors.MalformedRequest("hints")
         hints = decode_hints(answer.payload)
@@ -134,14 +148,14 @@ class AceClient:
         self._sessions = [session for session in self._sessions if session.is_open]
         if token.osc is None:
             raise LocalError("token-without-key")
-        if self._endpoint.now_ms >= token.ends_ms:
+        if self.endpoint.now_ms >= token.ends_ms:
             raise SessionLost("token-expired")
         if len(self._sessions) >= MAX_SESSIONS:
             raise errors.Overloaded("sessions")
         n1 = self._rng(NONCE_LEN)
         id1 = choose_recipient_id(self._rng, [session.context.recipient_id for session in self._sessions])
         body = encode_authz_info(token.access_token.reveal(), n1, id1)
-        answer = yield self._endpoint.call(peer, request(L.CODE_POST, AUTHZ_INFO_PATH, body, L.CF_ACE_CBOR))
+        answer = yield self.endpoint.call(peer, request(L.CODE_POST, AUTHZ_INFO_PATH, body, L.CF_ACE_CBOR))
         if answer.code != L.CODE_CREATED:
             raise Refused(answer.code)
         if answer.content_format != L.CF_ACE_CBOR:
@@ -151,7 +165,7 @@ class AceClient:
         for other in self._sessions:  # new nonces for the same token: the older context is over (RFC 9203 section 6)
             if other.peer == peer and other.osc.id == token.osc.id:
                 other.close()
-        session = ClientSession(self._endpoint, peer, context, token.osc, token.ends_ms)
+        session = ClientSession(self.endpoint, peer, context, token.osc, token.ends_ms)
         self._sessions.append(session)
         return session
 
@@ -159,12 +173,12 @@ class AceClient:
 class ClientSession:
     """An OSCORE session with an RS.  is_open: whether it may still be used."""
 
-    __slots__ = ("_endpoint", "_ends_ms", "_lost", "context", "osc", "peer")
+    __slots__ = ("_ends_ms", "_lost", "context", "endpoint", "osc", "peer")
 
     def __init__(
-        self, endpoint: "Endpoint", peer: "Hashable", context: "SecurityContext", osc: "OscInput", ends_ms: int
+        self, endpoint: "Asking", peer: "Hashable", context: "SecurityContext", osc: "OscInput", ends_ms: int
     ) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._ends_ms = ends_ms
         self._lost = False
         self.peer = peer
@@ -174,14 +188,14 @@ class ClientSession:
     @property
     def is_open(self) -> bool:
         """False once the token is over or the RS has shown that it does not know the session."""
-        return not self._lost and self._endpoint.now_ms < self._ends_ms
+        return not self._lost and self.endpoint.now_ms < self._ends_ms
 
     def request(self, message: "Message") -> "Steps":
         """Task: send a request; return the response.
 
         Raises SessionLost (nothing was sent, or the answer was an unprotected 4.01), RequestFailed.
         """
-        answer = yield from self._send(message)
+        answer = yield from self.exchange(message, self.context)
         if answer.code == L.CODE_UNAUTHORIZED:
             self._lost = True
         return answer
@@ -189,24 +203,21 @@ class ClientSession:
     def observe(self, message: "Message") -> "Watch":
         """Register as an observer; `message = yield watch.next()`.  Raises SessionLost."""
         self._check_open()
-        return self._endpoint.watch(self.peer, message, self.context)
+        return self.endpoint.watch(self.peer, message, self.context)
 
     def update(self, token: "TokenResponse") -> "Steps":
         """Task: post a token with new rights into this session (RFC 9203 section 4.1).  Raises Refused as well."""
         body = encode_authz_info(token.access_token.reveal())
-        answer = yield from self._send(request(L.CODE_POST, AUTHZ_INFO_PATH, body, L.CF_ACE_CBOR))
+        answer = yield from self.exchange(request(L.CODE_POST, AUTHZ_INFO_PATH, body, L.CF_ACE_CBOR), self.context)
         if answer.code != L.CODE_CREATED:
             raise Refused(answer.code)
         self._ends_ms = token.ends_ms
 
-    def close(self) -> None:
-        """Forget the session on this side."""
-        self._lost = True
-
-    def _send(self, message: "Message") -> "Steps":
+    def exchange(self, message: "Message", context: "RequestContext") -> "Steps":
+        """Task: send a message in a context that is this session's or stands for it.  Raises as request does."""
         self._check_open()
         try:
-            answer = yield self._endpoint.call(self.peer, message, self.context)
+            answer = yield self.endpoint.call(self.peer, message, context)
         except RequestFailed as failed:
             if failed.message is None or failed.message.code != L.CODE_UNAUTHORIZED:
                 raise
@@ -216,6 +227,10 @@ class ClientSession:
             self._lost = True
             raise SessionLost("sequence") from None
         return answer
+
+    def close(self) -> None:
+        """Forget the session on this side."""
+        self._lost = True
 
     def _check_open(self) -> None:
         if not self.is_open:

@@ -15,7 +15,7 @@ from bundle.check import check
 from bundle.module import BUNDLE, Module, Refused
 from bundle.names import Names, reached
 from bundle.strip import stripped, text_of
-from bundle.tree import NOT_FOR_BOARDS, SERVERS, read
+from bundle.tree import FOLDERS, NOT_FOR_BOARDS, SERVERS, read
 
 # Tests put clocks and files of their own into these: they are given the bundle itself, for it has all their names.
 PATCHED = ("ticks_shell", "store_flash")
@@ -88,7 +88,7 @@ def test_the_same_sources_make_the_same_files(repo, tmp_path):
     assert len(made[0]) > 40
 
 
-def test_boards_get_no_file_of_the_core_that_nothing_there_imports(repo):
+def test_boards_get_no_file_of_the_core_that_nothing_there_imports():
     texts = read(inside=False)
     imports = [
         node for text in texts.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)
@@ -97,7 +97,7 @@ def test_boards_get_no_file_of_the_core_that_nothing_there_imports(repo):
     imported |= {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
     core = {path[:-3].replace("/", ".") for path in texts if path.startswith("holdfast_core/")}
     assert core - imported <= {*join.PUBLIC, "holdfast_core.__init__", "holdfast_core.labels"}
-    there = {path.name for path in (repo / "native/holdfast_core").glob("*.py")}
+    there = {path.name for folder in FOLDERS[:2] for path in folder.glob("*.py")}
     assert set(NOT_FOR_BOARDS) == there - {path.split("/")[1] for path in read(inside=True)} | {SERVERS}
 
 

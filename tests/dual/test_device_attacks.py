@@ -64,7 +64,7 @@ class Crashes(Attacked):
                 answer = world.run(session.request(get("/result")), name)
                 self.assertEqual(answer.payload, b"/result")
             if random.below(2):
-                client._endpoint.spawn(session.request(get("/result")))  # killed with this under way
+                client.endpoint.spawn(session.request(get("/result")))  # killed with this under way
                 world.link.collect()
             del world.link.endpoints[name]
             world.wait(5)
@@ -119,7 +119,7 @@ class Path(Attacked):
 
         self.world.link.tap = tap
         for code, path in ((L.CODE_GET, "/result"), (L.CODE_PUT, "/calibration"), (L.CODE_GET, "/result")):
-            asked = self.doctor._endpoint.spawn(self.session.request(request(code, path)))
+            asked = self.doctor.endpoint.spawn(self.session.request(request(code, path)))
             asked.when_ended(lambda answer, error, path=path: got.append((path, answer, error)))
         self.world.link.run(for_ms=2000)
         self.world.link.tap = None

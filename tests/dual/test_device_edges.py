@@ -138,7 +138,7 @@ class Ekg(TestCase):
             for _ in range(MAX_WAITING):
                 message = yield watch.next()
                 seen.append(message.payload[0])
-            self.doctor._endpoint.unwatch(watch)
+            self.doctor.endpoint.unwatch(watch)
             try:
                 yield watch.next()
             except RequestFailed as ended:
@@ -266,7 +266,7 @@ class Tube(TestCase):
 
 
 def ask(client, message):
-    answer = yield client._endpoint.call("tube", message)
+    answer = yield client.endpoint.call("tube", message)
     return answer
 
 

@@ -163,7 +163,7 @@ class Storage(Faulty):
             self.world.wait(70)
 
     def doctor_asks(self, peer, message):
-        answer = yield self.doctor._endpoint.call(peer, message)
+        answer = yield self.doctor.endpoint.call(peer, message)
         return answer
 
     def test_a_flash_image_from_before_gives_no_nonce_again_where_the_generator_is_alive(self):
@@ -223,7 +223,7 @@ class Handlers(Faulty):
             handler, call = after_waiting(error)
             self.tube.rs.resource("/result", get=handler)
             codes = []
-            self.doctor._endpoint.spawn(session.request(get("/result"))).when_ended(
+            self.doctor.endpoint.spawn(session.request(get("/result"))).when_ended(
                 lambda answer, error, codes=codes: codes.append(answer.code)
             )
             self.world.link.run(for_ms=3000)

@@ -163,7 +163,7 @@ class Spoofed(Tube):
 
     def test_who_is_there_gets_them_once(self):
         def ask(code):
-            answer = yield self.doctor._endpoint.call("tube", request(code, "/open"))
+            answer = yield self.doctor.endpoint.call("tube", request(code, "/open"))
             return answer
 
         self.call.done()

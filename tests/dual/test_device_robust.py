@@ -36,7 +36,7 @@ class EveryNonce(TestCase):
             doctor = world.client(seed=cut + 1)
             post = encode_authz_info(b"handle" + bytes([cut & 255]), b"n" * 8, b"\x01")
             message = request(L.CODE_POST, "/authz-info", post, L.CF_ACE_CBOR)
-            doctor._endpoint.call("ekg", message)
+            doctor.endpoint.call("ekg", message)
             world.link.run(for_ms=3000)
         except PowerCut:
             pass

@@ -90,7 +90,7 @@ def use(story):
             story.tube.device.every(10, lambda: story.rs.changed("/result"))
             story.world.link.run(for_ms=1000)
             story.tube.device._every.clear()
-            story.doctor._endpoint.unwatch(watch)
+            story.doctor.endpoint.unwatch(watch)
         story.world.wait(70)
     finally:
         story.tube.device._every.clear()

@@ -73,7 +73,7 @@ class GoesOn(Sleeping):
                 self.world.link.run(for_ms=1000)
             self.world.cycle()
             self.assertEqual(self.world.tube.rs.answers.observers, [])
-            self.doctor._endpoint.unwatch(watch)
+            self.doctor.endpoint.unwatch(watch)
             self.world.link.run(for_ms=1000)
         sequence = self.world.tube.rs.rights.sessions.all()[0].context.sequence
         self.assertGreaterEqual(sequence.next_value, 12)

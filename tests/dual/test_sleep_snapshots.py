@@ -185,7 +185,7 @@ class Cuts(Sleeping):
         self.world.tube.rs.changed("/result")  # deepsleep() failed: it goes on, without these contexts
         self.world.link.run(for_ms=1000)
         self.assertIsNotNone(observer)
-        self.doctor._endpoint.unwatch(watch)
+        self.doctor.endpoint.unwatch(watch)
         with self.assertRaises((SessionLost, RequestFailed)):
             self.world.run(session.request(get("/result")))
         self.world.tube.as_sequence.reserved_until = self.world.tube.as_sequence.next_value

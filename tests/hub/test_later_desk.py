@@ -159,6 +159,17 @@ def test_a_failed_delivery_gives_the_parcel_back_and_after_some_it_is_set_aside_
     assert bench.visit(behind).code == L.CODE_CHANGED
 
 
+def test_a_device_that_asks_whether_the_hub_is_at_its_address_is_told_at_once_and_once(bench):
+    challenge = response(L.CODE_UNAUTHORIZED).add(L.OPT_ECHO, b"echo")
+    place = kept(bench, token())
+    bench.wake()
+    bench.answer(challenge)
+    assert said(bench.hand.asked[-1][1]) == said(token().add(L.OPT_ECHO, b"echo"))
+    bench.answer(challenge)
+    assert not bench.hand.open
+    assert said(bench.visit(place)) == said(challenge)
+
+
 def test_a_device_that_stays_is_tried_again_after_a_while(bench):
     kept(bench, oscore())
     bench.wake()

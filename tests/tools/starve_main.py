@@ -76,7 +76,7 @@ def op_observe(story, room):
     story.tube.device.every(10, lambda: story.rs.changed("/result"))
     story.world.link.run(for_ms=1000)
     story.tube.device._every.clear()
-    story.doctor._endpoint.unwatch(watch)
+    story.doctor.endpoint.unwatch(watch)
     return story.world.link.run(for_ms=1000)
 
 
@@ -101,7 +101,7 @@ def op_update(story, room):
         story.wrong.append("half of new rights")
     if after[0] is not before[0] and [one for one in story.rs.answers.observers if one[0].session is at_tube]:
         story.wrong.append("observes what the new rights do not cover")
-    story.doctor._endpoint.unwatch(watch)
+    story.doctor.endpoint.unwatch(watch)
     story.world.link.run(for_ms=1000)
     story.rs.rights.end(at_tube)  # so that the next turn begins with the old rights
     del story.sessions[key]
@@ -119,7 +119,7 @@ def op_expire(story, room):
     story.starved(room)
     story.world.wait(40)
     story.check_countdowns()
-    story.doctor._endpoint.unwatch(watch)
+    story.doctor.endpoint.unwatch(watch)
     session.close()
     del story.sessions[key]
     if [one for one in story.rs.rights.sessions.all() if one.grant.exi == 30]:

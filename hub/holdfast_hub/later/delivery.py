@@ -7,6 +7,7 @@ answer is there; the device refuses the repeat by its own replay window.
 from collections.abc import Callable
 from functools import partial
 
+from holdfast_core import labels as L
 from holdfast_core.coap_message import Message
 from holdfast_core.errors import MalformedCoap
 from holdfast_hub.later.places import pack, unpack
@@ -92,11 +93,19 @@ class Delivery:
         except (MalformedCoap, IndexError):
             self._failed(device, parcel, "it is no request")
             return
-        self._gateway.ask(device, message, self._clock().ms, partial(self._answered, device, parcel))
+        self._send(device, parcel, message)
 
-    def _answered(self, device: Device, parcel: Parcel, response: Message | None) -> None:
+    def _send(self, device: Device, parcel: Parcel, message: Message) -> None:
+        self._gateway.ask(device, message, self._clock().ms, partial(self._answered, device, parcel, message))
+
+    def _answered(self, device: Device, parcel: Parcel, asked: Message, response: Message | None) -> None:
         if response is None:
             self._failed(device, parcel, "the device did not answer")
+            return
+        echo = response.get(L.OPT_ECHO)
+        if response.code == L.CODE_UNAUTHORIZED and echo is not None and asked.get(L.OPT_ECHO) is None:
+            # It asks whether we are at our address (RFC 9175 section 2.3), which the client could say too late only.
+            self._send(device, parcel, asked.copy().add(L.OPT_ECHO, echo))
         else:
             self._keep(device, parcel, pack(response))
 
