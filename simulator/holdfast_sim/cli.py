@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast_sim.stage_shell import Stage
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+hub_option = click.option("--hub", is_flag=True, help="Put a real hub between the devices and everybody else.")
 keep_option = click.option("--keep", is_flag=True, help="Keep the run's directory, which holds keys, and say where.")
 
 
@@ -35,15 +36,16 @@ def group() -> None:
 
 
 @group.command()
+@hub_option
 @json_option
 @keep_option
 @click.pass_obj
-def ekg(provisioned: Any, as_json: bool, keep: bool) -> None:
+def ekg(provisioned: Any, hub: bool, as_json: bool, keep: bool) -> None:
     """A doctor reads an EKG machine. Consent, token by reference, introspection, OSCORE."""
     with _installed():
         from holdfast_sim.story_ekg_shell import run_ekg
 
-    _play(run_ekg, provisioned, as_json=as_json, keep=keep)
+    _play(partial(run_ekg, hub=hub), provisioned, as_json=as_json, keep=keep)
 
 
 @group.command()
@@ -65,10 +67,11 @@ def ekg(provisioned: Any, as_json: bool, keep: bool) -> None:
     show_default=True,
     help="What the tubes compute with: Python alone, the C core, or the C core if it is built.",
 )
+@hub_option
 @json_option
 @keep_option
 @click.pass_obj
-def tube(provisioned: Any, kind: str, core: str, as_json: bool, keep: bool) -> None:
+def tube(provisioned: Any, kind: str, core: str, hub: bool, as_json: bool, keep: bool) -> None:
     """The EKG reads a test tube that is never online.
 
     The tube runs on MicroPython and never talks to the server: token exchange, nested CWT, an end by power cut.
@@ -76,7 +79,7 @@ def tube(provisioned: Any, kind: str, core: str, as_json: bool, keep: bool) -> N
     with _installed():
         from holdfast_sim.story_tube_shell import run_tube
 
-    _play(partial(run_tube, kind=kind, core=core), provisioned, as_json=as_json, keep=keep)
+    _play(partial(run_tube, kind=kind, core=core, hub=hub), provisioned, as_json=as_json, keep=keep)
 
 
 @contextlib.contextmanager

@@ -33,9 +33,9 @@ from holdfast_sim.wire_shell import check_wire
 BEATS = 2  # notifications to wait for; the EKG has a new one each second
 
 
-def run_ekg(show: Show, provisioned: Provisioned = nothing, *, keep: bool = False) -> Stage:
+def run_ekg(show: Show, provisioned: Provisioned = nothing, *, keep: bool = False, hub: bool = False) -> Stage:
     """Play the story; returns the stage with its lines and checks, closed. Raises PartFailed."""
-    stage = Stage("ekg", (EKG_PART, SPARE_EKG_PART), show, provisioned)
+    stage = Stage("ekg", (EKG_PART, SPARE_EKG_PART), show, provisioned, hub=hub)
     try:
         stage.start()
         try:

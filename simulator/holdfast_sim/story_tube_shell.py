@@ -66,12 +66,13 @@ def run_tube(
     keep: bool = False,
     kind: str = ON_THIS_MACHINE,
     core: str = AUTO,
+    hub: bool = False,
 ) -> Stage:
     """Play the story; returns the stage with its lines and checks, closed. Raises PartFailed.
 
     kind, core: what the tubes are (tubes_shell.py).
     """
-    stage = Stage("tube", (TUBE_PART, SPARE_TUBE_PART, EKG_PART), show, provisioned, kind, core)
+    stage = Stage("tube", (TUBE_PART, SPARE_TUBE_PART, EKG_PART), show, provisioned, kind, core, hub)
     try:
         stage.start()
         try:

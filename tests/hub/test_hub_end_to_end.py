@@ -99,6 +99,20 @@ def test_a_request_reaches_a_device_by_its_name_and_by_its_port(place, origin):
         assert stopped(process)[0] == 0
 
 
+def test_a_response_that_comes_on_its_own_is_acknowledged_to_the_device(place, origin):
+    place.devices.write_text(entry("tube-1", origin.port))
+    with place.running() as process:
+        client = Client(process.ready["coap"][0])
+        with client.socket:
+            client.send(named("/slow", b"tube-1"))
+            asked, peer = origin.next()
+            origin.socket.sendto(encode(Message(L.CODE_EMPTY, b"", [], L.TYPE_ACK, asked.mid, b"")), peer)
+            origin.socket.sendto(encode(Message(L.CODE_CONTENT, b"late", [], L.TYPE_CON, 77, asked.token)), peer)
+            ack, _ = origin.next()
+            assert (ack.code, ack.mtype, ack.mid) == (L.CODE_EMPTY, L.TYPE_ACK, 77)
+            assert client.receive().payload == b"late"
+
+
 def test_what_is_asked_of_a_device_that_sleeps_survives_kill_9_and_arrives_at_its_contact(place, origin):
     place.devices.write_text(entry("tube-1", origin.port, every_s=3600))
     sealed = Message(L.CODE_POST, b"sealed", [(L.OPT_URI_HOST, b"tube-1"), (L.OPT_OSCORE, b"\x09\x01kid")])

@@ -246,11 +246,12 @@ class Endpoint:
 
     def _separate(self, message: Message, peer: Peer, mid: int, now_ms: int) -> None:
         """A response that comes on its own: confirm it, or say that we do not know it."""
+        is_confirmable = message.mtype == L.TYPE_CON  # passed on to a client, the message gets a type of its own
         if self._answered(message, peer, now_ms):
             exchange = self.messages.remember(peer, mid, now_ms, True)
-            if message.mtype == L.TYPE_CON:
+            if is_confirmable:
                 self.messages.reply(peer, exchange, Message(L.CODE_EMPTY, mtype=_ACK, mid=mid), None, now_ms)
-        elif message.mtype == L.TYPE_CON or message.get(L.OPT_OBSERVE) is not None:
+        elif is_confirmable or message.get(L.OPT_OBSERVE) is not None:
             self._reset(peer, mid, now_ms)
 
     def _acknowledged(self, message: Message, peer: Peer, mid: int, now_ms: int) -> None:
