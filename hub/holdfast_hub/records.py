@@ -20,6 +20,10 @@ class Now:
     wall_s: int | None
 
 
+PHANTOM, SPLIT = "phantom", "split"
+"""A client shows a reference, and the hub gets a token sealed to the device; or a part, and the hub gets the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Duty:
     """When a device can be reached. every_s None: always. Else it wakes every so often, and stays for awake_s.
@@ -38,6 +42,8 @@ class Device:
     link: the name of the link that leads to it. address: what that link needs to find it: for UDP (host, port); for
     MQTT the device's part of the topic; for BLE the radio's address; None where the line has one device only.
     port: a UDP port of the hub that leads to this device alone, None without. nstart: requests under way to it at once.
+    tokens: what its clients show that the hub completes, PHANTOM or SPLIT; "": tokens pass as they are. audience: what
+    the authorization server calls it, "" for its name.
     """
 
     name: str
@@ -46,6 +52,8 @@ class Device:
     duty: Duty = field(default_factory=Duty)
     port: int | None = None
     nstart: int = 1
+    tokens: str = ""
+    audience: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ OUT = "@out"
 """The box of what goes to the broker; no device can be called so."""
 ANSWERS = "@answers"
 """The box of answers that came late: nobody takes from it, a client finds its own by an id that cannot be guessed."""
+TOKENS = "@tokens"
+"""The box of what the authorization server gave to complete tokens: read at the start, and swept when it is over."""
 TOKEN, REQUEST, ANSWER, READING, EVENT = "token", "request", "answer", "reading", "event"
 
 
