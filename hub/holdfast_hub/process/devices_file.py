@@ -6,13 +6,14 @@ from typing import Any
 
 from holdfast_hub.process.config import read_toml
 from holdfast_hub.process.settings import ConfigError, parse_bind
-from holdfast_hub.records import NAME, Device, Duty
+from holdfast_hub.records import NAME, PHANTOM, SPLIT, Device, Duty
 
 UDP = "udp"
 """The link that is always there: the network of this machine."""
 MAX_DEVICES = 10_000
 MAX_S = 366 * 86400
-_KEYS = frozenset(["link", "address", "every_s", "awake_s", "port", "nstart"])
+MAX_AUDIENCE_LEN = 255
+_KEYS = frozenset(["link", "address", "every_s", "awake_s", "port", "nstart", "tokens", "audience"])
 
 
 def load_devices(path: Path, links: Collection[str]) -> dict[str, Device]:
@@ -54,7 +55,14 @@ def _device(path: Path, name: str, entry: dict[str, Any], links: Collection[str]
     }
     duty = Duty(numbers.get("every_s"), numbers.get("awake_s", Duty().awake_s))
     address = _address(where, str(link), entry.get("address"))
-    return Device(name, str(link), address, duty, numbers.get("port"), numbers.get("nstart", 1))
+    tokens, audience = entry.get("tokens", ""), entry.get("audience", "")
+    if tokens not in ("", PHANTOM, SPLIT):
+        raise ConfigError(
+            f'{where}.tokens must be "{PHANTOM}" or "{SPLIT}": what its clients show in place of a token.'
+        )
+    if not isinstance(audience, str) or not audience.isprintable() or len(audience) > MAX_AUDIENCE_LEN:
+        raise ConfigError(f"{where}.audience must be what the authorization server calls the device.")
+    return Device(name, str(link), address, duty, numbers.get("port"), numbers.get("nstart", 1), tokens, audience)
 
 
 def _address(where: str, link: str, address: Any) -> str | tuple[str, int] | None:
