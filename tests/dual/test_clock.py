@@ -63,3 +63,36 @@ class Clock(TestCase):
     def test_time_does_not_run_backwards_with_the_ticks(self):
         clock = DeviceClock(T, 5000)
         self.assertEqual(clock.now_s(1000), T)
+
+    def test_the_word_of_the_as_moves_the_floor_by_a_month_in_one_start(self):
+        clock = DeviceClock(T, 0)
+        self.assertEqual((clock.step_s, clock.ahead_s), (2592000, 0))
+        clock.prove(T + 100, 0)
+        self.assertEqual((clock.floor_s(0), clock.step_s, clock.ahead_s), (T + 100, 2591900, 0))
+        clock.prove(T + 2592000 + 70, 0)
+        self.assertEqual((clock.floor_s(0), clock.step_s, clock.ahead_s), (T + 2592000, 0, 70))
+        clock.prove(T + 2592000 + 50, 0)
+        self.assertEqual((clock.floor_s(0), clock.ahead_s), (T + 2592000, 70))
+        clock.reset(T + 7, 0)
+        self.assertEqual((clock.floor_s(0), clock.step_s, clock.ahead_s), (T + 7, 0, 0))
+
+    def test_when_the_second_of_the_floor_began(self):
+        clock = DeviceClock(T, 5000)
+        for now_ms, began_ms in ((4000, 4000), (5000, 5000), (5999, 5000), (6000, 6000), (7250, 7000)):
+            self.assertEqual(clock.floor_anchor_ms(now_ms), began_ms)
+
+    def test_when_a_time_will_be(self):
+        clock = DeviceClock(T, 5000)
+        self.assertEqual(clock.ms_at(T + 10), 15000)
+        clock.set(T + 3600, 7000)
+        self.assertEqual(clock.ms_at(T + 3610), 17000)
+        clock.set(T - 100, 5000)
+        self.assertEqual(clock.ms_at(T + 10), 15000)
+
+    def test_a_clock_counts_on_from_when_it_was_set(self):
+        clock = DeviceClock(T, 0)
+        clock.set(T + 4, 5000)
+        self.assertFalse(clock.is_set(5000))
+        clock.set(T + 5, 5000)
+        self.assertTrue(clock.is_set(5000) and clock.is_set(25000))
+        self.assertEqual(clock.now_s(25000), T + 25)

@@ -36,7 +36,7 @@ class Countdowns(TestCase):
     def fill(self):
         for sequence in range(10, 10 + MAX_COUNTDOWNS):
             self.assertEqual(self.table.start(sequence, 1000, 0), 1000000)
-        self.assertEqual((len(self.table), self.table.floor), (MAX_COUNTDOWNS, -1))
+        self.assertEqual((len(self.table), self.table.floor), (16, -1))
 
     def test_beyond_the_bound_the_lowest_number_goes_and_never_comes_back(self):
         self.fill()
@@ -85,10 +85,35 @@ class Countdowns(TestCase):
         due_ms = self.table.next_deadline_ms()
         self.flash.refuses = True
         self.table.tick(due_ms)
-        self.assertEqual(self.table.next_deadline_ms(), due_ms + RETRY_MS)
+        self.assertEqual(self.table.next_deadline_ms(), due_ms + 1000)
         with self.assertRaises(StorageFailed):
             self.table.charge_through(due_ms + 500000, due_ms + 1)
         self.assertEqual(self.table.next_deadline_ms(), due_ms + 1 + RETRY_MS)
         self.flash.refuses = False
         self.table.tick(due_ms + 1 + RETRY_MS)
         self.assertEqual(self.table.next_deadline_ms(), due_ms + 1 + RETRY_MS + CHARGE_S * 1000)
+
+    def test_before_a_sleep_what_is_over_ends_and_what_is_charged_is_not_charged_again(self):
+        self.table.start(1, 5, 0)
+        self.table.start(2, 1000, 0)
+        self.assertEqual(self.table.charge_through(6000, 6000), [[2, 1000000]])
+        due_ms = 6000 + CHARGE_S * 1000
+        self.flash.refuses = True
+        self.assertEqual(self.table.charge_through(due_ms, 7000), [[2, 1000000]])
+        with self.assertRaises(StorageFailed):
+            self.table.charge_through(due_ms + 1, 7000)
+
+    def test_a_countdown_shorter_than_what_is_charged_ahead_has_nothing_left(self):
+        state = State(self.flash, 0)
+        ExiTable(state, 0).start(1, 5, 0)
+        self.assertEqual(state.exi, [[1, 0]])
+
+    def test_a_device_that_wakes_charges_when_the_first_of_what_was_charged_is_used_up(self):
+        state = State(self.flash, 0)
+        state.exi = [[1, 100], [2, 100]]
+        woken = ExiTable(state, 1000, [[1, 150000], [2, 170000]])
+        self.assertEqual((len(woken), woken.next_deadline_ms()), (2, 50000))
+
+    def test_a_device_that_wakes_may_know_of_more_than_its_flash(self):
+        woken = ExiTable(State(self.flash, 0), 1000, [[1, 5000]])
+        self.assertEqual((len(woken), woken.next_deadline_ms()), (1, 1000))

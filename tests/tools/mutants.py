@@ -97,7 +97,13 @@ SETS = {
         device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info", "token_checker", "rights"),
         tests("dual", "slots", "exi", "clock", "sessions", "stores", "damaged_state", "rederive", "sleep")
         + tests("dual", "resource_server", "cnonces")
-        + tests("dual", *(f"device_{word}" for word in ("time", "rights", "attacks", "edges", "faults", "robust")))
+        + tests(
+            "dual",
+            *(
+                f"device_{word}"
+                for word in ("time", "floor", "rights", "attacks", "edges", "faults", "robust", "tables")
+            ),
+        )
         + tests("device", "clocks_together"),
     ),
     "policy": Files(
@@ -111,6 +117,7 @@ SETS = {
             "registry",
             "registry_rules",
             "registry_traces",
+            "registry_bounds",
             "locking",
             "public_keys",
             "key_rotation",
