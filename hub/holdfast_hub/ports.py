@@ -106,7 +106,7 @@ class Presence(Protocol):
         """Whether a datagram to the device would be heard, as far as the hub knows."""
 
     def wakes_in_s(self, device: Device, now_ms: int) -> int:
-        """Seconds until it is likely to be, 0 when it is; for Max-Age."""
+        """Seconds until it is likely to be, for Max-Age; 0 when it is, and when nobody knows."""
 
     def heard(self, device: Device, now_ms: int) -> bool:
         """The device has been heard of; whether that begins a contact."""

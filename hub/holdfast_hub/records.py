@@ -80,6 +80,8 @@ class Parcel:
     tries: int = 0
 
 
+OUR_FAR = (b"\x7f\x00\x00\x01", 5683)
+"""What a device on a line sees as the other end of what the hub asks; over UDP it sees the hub's socket."""
 OUT = "@out"
 """The box of what goes to the broker; no device can be called so."""
 ANSWERS = "@answers"

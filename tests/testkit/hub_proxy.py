@@ -3,9 +3,9 @@
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, decode, encode
 from holdfast_hub.proxy.bounds import Bounds
-from holdfast_hub.proxy.gateway import OUR_FAR, Proxy
+from holdfast_hub.proxy.gateway import Proxy
 from holdfast_hub.proxy.targets import Targets
-from holdfast_hub.records import Device
+from holdfast_hub.records import OUR_FAR, Device
 from testkit.link import Link, Random
 
 TUBE = Device("tube-7", "udp", ("192.0.2.7", 5683))

@@ -23,11 +23,9 @@ from holdfast_hub.proxy.bounds import Bounds
 from holdfast_hub.proxy.endpoint import Client, Endpoint, Leg, Request
 from holdfast_hub.proxy.options import Refused, for_ourselves, is_suppressed, onward, passes_back
 from holdfast_hub.proxy.targets import Targets
-from holdfast_hub.records import Asked, Device, Now
+from holdfast_hub.records import OUR_FAR, Asked, Device, Now
 
 FROM_DEVICE = "device"
-OUR_FAR = (b"\x7f\x00\x00\x01", 5683)
-"""What a device sees as the other end of what the hub asks."""
 Far = tuple[bytes, int]
 
 
