@@ -11,22 +11,24 @@ A client is a tuple: its network address, where to send to, and the port of ours
 that a device of the table asks, and then its name is the first item.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from holdfast_core import labels as L
-from holdfast_core.coap_events import OVERLOADED, TIMEOUT
 from holdfast_core.coap_message import Message, screen_options
-from holdfast_core.coap_reliability import Exchange
 from holdfast_core.errors import LocalError
 from holdfast_hub.ports import Desk
 from holdfast_hub.proxy.bounds import Bounds
-from holdfast_hub.proxy.endpoint import Client, Endpoint, Leg, Request
-from holdfast_hub.proxy.options import Refused, for_ourselves, is_suppressed, onward, passes_back
+from holdfast_hub.proxy.cache import Cache
+from holdfast_hub.proxy.endpoint import Client, Leg, Request
+from holdfast_hub.proxy.forwarding import Forwarding
+from holdfast_hub.proxy.observers import Observer, Observers
+from holdfast_hub.proxy.options import Refused, for_ourselves, onward
+from holdfast_hub.proxy.sides import FROM_DEVICE, Far, Sides
 from holdfast_hub.proxy.targets import Targets
+from holdfast_hub.proxy.watches import DEREGISTER, REGISTER, Watches
 from holdfast_hub.records import OUR_FAR, Asked, Device, Now
 
-FROM_DEVICE = "device"
-Far = tuple[bytes, int]
+__all__ = ("FROM_DEVICE", "OUR_FAR", "Bounds", "Proxy", "Targets")
 
 
 class Proxy:
@@ -51,15 +53,13 @@ class Proxy:
         self.bounds = bounds = Bounds() if bounds is None else bounds
         self.desks: list[Desk] = list(desks)
         self.wake = wake
-        self._rng = rng
         self._wall_s = wall_s
-        self._name = name.encode()
-        self._north = Endpoint(rng, bounds.toward_clients(), self._from_client, self._settled, bounds.ack_delay_ms)
-        self._south: dict[int, Endpoint] = {}  # by NSTART: devices that share it share a message layer
-        self._open = 0
-        self._open_of: dict[Hashable, int] = {}
+        self._sides = sides = Sides(rng, targets, bounds, name, self._serve, self._settled)
+        self._cache = Cache(bounds.cache_bytes, bounds.cached_body)
+        self._observers = Observers(sides)
+        self._watches = Watches(sides, self._observers, self._cache, rng)
+        self._forwarding = Forwarding(sides, self._cache)
         self._last_id = 0
-        self._deferred: list[tuple[Callable[..., None], Message | None]] = []
 
     @property
     def under_way(self) -> int:
@@ -70,59 +70,70 @@ class Proxy:
 
     def feed_client(self, datagram: bytes, client: Client, now_ms: int) -> None:
         """Take in what a client sent."""
-        self._north.feed(datagram, client, now_ms)
+        self._sides.north.feed(datagram, client, now_ms)
 
     def feed_device(self, datagram: bytes, device: Device, far: Far, now_ms: int) -> None:
         """Take in what a device sent to far."""
-        self._toward(device).feed(datagram, (device.name, far, FROM_DEVICE), now_ms)
+        self._sides.toward(device).feed(datagram, (device.name, far, FROM_DEVICE), now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Do what is due, and make the calls that have been put off."""
-        self._north.tick(now_ms)
-        for endpoint in list(self._south.values()):
-            endpoint.tick(now_ms)
-        deferred, self._deferred = self._deferred, []
-        for callback, message in deferred:
-            callback(message)
+        self._sides.tick(now_ms)
 
     def next_deadline_ms(self) -> int | None:
         """When tick wants to be called, or None; 0: at once."""
-        if self._deferred:
-            return 0
-        dues = [endpoint.next_deadline_ms() for endpoint in (self._north, *self._south.values())]
-        return min([due for due in dues if due is not None], default=None)
+        return self._sides.next_deadline_ms()
 
     def take_for_clients(self) -> list[tuple[bytes, Client]]:
         """Take what is to be sent to clients."""
-        return self._north.take_datagrams()  # type: ignore[return-value]  # a peer there is a client
+        return self._sides.north.take_datagrams()  # type: ignore[return-value]  # a peer there is a client
 
     def take_for_devices(self) -> list[tuple[bytes, Device, Far]]:
         """Take what is to be sent over the devices' links."""
-        found = []
-        for endpoint in self._south.values():
-            for datagram, (name, far, _) in endpoint.take_datagrams():  # type: ignore[misc]
-                device = self.targets.by_name.get(name)  # type: ignore[has-type]
-                if device is not None:
-                    found.append((datagram, device, far))  # type: ignore[has-type]
-        return found
+        return self._sides.take_for_devices()
 
     # --- the Gateway of ports.py, and other transports ---
 
     def respond(self, asked: Asked, message: Message, now_ms: int) -> None:
-        """See Gateway.respond. Raises LocalError: answered before."""
-        if not isinstance(asked, Request) or asked.answered:
+        """See Gateway.respond.
+
+        With an Observe option in the message, of any value, the client is an observer from then on, and further calls
+        are notifications; one without Observe is the last.  After the client has left they do nothing.
+        Raises LocalError: answered before.
+        """
+        if not isinstance(asked, Request):
+            raise LocalError("asked")
+        observer = self._observers.find(asked.client, asked.message.token)
+        observes = message.get(L.OPT_OBSERVE) is not None
+        if observer is not None and observer.request is asked:
+            if observes:
+                self._observers.notify(observer, message, now_ms)
+            else:
+                self._observers.finish(observer, message, now_ms)
+        elif not asked.answered:
+            self._first(asked, message, observes, now_ms)
+        elif not observes and asked.message.get(L.OPT_OBSERVE) is None:
             raise LocalError("answered")
-        self._answer(asked, message.copy(), now_ms)
         self.wake()
+
+    def _first(self, asked: Request, message: Message, observes: bool, now_ms: int) -> None:
+        client, token = asked.client, asked.message.token
+        if observes and asked.message.uint(L.OPT_OBSERVE) == REGISTER:
+            self._watches.leave(client, token, now_ms)
+            observer = self._observers.add(asked, True, _ignore)
+            if observer is not None:
+                self._observers.notify(observer, message, now_ms)
+                return
+        self._sides.answer(asked, message.copy().remove(L.OPT_OBSERVE), now_ms)
 
     def ask(self, device: Device, message: Message, now_ms: int, answered: Callable[[Message | None], None]) -> None:
         """See Gateway.ask."""
 
         def came(_leg: Leg, response: Message | None, _reason: str, _now_ms: int) -> bool:
-            self._deferred.append((answered, response))
+            self._sides.deferred.append((answered, response))
             return False
 
-        self._toward(device).ask(_route(device), device, message.copy(), now_ms, came)
+        self._sides.ask(device, message.copy(), now_ms, came)
         self.wake()
 
     def take(self, message: Message, client: Client, now_ms: int, answer: Callable[[Message], None]) -> Request:
@@ -137,25 +148,31 @@ class Proxy:
         return request
 
     def lose(self, client: Client, now_ms: int) -> None:
-        """The connection of a client is gone: its requests and observations end."""
+        """The connection of a client is gone: its observations end."""
+        self._observers.lose(client, now_ms)
+        self.wake()
+
+    def replace_devices(self, devices: Iterable[Device]) -> None:
+        """Make these the devices; what is under way to one that has left comes to nothing."""
+        self.targets.replace(devices)
+
+    def counts(self) -> dict[str, int]:
+        """How full the tables are."""
+        return {
+            "requests": len(self._forwarding),
+            "observers": len(self._observers),
+            "watches": len(self._watches),
+            "cache_bytes": self._cache.bytes,
+        }
 
     # --- requests ---
-
-    def _from_client(self, peer: Hashable, message: Message, exchange: Exchange, length: int, now_ms: int) -> None:
-        request = Request(peer, message, exchange, length)  # type: ignore[arg-type]
-        self._serve(request, now_ms)
-        if not request.answered:
-            self._north.expect(request, now_ms)
-
-    def _from_device(self, peer: Hashable, message: Message, exchange: Exchange, length: int, now_ms: int) -> None:
-        request = Request(peer, message, exchange, length)  # type: ignore[arg-type]
-        self._serve(request, now_ms)
-        if not request.answered:
-            self._endpoint_of(request).expect(request, now_ms)
 
     def _serve(self, request: Request, now_ms: int) -> None:
         message = request.message
         self._last_id = request.id = self._last_id + 1
+        options = message.options
+        if options and options[-1][0] >= L.OPT_ECHO and request.answer is None:
+            self._sides.verified.take_echo(request.client, message, now_ms)
         try:
             request.device = device = self.targets.find(message, request.client[2])
             if device is None:
@@ -163,7 +180,7 @@ class Proxy:
             else:
                 message.options, request.silence = onward(message.options, self.bounds.hop_limit)
         except Refused as refused:
-            self._refuse(request, refused.code, now_ms)
+            self._sides.refuse(request, refused.code, now_ms)
             return
         if self.desks:
             now = Now(now_ms, self._wall_s())
@@ -172,100 +189,29 @@ class Proxy:
                     return
         if device is None:
             code = L.CODE_NOT_FOUND if screen_options(message) is None else L.CODE_BAD_OPTION
-            self._refuse(request, code, now_ms)
+            self._sides.refuse(request, code, now_ms)
         elif request.client[2] == FROM_DEVICE:  # no way from one device to another
-            self._refuse(request, L.CODE_PROXYING_NOT_SUPPORTED, now_ms)
+            self._sides.refuse(request, L.CODE_PROXYING_NOT_SUPPORTED, now_ms)
         else:
-            self._forward(request, device, now_ms)
+            self._pass(request, device, now_ms)
 
-    def _forward(self, request: Request, device: Device, now_ms: int) -> None:
-        host = request.client[0]
-        mine = self._open_of.get(host, 0)
-        if self._open >= self.bounds.requests or mine >= self.bounds.requests_per_client:
-            self._refuse(request, L.CODE_SERVICE_UNAVAILABLE, now_ms)
-            return
-        self._open += 1
-        self._open_of[host] = mine + 1
+    def _pass(self, request: Request, device: Device, now_ms: int) -> None:
+        """Send a request on its way to the device: as an observation, or for itself."""
         message = request.message
-        out = Message(message.code, message.payload, message.options)
-
-        def came(_leg: Leg, response: Message | None, reason: str, now_ms: int) -> bool:
-            self._close(request)
-            self._pass_back(request, response, reason, now_ms)
-            return False
-
-        self._toward(device).ask(_route(device), device, out, now_ms, came)
-
-    def _close(self, request: Request) -> None:
-        host = request.client[0]
-        self._open -= 1
-        left = self._open_of[host] - 1
-        if left:
-            self._open_of[host] = left
-        else:
-            del self._open_of[host]
-
-    # --- responses ---
-
-    def _pass_back(self, request: Request, response: Message | None, reason: str, now_ms: int) -> None:
-        if response is None:
-            self._refuse(request, _CODES.get(reason, L.CODE_BAD_GATEWAY), now_ms)
-        elif not passes_back(response.options):
-            self._refuse(request, L.CODE_BAD_GATEWAY, now_ms)
-        elif response.code == L.CODE_HOP_LIMIT_REACHED:
-            self._answer(request, self._passed_by(response), now_ms)
-        else:
-            self._answer(request, response, now_ms)
-
-    def _passed_by(self, response: Message) -> Message:
-        """A 5.08 with our name in front, or 5.02 when it is in it already (RFC 8768 section 4)."""
-        if self._name in response.payload.split(b" "):
-            return Message(L.CODE_BAD_GATEWAY)
-        payload = self._name + b" " + response.payload if response.payload else self._name
-        return Message(response.code, payload, response.options)
-
-    def _refuse(self, request: Request, code: int, now_ms: int) -> None:
-        message = Message(code)
-        if code == L.CODE_HOP_LIMIT_REACHED:
-            message.payload = self._name
-        elif code == L.CODE_SERVICE_UNAVAILABLE:
-            message.add(L.OPT_MAX_AGE, self.bounds.retry_s)
-        self._answer(request, message, now_ms)
-
-    def _answer(self, request: Request, message: Message, now_ms: int) -> None:
-        """Answer a request, over whatever it came by."""
-        request.answered = True
-        if request.answer is not None:
-            message.token = request.message.token
-            self._deferred.append((request.answer, message))
-        elif is_suppressed(message.code, request.silence):
-            self._endpoint_of(request).say_nothing(request, now_ms)
-        else:
-            self._endpoint_of(request).answer(request, message, now_ms)
-
-    # --- the parts ---
-
-    def _endpoint_of(self, request: Request) -> Endpoint:
-        if request.client[2] != FROM_DEVICE:
-            return self._north
-        device = self.targets.by_name.get(request.client[0])  # type: ignore[call-overload]
-        return self._north if device is None else self._toward(device)
-
-    def _toward(self, device: Device) -> Endpoint:
-        endpoint = self._south.get(device.nstart)
-        if endpoint is None:
-            bounds = self.bounds
-            limits = bounds.toward_devices(device.nstart)
-            endpoint = Endpoint(self._rng, limits, self._from_device, self._settled, bounds.ack_delay_ms)
-            self._south[device.nstart] = endpoint
-        return endpoint
+        observe = message.uint(L.OPT_OBSERVE)
+        if observe is not None:
+            if observe == REGISTER and self._watches.register(request, device, now_ms):
+                return
+            if observe == DEREGISTER and self._watches.deregister(request, device, now_ms):
+                return
+            if observe != DEREGISTER or message.get(L.OPT_OSCORE) is None:
+                message.remove(L.OPT_OBSERVE)
+        self._forwarding.forward(request, device, now_ms)
 
     def _settled(self, owner: object, reason: str, now_ms: int) -> None:
-        """A notification has arrived, or not."""
+        if isinstance(owner, Observer):
+            self._observers.settled(owner, reason, now_ms)
 
 
-def _route(device: Device) -> Client:
-    return (device.name, OUR_FAR, FROM_DEVICE)
-
-
-_CODES = {TIMEOUT: L.CODE_GATEWAY_TIMEOUT, OVERLOADED: L.CODE_SERVICE_UNAVAILABLE}
+def _ignore(_observer: Observer, _now_ms: int) -> None:
+    """An observer of the hub's own has gone; the desk that tells it goes on, and nobody hears."""

@@ -1,0 +1,154 @@
+"""Single requests on their way to a device and back: out of the cache, joined with another, or sent (RFC 7252 5.7)."""
+
+from holdfast_core import labels as L
+from holdfast_core.coap_message import Message
+from holdfast_hub.proxy.cache import Cache, Query, Stored, served
+from holdfast_hub.proxy.endpoint import Leg, Request
+from holdfast_hub.proxy.options import passes_back
+from holdfast_hub.proxy.sides import Sides
+from holdfast_hub.records import Device
+
+_CACHEABLE = (L.CODE_GET, L.CODE_FETCH)
+
+
+class _Flight:
+    """Requests that one response may answer: the first of them is under way. validates: what is kept, but not fresh."""
+
+    __slots__ = ("others", "query", "validates")
+
+    def __init__(self, query: Query, validates: Stored | None) -> None:
+        self.query = query
+        self.validates = validates
+        self.others: list[Request] = []
+
+
+class Forwarding:
+    """Requests under way, bounded for all and for each host."""
+
+    def __init__(self, sides: Sides, cache: Cache) -> None:
+        self._sides = sides
+        self._cache = cache
+        self._bounds = sides.bounds
+        self._open = 0
+        self._open_of: dict[object, int] = {}
+        self._flights: dict[object, _Flight] = {}
+
+    def __len__(self) -> int:
+        """Requests under way."""
+        return self._open
+
+    def forward(self, request: Request, device: Device, now_ms: int) -> None:
+        """Answer out of the cache, or send on."""
+        message = request.message
+        if (
+            message.code not in _CACHEABLE
+            or message.get(L.OPT_OSCORE) is not None
+            or message.get(L.OPT_BLOCK1) is not None
+        ):
+            if self._enter(request, now_ms):
+                self._send(request, device, None, now_ms)
+            return
+        query = self._cache.query(device.name, message)
+        stored = self._cache.find(query)
+        if stored is not None and stored.until_ms > now_ms:
+            self._sides.answer(request, served(stored, message, query.etags, now_ms), now_ms)
+        elif self._enter(request, now_ms):
+            request.etags = query.etags
+            key = (query.resource, query.key)
+            flight = self._flights.get(key)
+            if flight is not None and flight.query.epoch == query.epoch:
+                flight.others.append(request)  # its own ETags do not matter: it is answered from what is kept
+                return
+            flight = self._flights[key] = _Flight(query, stored if stored is not None and stored.etag else None)
+            self._send(request, device, flight, now_ms)
+
+    def _enter(self, request: Request, now_ms: int) -> bool:
+        """Count a request; False: refused, because too many are under way."""
+        host = request.client[0]
+        mine = self._open_of.get(host, 0)
+        if self._open >= self._bounds.requests or mine >= self._bounds.requests_per_client:
+            self._sides.refuse(request, L.CODE_SERVICE_UNAVAILABLE, now_ms)
+            return False
+        self._open += 1
+        self._open_of[host] = mine + 1
+        return True
+
+    def _leave(self, request: Request) -> None:
+        host = request.client[0]
+        self._open -= 1
+        left = self._open_of[host] - 1
+        if left:
+            self._open_of[host] = left
+        else:
+            del self._open_of[host]
+
+    def _send(self, request: Request, device: Device, flight: _Flight | None, now_ms: int) -> None:
+        message = request.message
+        asked = Message(message.code, message.payload, message.options)
+        if flight is not None and flight.validates is not None and flight.validates.etag not in request.etags:
+            asked.options = list(asked.options)
+            asked.add(L.OPT_ETAG, flight.validates.etag or b"")
+
+        def came(_leg: Leg, response: Message | None, reason: str, now_ms: int) -> bool:
+            self._leave(request)
+            if response is not None:
+                if passes_back(response.options):
+                    response.remove(L.OPT_OBSERVE)  # nobody has asked for it
+                else:
+                    response, reason = None, ""
+            if flight is not None:
+                self._landed(flight, request, device, response, reason, now_ms)
+                return False
+            if message.code not in _CACHEABLE and message.get(L.OPT_OSCORE) is None:
+                self._cache.invalidate(device.name, message, response)
+            if response is None:
+                self._sides.fail(request, reason, now_ms)
+            else:
+                self._sides.answer(request, self._sides.passed_by(response), now_ms)
+            return False
+
+        self._sides.ask(device, asked, now_ms, came)
+
+    def _landed(
+        self, flight: _Flight, first: Request, device: Device, response: Message | None, reason: str, now_ms: int
+    ) -> None:
+        """A response for all that have joined, if it may be kept; else for the first, and the others are sent, too."""
+        query = flight.query
+        key = (query.resource, query.key)
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        stored: Stored | None = None
+        if response is None:
+            self._sides.fail(first, reason, now_ms)
+        else:
+            stored = self._taken(flight, response, now_ms)
+            self._sides.answer(first, self._answer_of(first, response, stored, now_ms), now_ms)
+        for request in flight.others:
+            if stored is not None:
+                self._leave(request)
+                self._sides.answer(request, served(stored, request.message, request.etags, now_ms), now_ms)
+            elif response is None:
+                self._leave(request)
+                self._sides.fail(request, reason, now_ms)
+            else:
+                self._send(request, device, None, now_ms)
+
+    def _taken(self, flight: _Flight, response: Message, now_ms: int) -> Stored | None:
+        """What the cache holds now that a response has come; None: nothing that others may have."""
+        validates = flight.validates
+        if response.code != L.CODE_VALID:
+            return self._cache.store(flight.query, response, now_ms)
+        if validates is None or validates.etag != response.get(L.OPT_ETAG):
+            return None
+        self._cache.freshen(validates, response, now_ms)
+        return validates
+
+    def _answer_of(self, request: Request, response: Message, stored: Stored | None, now_ms: int) -> Message:
+        if response.code != L.CODE_VALID:
+            return self._sides.passed_by(response)
+        etag = response.get(L.OPT_ETAG)
+        if etag is not None and etag in request.etags:
+            return response
+        if stored is not None:
+            return served(stored, request.message, request.etags, now_ms)
+        return Message(L.CODE_BAD_GATEWAY)  # it has confirmed what nobody has asked about
