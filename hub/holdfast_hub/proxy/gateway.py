@@ -64,7 +64,7 @@ class Proxy:
     @property
     def under_way(self) -> int:
         """Requests of clients that a device has not answered yet."""
-        return self._open
+        return len(self._forwarding)
 
     # --- the network ---
 
