@@ -36,7 +36,8 @@ class Origin:
     def answer(self, code=L.CODE_CONTENT, payload=b"hello"):
         """Answer the next request; return it."""
         asked, peer = self.next()
-        self.socket.sendto(encode(Message(code, payload, [], L.TYPE_ACK, asked.mid, asked.token)), peer)
+        fresh = [(L.OPT_MAX_AGE, b"")]  # so that the hub asks each time
+        self.socket.sendto(encode(Message(code, payload, fresh, L.TYPE_ACK, asked.mid, asked.token)), peer)
         return asked
 
 
