@@ -198,7 +198,7 @@ class LaterDesk:
             return
         place = self._places.read(path)
         device = None if place is None else self._device_of(place[0])
-        if place is None or device is None or asked.device not in (None, device):
+        if place is None or device is None or (asked.device is not None and asked.device.name != device.name):
             self._refuse(asked, L.CODE_NOT_FOUND)
             return
         id_ = place[1]
