@@ -158,7 +158,7 @@ class World:
         self.server._stack.feed = keep
         self.kept = KeptTokens(self.spool, Random(12 + self.link.now_ms).octets, self.now)
         self.spool.run()
-        self.proxy = Proxy(Random(13).octets, Targets(self.devices, ("hub",)), Bounds())
+        self.proxy = Proxy(Random(13 + self.link.now_ms).octets, Targets(self.devices, ("hub",)), Bounds())
         self.desk = TokenDesk(self.proxy, self.server, self.kept, self.now, self.later, self.bounds)
         self.proxy.desks = [self.desk]
         self._for_clients = []
