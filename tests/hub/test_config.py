@@ -78,7 +78,7 @@ def test_the_later_source_counts_and_check_says_which(place):
         ('log.format = "xml"', 'log.format must be "text" or "json"'),
         ('broker.password = "hunter2"', "say broker.password_file"),
         ("links = 1", "links must be sections"),
-        ('[links."a/b"]', "a link is a section"),
+        ('[links."a/b"]', "is a section"),
         ("[[coap]]", "coap is no key"),
         ("= 1", "is not TOML"),
         ('state = "a\\u0000b"', "state must be text"),
@@ -99,7 +99,7 @@ def test_what_is_wrong_in_the_environment_and_on_the_command_line(place):
         place.config, environment={"HOLDFAST_HUB__SPOOL__MAX": "1"}
     )
     assert "HOLDFAST_HUB__DRAIN_S: drain_s must be" in problem(place.config, environment={"HOLDFAST_HUB__DRAIN_S": "x"})
-    assert "links are described in files" in problem(place.config, environment={"HOLDFAST_HUB__LINKS__A__KIND": "x"})
+    assert "is said in files only" in problem(place.config, environment={"HOLDFAST_HUB__LINKS__A__KIND": "x"})
     assert "--set: drain_s must be" in problem(place.config, ["drain_s=" + "9" * 5000])
     assert "must look like" in problem(place.config, ["drain_s"])
 

@@ -239,3 +239,43 @@ def test_a_hub_with_a_thousand_devices_is_small(place):
         assert resident_kib(process) < RESIDENT_KIB
         for client in clients:
             client.socket.close()
+
+
+def test_a_reading_is_on_disk_when_the_device_hears_so_and_a_stranger_leaves_none(place, origin):
+    place.devices.write_text(entry("tube-1", origin.port))
+    place.add("[readings.level]\nretain = true\n")
+    with place.running() as process:
+        coap = ("127.0.0.1", process.ready["coap"][0])
+        reading = request(L.CODE_POST, "/readings/level", b"7.4").add(L.OPT_URI_QUERY, b"id=a1")
+        client = Client(coap[1])
+        with client.socket:
+            client.send(reading.copy())
+            assert client.receive().code == L.CODE_FORBIDDEN
+        reading.mtype, reading.mid, reading.token = L.TYPE_CON, 9, b"r"
+        origin.socket.sendto(encode(reading), coap)
+        assert origin.next()[0].code == L.CODE_CHANGED
+        process.send_signal(signal.SIGKILL)
+        process.wait(NEEDED_S)
+    waits = place.told("spool", "list")["parcels"]
+    assert [(row["box"], row["kind"], row["body_len"]) for row in waits] == [("@out", "reading", 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[readings.level]\ntopic = "a/#"', "the topic 'a/#' cannot be"),
+        ('[readings.level]\ndevices = ["nobody"]', "which this hub does not have"),
+        ("[readings.level]\nretained = true", "has no key 'retained'"),
+        ('broker.topics = "a b"', "the topic 'a b' cannot be"),
+        ('[broker]\nhost = "b"\nca_file = "none.pem"', "none.pem cannot be used"),
+        ('[broker]\nhost = "b"\nkey_file = "k"', "go together"),
+        ('as.credentials_file = "none"', "none cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_readings_broker_and_server_is_one_sentence(place, text, says):
+    place.devices.write_text(entry("tube-1", 5))
+    place.add(text + "\n")
+    done = place.call("check")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1

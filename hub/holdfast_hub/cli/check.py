@@ -13,8 +13,12 @@ import click
 from holdfast_core.cli import EXIT_FAILED
 from holdfast_core.terminal_shell import as_text, json_option, show, show_all
 from holdfast_hub.cli.command import config_option, configured, problems, set_option, state_option
+from holdfast_hub.process.as_link import KEY as AS_KEY
+from holdfast_hub.process.as_link import AsLink
+from holdfast_hub.process.clock import monotonic_ms
 from holdfast_hub.process.config import Config, read_secret
 from holdfast_hub.process.devices_file import load_devices
+from holdfast_hub.process.readings_out import broker_of, routes_in
 from holdfast_hub.process.settings import KEYS, ConfigError
 
 OTHERS = 0o077
@@ -33,7 +37,10 @@ def check(config: Path, state: Path | None, sets: tuple[str, ...], as_json: bool
     """
     in_force = configured(config, state, sets)
     with problems():
-        load_devices(in_force.devices_file, in_force.links)
+        routes_in(in_force, load_devices(in_force.devices_file, in_force.links))
+        broker_of(in_force)
+        if in_force.text(AS_KEY):
+            AsLink(in_force, monotonic_ms, lambda: None)
         rows = findings(in_force)
     values = [{"key": key.name, "value": in_force.values[key.name], "from": in_force.origins[key.name]} for key in KEYS]
     if as_json:

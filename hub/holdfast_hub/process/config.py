@@ -36,14 +36,14 @@ OTHERS = 0o077  # what anybody but the owner may do
 class Config:
     """Everything that `holdfast hub run` needs to know. values: by name of the key; origins: where each was said.
 
-    links: what links/ reads, by name of the link; link_files: the file that each stands in.
+    links, readings: what links/ and readings/ read, by the name that an operator has given.
     """
 
     path: Path
     values: dict[str, Value]
     origins: dict[str, str]
     links: dict[str, dict[str, Any]] = field(default_factory=dict)
-    link_files: dict[str, str] = field(default_factory=dict)
+    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """Return the value of a key that is text."""
@@ -124,18 +124,9 @@ def read_toml(path: Path, how: str = "") -> dict[str, Any]:
 
 
 def read_secret(name: str, text: str, beside: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """Read a secret: the first line of the file, or of the systemd credential, that a key names. Raises ConfigError."""
-    if text.startswith(CREDENTIAL):
-        folder = environment.get("CREDENTIALS_DIRECTORY", "")
-        credential = text.removeprefix(CREDENTIAL)
-        if not folder or not NAME.fullmatch(credential):
-            raise ConfigError(f"{name} names a credential, and systemd has handed over none of that name.")
-        path = Path(folder) / credential
-    else:
-        path = beside / text
+    """Read the first line of a secret file, see secret_file. Raises ConfigError."""
+    path = secret_file(name, text, beside, environment)
     try:
-        if not text.startswith(CREDENTIAL) and path.stat().st_mode & OTHERS:
-            raise ConfigError(f"{name}: others than its owner may read {path}: chmod 600 it.")
         line = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
     except UnicodeDecodeError:
         raise ConfigError(f"{name}: {path} is not UTF-8 text.") from None
@@ -146,19 +137,37 @@ def read_secret(name: str, text: str, beside: Path, environment: Mapping[str, st
     return line
 
 
+def secret_file(name: str, text: str, beside: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the file that a key names, or the systemd credential; nobody else may read it. Raises ConfigError."""
+    if text.startswith(CREDENTIAL):
+        folder = environment.get("CREDENTIALS_DIRECTORY", "")
+        credential = text.removeprefix(CREDENTIAL)
+        if not folder or not NAME.fullmatch(credential):
+            raise ConfigError(f"{name} names a credential, and systemd has handed over none of that name.")
+        path = Path(folder) / credential
+    else:
+        path = beside / text
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError(f"{name}: {path} cannot be read: {error.strerror}.") from None
+    if not text.startswith(CREDENTIAL) and mode & OTHERS:
+        raise ConfigError(f"{name}: others than its owner may read {path}: chmod 600 it.")
+    return path
+
+
 class _Layers:
     """Takes one source after the other; the later one counts."""
 
     def __init__(self) -> None:
         self._values: dict[str, Value] = {key.name: key.default for key in KEYS}
         self._origins = dict.fromkeys(self._values, DEFAULT)
-        self._links: dict[str, dict[str, Any]] = {}
-        self._link_files: dict[str, str] = {}
+        self._free: dict[str, dict[str, dict[str, Any]]] = {section: {} for section in FREE_SECTIONS}
 
     def add_file(self, path: Path) -> None:
         document = read_toml(path, f": run `holdfast hub init --config {path}` first, or name the right file")
         for section in FREE_SECTIONS:
-            self._add_links(document.pop(section, {}), path)
+            self._add_free(section, document.pop(section, {}), path)
         for name, value in _flat(document):
             self._put(name, value, str(path))
 
@@ -166,12 +175,12 @@ class _Layers:
         key = BY_NAME.get(name)
         if key is None:
             if name.partition(".")[0] in FREE_SECTIONS:
-                raise ConfigError(f"{origin}: links are described in files only.")
+                raise ConfigError(f"{origin}: {name} is said in files only.")
             raise ConfigError(f"{origin}: {name} {not_a_key(name)}.")
         self._put(name, _read(key, text), origin)
 
     def config(self, path: Path) -> Config:
-        return Config(path, self._values, self._origins, self._links, self._link_files)
+        return Config(path, self._values, self._origins, **self._free)
 
     def _put(self, name: str, value: Any, origin: str) -> None:
         key = BY_NAME.get(name)
@@ -180,14 +189,13 @@ class _Layers:
             raise ConfigError(f"{origin}: {name} {problem}.")
         self._values[name], self._origins[name] = value, origin
 
-    def _add_links(self, links: Any, path: Path) -> None:
-        if not isinstance(links, dict):
-            raise ConfigError(f"{path}: links must be sections, like [links.tty0].")
-        for name, keys in links.items():
+    def _add_free(self, section: str, parts: Any, path: Path) -> None:
+        if not isinstance(parts, dict):
+            raise ConfigError(f"{path}: {section} must be sections, like [{section}.NAME].")
+        for name, keys in parts.items():
             if not NAME.fullmatch(name) or not isinstance(keys, dict):
-                raise ConfigError(f"{path}: a link is a section like [links.tty0], of letters, digits, - and _.")
-            self._links[name] = {**self._links.get(name, {}), **keys}
-            self._link_files[name] = str(path)
+                raise ConfigError(f"{path}: [{section}.NAME] is a section, its name of letters, digits, - and _.")
+            self._free[section][name] = {**self._free[section].get(name, {}), **keys}
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

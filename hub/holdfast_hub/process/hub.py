@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from holdfast_core.coap_message import Message
 from holdfast_hub.later.desk import LaterDesk
 from holdfast_hub.links.north_udp_shell import NorthUdpShell
 from holdfast_hub.ports import Desk, Link
+from holdfast_hub.process.as_link import KEY as AS_KEY
+from holdfast_hub.process.as_link import AsLink
 from holdfast_hub.process.clock import HubClock, monotonic_ms
 from holdfast_hub.process.config import Config
 from holdfast_hub.process.devices_file import UDP, load_devices
@@ -19,18 +21,23 @@ from holdfast_hub.process.health import DRAINING
 from holdfast_hub.process.log import log_bug, say, warn
 from holdfast_hub.process.metrics import Metrics
 from holdfast_hub.process.presence import Heard
+from holdfast_hub.process.readings_out import ReadingsOut, broker_of, routes_in
 from holdfast_hub.process.settings import Bind, ConfigError
 from holdfast_hub.process.sockets import Sockets
 from holdfast_hub.process.told import samples
 from holdfast_hub.process.udp_link import UdpLink
 from holdfast_hub.proxy.gateway import FROM_DEVICE, Proxy
 from holdfast_hub.proxy.targets import Targets
+from holdfast_hub.readings.intake import Intake
 from holdfast_hub.records import Asked, Device, Now
 from holdfast_hub.spool.store import SqliteSpool
+from holdfast_hub.tokens.desk import TokenDesk
+from holdfast_hub.tokens.kept import KeptTokens
 
 Far = tuple[bytes, int]
 PLACES_KEY = "places.key"
 PLACES_KEY_LEN = 32
+TICK_MS, SHORTEST_MS = 1000, 1
 RETRY_S = 5
 """Max-Age of what a hub that stops refuses: another one may run by then."""
 
@@ -47,7 +54,7 @@ class Hub:
         self._trace = trace
         self.drains = False
         self.faults: list[Exception] = []
-        self._said: dict[str, str] = {"clock": clock.doubt, "spool": ""}
+        self._said: dict[str, str] = {"clock": clock.doubt, "spool": "", "broker": ""}
         self.devices = load_devices(config.devices_file, config.links)
         self.presence = Heard()
         self.targets = Targets(self.devices.values(), [config.text("name")])
@@ -63,8 +70,20 @@ class Hub:
         self.north = NorthUdpShell(self.proxy, self._send, monotonic_ms, self._fail)
         key = kept_key(config.state / PLACES_KEY)
         self.later = LaterDesk(self.proxy, spool, self.presence, self.devices.get, key, clock.now)
-        desks: list[Desk] = [_Door(self), self.later]
+        self.routes = routes_in(config, self.devices)
+        where = broker_of(config)
+        self.out = None if where is None else ReadingsOut(config, where, self.routes, spool, clock.now, self._call)
+        intake = Intake(self.proxy, spool, self.routes, self.whose, self._reading_kept, monotonic_ms)
+        desks: list[Desk] = [_Door(self), intake, self.later]
+        self.server = self.tokens = None
+        if config.text(AS_KEY):
+            self.server = AsLink(config, monotonic_ms, self._wake)
+            kept = KeptTokens(spool, secrets.token_bytes, clock.now)
+            self.tokens = TokenDesk(self.proxy, self.server.client, kept, clock.now, self.later)
+            desks.insert(2, self.tokens)
         self.proxy.desks = desks
+        self._is_called = False
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.metrics = Metrics(lambda: samples(self)).text
 
@@ -100,30 +119,40 @@ class Hub:
 
     def tick(self) -> None:
         """Once a second, and when something is due."""
-        now = self.clock.now()
-        self.spool.tick(now)
-        self.later.tick(now.ms)
+        self.spool.tick(self.clock.now())
+        self._pulse()
+        self._tell("broker", "" if self.out is None else self.out.outbox.trouble, "broker-down", "broker-up")
         self._tell("clock", self.clock.doubt, "clock-doubted", "clock-agrees")
         self._tell("spool", self.spool.level.trouble, "spool-failed", "spool-works")
 
     def drain(self) -> None:
         """Take nothing new."""
         self.drains = True
+        if self.out is not None:
+            self.out.outbox.stop()
 
     def close(self) -> None:
         """Close every socket and line."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.out is not None:
+            self.out.outbox.stop()
+        if self.server is not None:
+            self.server.close()
         self.north.stop()
         self.udp.close()
 
     @property
     def under_way(self) -> int:
-        """Requests that have not been answered."""
-        return self.proxy.under_way
+        """Requests that have not been answered, and readings that the broker has not acknowledged."""
+        return self.proxy.under_way + (0 if self.out is None else self.out.outbox.under_way)
 
     @property
     def trouble(self) -> str:
         """Why the hub cannot do its work, constant text, or ""."""
-        return DRAINING if self.drains else ""
+        if self.drains:
+            return DRAINING
+        return "" if self.out is None else self.out.trouble
 
     @property
     def summary(self) -> str:
@@ -154,7 +183,51 @@ class Hub:
             link.send(datagram, device, far)
 
     def _wake(self) -> None:
+        """Something is to be sent, or to be done soon, that no datagram has caused."""
         self.north.wake()
+        if not self._is_called:
+            self._is_called = True
+            asyncio.get_running_loop().call_soon(self._pulse)
+
+    def _pulse(self) -> None:
+        """Do what is due, and come back when the next thing is."""
+        self._is_called = False
+        now_ms = monotonic_ms()
+        try:
+            dues = [due_ms for due_ms in self._due(now_ms) if due_ms is not None]
+        except Exception as fault:  # noqa: BLE001 - what a room remembers may be torn
+            self._fail(fault)
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_ms = max(0, min(dues, default=now_ms + TICK_MS) - now_ms)
+        self._timer = None
+        if wait_ms < TICK_MS:  # otherwise the tick of every second comes first
+            self._timer = asyncio.get_running_loop().call_later(max(wait_ms, SHORTEST_MS) / 1000, self._pulse)
+
+    def _due(self, now_ms: int) -> Iterator[int | None]:
+        self.later.tick(now_ms)
+        yield self.later.next_deadline_ms()
+        if self.out is not None:
+            self.out.outbox.tick()
+            yield self.out.outbox.due_ms
+        if self.tokens is not None and self.server is not None:
+            self.tokens.tick(now_ms)
+            self.server.turn()
+            yield self.tokens.next_deadline_ms()
+            yield self.server.client.next_deadline_ms()
+
+    def _call(self, what: Callable[[], None]) -> None:
+        """Run a function in this thread, called from any."""
+        self._loop.call_soon_threadsafe(self._do, what)
+
+    def _do(self, what: Callable[[], None]) -> None:
+        what()
+        self._wake()
+
+    def _reading_kept(self) -> None:
+        if self.out is not None:
+            self.out.outbox.kept()
 
     def _fail(self, fault: Exception) -> None:
         log_bug(fault)

@@ -152,8 +152,13 @@ KEYS = (
     _count("spool.max_mib", 256, 1, 1 << 20, "The spool holds so many MiB at most."),
     _count("spool.max_parcels", 200_000, 10, 100_000_000, "And so many things that wait."),
     _count("spool.keep_free_mib", 16, 0, 1 << 20, "So much of the disk stays free, in MiB."),
-    _text("as.host", "", 'The authorization server\'s CoAP address, when this hub asks it; "" when it never does.'),
-    _count("as.port", 5683, 1, 65535, "And its port."),
+    _text(
+        "as.credentials_file",
+        "",
+        'What `holdfast server client add HUB --oscore FILE` wrote, mode 0600, or "credential:NAME": '
+        "with it, this hub completes tokens.",
+    ),
+    _bind("as.address", "", "The authorization server's CoAP address, when it is another one than that file says."),
     _text("broker.host", "", 'The MQTT broker that readings go to; "" when there is none.'),
     _count("broker.port", 1883, 1, 65535, "And its port; 8883 is usual with TLS."),
     _text("broker.user", "", "The user that this hub is for the broker."),
@@ -163,11 +168,13 @@ KEYS = (
         'A file with the password, mode 0600, or "credential:NAME" for one that systemd hands over.',
     ),
     _text("broker.ca_file", "", "The certificates that the broker's is checked by, PEM. With it, TLS is spoken."),
+    _text("broker.certificate_file", "", "What this hub shows the broker, PEM, when the broker wants a certificate."),
+    _text("broker.key_file", "", "And the key of that certificate, PEM, mode 0600."),
     _text("broker.topics", "holdfast", "What all topics of this hub begin with."),
     _flag("broker.home_assistant", default=False, comment="Whether Home Assistant is told what can be read."),
 )
 BY_NAME = {key.name: key for key in KEYS}
-FREE_SECTIONS = ("links",)
+FREE_SECTIONS = ("links", "readings")
 """Sections whose parts an operator names."""
 SECRET = re.compile(r"(?:.*[._])?(password|secret|key|token)")
 """How a key would be called that holds a secret. There is none: a file is named instead."""

@@ -10,8 +10,11 @@ from holdfast_hub.ports import Link, Presence
 from holdfast_hub.process.clock import HubClock, monotonic_ms
 from holdfast_hub.process.config import Config
 from holdfast_hub.process.metrics import Sample
+from holdfast_hub.process.readings_out import ReadingsOut
+from holdfast_hub.readings.outbox import UP
 from holdfast_hub.records import Device
 from holdfast_hub.spool.store import SqliteSpool
+from holdfast_hub.tokens.desk import TokenDesk
 
 
 class Parts(Protocol):
@@ -22,6 +25,8 @@ class Parts(Protocol):
     spool: SqliteSpool
     later: LaterDesk
     devices: dict[str, Device]
+    out: ReadingsOut | None
+    tokens: TokenDesk | None
 
     @property
     def links(self) -> Mapping[str, Link]:
@@ -44,6 +49,8 @@ def status(hub: Parts) -> dict[str, Any]:
         "clock": hub.clock.doubt or "believed",
         "links": {name: "up" if link.is_up else "down" for name, link in hub.links.items()},
         "spool": {"waits": level.count, "bytes": level.len, "set_aside": level.aside, "trouble": level.trouble},
+        "broker": "none" if hub.out is None else hub.out.outbox.state,
+        "broker_trouble": "" if hub.out is None else hub.out.outbox.trouble,
         "under_way": hub.under_way,
         "devices": [
             {
@@ -71,6 +78,15 @@ def samples(hub: Parts) -> Iterator[Sample]:
         yield "counter", "spool", "What became of parcels.", {"became": name}, value
     for name, value in sorted(hub.later.counts.items()):
         yield "counter", "later", "What became of requests to devices that sleep.", {"became": name}, value
+    if hub.tokens is not None:
+        for name, value in sorted(hub.tokens.counts.items()):
+            yield "counter", "tokens", "What became of tokens that the hub completes.", {"became": name}, value
+    if hub.out is not None:
+        outbox = hub.out.outbox
+        yield "gauge", "broker_up", "1 when the broker is connected.", {}, float(outbox.state == UP)
+        yield "counter", "published", "Readings that the broker has acknowledged.", {}, outbox.published
+        yield "counter", "broker_refused", "Readings that the broker has refused.", {}, outbox.refused
+        yield "counter", "broker_lost_connections", "Connections to the broker that ended.", {}, outbox.lost_connections
     yield "counter", "spool_failed_commits", "Commits that failed.", {}, level.failed
     yield "gauge", "clock_believed", "1 when the wall clock is believed.", {}, float(not hub.clock.doubt)
     yield "gauge", "resident_bytes", "Memory in use.", {}, resident_len()
