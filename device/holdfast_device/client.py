@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         def watch(self, peer: Hashable, message: Message, context: RequestContext | None = None) -> Watch:
             """As Endpoint does."""
 
+        def unwatch(self, watch: Watch) -> None:
+            """As Endpoint does."""
+
 
 TOKEN_PATH = "/token"  # noqa: S105 - a path
 AUTHZ_INFO_PATH = "/authz-info"

@@ -78,6 +78,10 @@ class Behind:
         """As Endpoint does."""
         return self._endpoint.watch(peer, self._named(message), context)
 
+    def unwatch(self, watch: "Watch") -> None:
+        """As Endpoint does."""
+        self._endpoint.unwatch(watch)
+
     def _named(self, message: Message) -> Message:
         return message.copy().set(L.OPT_URI_HOST, self._host)
 

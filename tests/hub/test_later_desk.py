@@ -271,6 +271,18 @@ def test_an_observer_hears_that_something_is_there_and_fetches_it(bench):
     assert bench.visit([*place[:2], b"A" * 24], observe=0).code == L.CODE_NOT_FOUND
 
 
+def test_an_observer_that_leaves_is_told_nothing(bench):
+    place = kept(bench, oscore())
+    for client in ("app", "second"):
+        bench.visit(place, client, observe=0)
+    assert bench.visit(place, observe=1).code == L.CODE_SERVICE_UNAVAILABLE
+    before = len(bench.hand.said)
+    bench.wake()
+    bench.answer(protected())
+    assert [asked.client[0] for asked, _ in bench.hand.said[before:]] == ["second"]
+    assert bench.desk._watching == 0
+
+
 def test_observers_are_bounded_and_forgotten_with_what_they_observe():
     bench = Bench(Limits(watchers=2, request_s=100))
     place = kept(bench, oscore())

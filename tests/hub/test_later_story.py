@@ -164,6 +164,30 @@ def test_a_lossy_link_costs_time_and_nothing_else(seed):
         assert story.wrote == [b"\x00", b"\x01", b"\x02"]
 
 
+def test_an_observer_of_the_location_hears_when_something_is_there(story):
+    session = story.session()
+    ticket = story.ask(session, get("/result"))
+    watch, given_up = ticket.watch(), ticket.watch()
+    for seen in (watch, given_up):
+        news = story.run(one_of(seen))
+        assert (news.code, news.get(L.OPT_OBSERVE) is not None, news.payload) == (L.CODE_CONTENT, True, b"")
+    story.doctor.endpoint.unwatch(given_up)
+    story.wait(1)
+    before = len(story.link.log)
+    story.awake()
+    news = story.run(one_of(watch))
+    assert (news.code, news.get(L.OPT_OBSERVE), news.payload) == (L.CODE_CONTENT, None, b"")
+    told = [entry for entry in story.link.log[before:] if entry[1:3] == ("hub", "doctor")]
+    assert len(told) == 1
+    assert story.fetch(ticket).payload == b"negative"
+    news = story.run(one_of(ticket.watch()))
+    assert (news.code, news.get(L.OPT_OBSERVE)) == (L.CODE_CONTENT, None)
+
+
+def one_of(watch):
+    return (yield watch.next())
+
+
 # --- late is what the device says is late ---
 
 

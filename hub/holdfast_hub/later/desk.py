@@ -202,6 +202,8 @@ class LaterDesk:
             self._refuse(asked, L.CODE_NOT_FOUND)
             return
         id_ = place[1]
+        if asked.message.uint(L.OPT_OBSERVE) == L.OBSERVE_DEREGISTER:
+            self._unwatch(asked, id_)
 
         def found(parcel: Parcel | None) -> None:
             # In this order: the answer is there before the request goes, so that one of both is seen.
@@ -238,6 +240,14 @@ class LaterDesk:
             self._watchers.setdefault(id_, (now.ms + lives_ms, []))[1].append(asked)
             self._watching += 1
         self._gateway.respond(asked, message, now.ms)
+
+    def _unwatch(self, asked: Asked, id_: bytes) -> None:
+        ends_ms, watchers = self._watchers.get(id_, (0, []))
+        who = (asked.client, asked.message.token)
+        left = [other for other in watchers if (other.client, other.message.token) != who]
+        if len(left) < len(watchers):
+            self._watching -= len(watchers) - len(left)
+            self._watchers[id_] = (ends_ms, left)
 
     def _news(self, id_: bytes) -> None:
         """Something is at a place now, or nothing will be: whoever observes it hears so, and fetches it with a GET."""

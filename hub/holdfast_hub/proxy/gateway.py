@@ -118,7 +118,10 @@ class Proxy:
 
     def _first(self, asked: Request, message: Message, observes: bool, now_ms: int) -> None:
         client, token = asked.client, asked.message.token
-        if observes and asked.message.uint(L.OPT_OBSERVE) == REGISTER:
+        observe = asked.message.uint(L.OPT_OBSERVE)
+        if observe == DEREGISTER:
+            self._watches.leave(client, token, now_ms)
+        elif observes and observe == REGISTER:
             self._watches.leave(client, token, now_ms)
             observer = self._observers.add(asked, True, _ignore)
             if observer is not None:
