@@ -1,11 +1,13 @@
 """A proxy in virtual time: clients and devices are the stacks of the core on a fake link, or hand-made datagrams."""
 
 from holdfast_core import labels as L
-from holdfast_core.coap_message import Message, decode, encode
+from holdfast_core.coap_message import Message, decode, encode, request, response
+from holdfast_core.coap_stack import CoapStack, RequestEvent, ResponseEvent
 from holdfast_hub.proxy.bounds import Bounds
 from holdfast_hub.proxy.gateway import Proxy
 from holdfast_hub.proxy.targets import Targets
 from holdfast_hub.records import OUR_FAR, Device
+from testkit.coap import Server
 from testkit.link import Link, Random
 
 TUBE = Device("tube-7", "udp", ("192.0.2.7", 5683))
@@ -82,10 +84,11 @@ class Bench:
 
 
 class _Side:
-    """One side of a proxy as an endpoint of a testkit.link.Link."""
+    """One side of a proxy as an endpoint of a testkit.link.Link. port: of ours that clients send to."""
 
-    def __init__(self, net):
+    def __init__(self, net, port=0):
         self.net = net
+        self.port = port
 
     def next_deadline_ms(self):
         return self.net.proxy.next_deadline_ms()
@@ -97,7 +100,7 @@ class _Side:
 
 class _North(_Side):
     def feed(self, datagram, peer, now_ms):
-        self.net.proxy.feed_client(datagram, (peer, peer, 0), now_ms)
+        self.net.proxy.feed_client(datagram, (peer, peer, self.port), now_ms)
         return []
 
     def take_datagrams(self):
@@ -116,15 +119,79 @@ class _South(_Side):
 class Net:
     """A proxy on a link: clients send to "hub", devices hear from "south"; devices are added under their names."""
 
-    def __init__(self, devices, seed=1, link=None, own_names=("hub",), **bounds):
+    def __init__(self, devices, seed=1, link=None, port=0, **bounds):
         self.link = link or Link(seed)
         self.random = Random(seed + 1)
-        self.targets = Targets(devices, own_names)
+        self.targets = Targets(devices, ("hub",))
         self.bounds = Bounds(**bounds)
         self.restart()
-        self.link.add("hub", _North(self))
+        self.link.add("hub", _North(self, port))
         self.link.add("south", _South(self))
 
     def restart(self):
         """The hub's process begins anew, with nothing of what it remembered."""
         self.proxy = Proxy(self.random.octets, self.targets, self.bounds)
+
+
+class Origin(Server):
+    """A device on a net: a stack of ours that answers GET with body, lets it be observed, and tells its observers."""
+
+    def __init__(self, net, name="tube-7", held=None, limits=None, seed=2, max_age_s=None):
+        super().__init__(limits, held, seed=seed)
+        self.observe = True
+        self.name = name
+        self.net = net
+        self.max_age_s = max_age_s
+        net.link.add(name, self)
+
+    # As an endpoint of the link, which gives the time.
+
+    def feed(self, raw, peer, now_ms):
+        self.now_ms = now_ms
+        for event in self.stack.feed(raw, peer, now_ms):
+            self.take(event)
+        return []
+
+    def tick(self, now_ms):
+        self.now_ms = now_ms
+        for event in self.stack.tick(now_ms):
+            self.take(event)
+        return []
+
+    def next_deadline_ms(self):
+        return self.stack.next_deadline_ms()
+
+    def take_datagrams(self):
+        return self.stack.take_datagrams()
+
+    def content(self):
+        message = response(L.CODE_CONTENT, self.body)
+        return message if self.max_age_s is None else message.add(L.OPT_MAX_AGE, self.max_age_s)
+
+    def take(self, event):
+        if isinstance(event, RequestEvent):
+            self.requests.append(event.incoming)
+            self.stack.respond(event.incoming, self.content(), self.now_ms, observe=self.observe)
+
+    def watched_by(self):
+        """The registrations that are in force."""
+        return [incoming for incoming in self.requests if incoming.observation is not None]
+
+    def change(self, body):
+        """A new state, and everybody who watches is told."""
+        self.body = body
+        self.now_ms = self.net.link.now_ms
+        for incoming in self.watched_by():
+            self.stack.notify(incoming, self.content(), self.now_ms)
+
+
+def watcher(net, name, seed=9, context=None, path="/a", device="tube-7", code=L.CODE_GET):
+    """A client that observes through the hub: (stack, request id); its events are in net.link.events[name]."""
+    stack = net.link.endpoints.get(name) or net.link.add(name, CoapStack(Random(seed).octets))
+    asked = named(device, request(code, path))
+    return stack, stack.request("hub", asked, net.link.now_ms, context=context, observe=True)
+
+
+def states(net, name):
+    """What a client has been told: the payloads, in order."""
+    return [event.message.payload for event in net.link.events[name] if isinstance(event, ResponseEvent)]

@@ -24,16 +24,18 @@ from holdfast_hub.records import Device
 
 REGISTER, DEREGISTER = 0, 1
 _PATIENCE_MS, _SPREAD_MS = 5000, 10_000  # after Max-Age, before the hub registers again (RFC 7641 section 3.3.1)
+_MAX_FAILURES = 3  # registrations of a device that was there, a minute and more each
 _CODES = {TIMEOUT: L.CODE_GATEWAY_TIMEOUT, OVERLOADED: L.CODE_SERVICE_UNAVAILABLE}
 
 
 class Watch:
     """One upstream observation. asked: the registration as it is sent; query: None under OSCORE.
 
-    number, number_ms: the last Observe value of the device, and when it came.
+    number, number_ms: the last Observe value of the device, and when it came; 0: none has.  failures: registrations
+    in a row that nobody has answered.
     """
 
-    __slots__ = ("asked", "device", "key", "leg", "number", "number_ms", "observers", "query")
+    __slots__ = ("asked", "device", "failures", "key", "leg", "number", "number_ms", "observers", "query")
 
     def __init__(self, key: object, device: Device, asked: Message, query: Query | None) -> None:
         self.key = key
@@ -42,7 +44,8 @@ class Watch:
         self.query = query
         self.observers: dict[tuple[Client, bytes], Observer] = {}
         self.leg: Leg | None = None
-        self.number: int | None = None
+        self.number = 0
+        self.failures = 0
         self.number_ms = 0
 
 
@@ -157,7 +160,8 @@ class Watches:
 
     def _news(self, watch: Watch, leg: Leg, response: Message | None, reason: str, now_ms: int) -> bool:
         if response is None:
-            if reason == STALE:
+            watch.failures += reason != STALE
+            if reason == STALE or (reason == TIMEOUT and watch.number_ms and watch.failures < _MAX_FAILURES):
                 self._ask(watch, now_ms)
             else:
                 self._finish(watch, self._failure(reason), now_ms)
@@ -169,14 +173,14 @@ class Watches:
         if number is None or response.code >> 5 != 2:
             self._finish(watch, self._sides.passed_by(response), now_ms)
             return False
-        leg.stays = True
+        is_first, leg.stays = not leg.stays, True  # a device that has restarted begins its numbers anew
         if watch.query is not None:
             self._rest(leg, response, now_ms)
-            if watch.number is not None and not is_newer(number, now_ms, watch.number, watch.number_ms):
+            if not is_first and not is_newer(number, now_ms, watch.number, watch.number_ms):
                 return True
             watch.query.epoch = self._cache.query(watch.device.name, watch.asked).epoch  # it is the newest state
             self._cache.store(watch.query, response, now_ms)
-        watch.number, watch.number_ms = number, now_ms
+        watch.number, watch.number_ms, watch.failures = number, now_ms, 0
         confirmable = response.mtype == L.TYPE_CON
         for observer in list(watch.observers.values()):
             self._observers.notify(observer, response, now_ms, confirmable)
