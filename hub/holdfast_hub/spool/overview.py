@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,26 +91,28 @@ class Overview:
 
     def put_back(self, numbers: Iterable[int]) -> list[int]:
         """Let parcels that were set aside wait again; returns those that had been."""
-        return self._each(numbers, self._rows.put_back)
+        return self._each(numbers, lambda some: [number for number in some if self._rows.put_back(number)])
 
     def numbers(self, box: str | None, *, aside: bool) -> list[int]:
         """The numbers of all parcels of a box, or of all boxes; aside: only of those set aside."""
         which, values = _which(box, aside=aside)
         return [row[0] for row in self._all(f"SELECT number FROM parcels WHERE {which}", values)]  # noqa: S608
 
-    def _purge(self, number: int) -> bool:
-        if self.is_running:
-            state = self._connection.execute("SELECT state FROM parcels WHERE number = ?", (number,)).fetchone()
-            if state and state[0] == LENT:
-                return False
-        return self._rows.leave(number, PURGED)
-
-    def _each(self, numbers: Iterable[int], change: Any) -> list[int]:
+    def _each(self, numbers: Iterable[int], change: Callable[[list[int]], list[int]]) -> list[int]:
         wanted, changed = list(numbers), []
         for start in range(0, len(wanted), STEP):
             with failures(self.path), self._rows.transaction(keeps_time=False):
-                changed += [number for number in wanted[start : start + STEP] if change(number)]
+                changed += change(wanted[start : start + STEP])
         return changed
+
+    def _purge(self, numbers: list[int]) -> list[int]:
+        if self.is_running:
+            numbers = [number for number in numbers if not self._is_lent(number)]
+        return self._rows.leave(numbers, PURGED)
+
+    def _is_lent(self, number: int) -> bool:
+        state = self._connection.execute("SELECT state FROM parcels WHERE number = ?", (number,)).fetchone()
+        return state is not None and state[0] == LENT
 
     def _all(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with failures(self.path):

@@ -3,6 +3,7 @@
 Each statement goes by an index to the rows that it wants: none costs more when more waits.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from holdfast_hub.spool.bounds import (
     GONE_MS,
     GONE_WHOLE,
     LEASE_MS,
+    MAX_PRIORITY,
     SWEEP_ROWS,
     Bounds,
     share_of,
@@ -39,7 +41,10 @@ class Rows:
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds, boot: str, now: Now) -> None:
         self._connection = connection
         self._bounds = bounds
-        self._execute = connection.execute
+        self._execute = connection.cursor().execute
+        # By priority: count and length of a box, count and length of the whole.
+        whole = (bounds.box_count, bounds.box_len, bounds.whole_count, bounds.whole_len)
+        self._room = [tuple(share_of(bound, priority) for bound in whole) for priority in range(MAX_PRIORITY + 1)]
         self._calendar = Calendar()
         written = self._execute("SELECT boot, mono_ms, life_ms FROM clock").fetchone()
         self.life = LifeClock(boot, now.ms, written)
@@ -86,21 +91,22 @@ class Rows:
     def put(self, parcel: Parcel, now: Now) -> str:
         """Keep a parcel: KEPT, DUPLICATE or FULL."""
         tally, size, key = self._tally, size_of(parcel), (parcel.box, parcel.id)
-        if self._execute("SELECT 1 FROM gone WHERE box = ? AND id = ?", key).fetchone():
-            tally.counts[DUPLICATE] += 1
-            return DUPLICATE
         if not self._fits(parcel, size):
-            known = self._execute("SELECT 1 FROM parcels WHERE box = ? AND id = ?", key).fetchone()
+            known = self._execute(
+                "SELECT 1 FROM parcels WHERE box = ?1 AND id = ?2 "
+                "UNION ALL SELECT 1 FROM gone WHERE box = ?1 AND id = ?2",
+                key,
+            ).fetchone()
             if known or not self._make_room(parcel, size):
                 tally.counts[DUPLICATE if known else FULL] += 1
                 return DUPLICATE if known else FULL
         life_ms = self.life.at(now.ms)
         kept = self._execute(
             "INSERT INTO parcels (box, id, kind, rank, size, put_s, put_ms, ends_s, dies_ms, about, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (box, id) DO NOTHING",
+            "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 "
+            "WHERE NOT EXISTS (SELECT 1 FROM gone WHERE box = ?1 AND id = ?2) ON CONFLICT (box, id) DO NOTHING",
             (
-                parcel.box,
-                parcel.id,
+                *key,
                 parcel.kind,
                 parcel.priority,
                 size,
@@ -150,8 +156,7 @@ class Rows:
 
     def delivered(self, parcels: Sequence[Parcel]) -> bool:
         """Forget what has arrived, all but the ids."""
-        for parcel in parcels:
-            self.leave(parcel.number, DELIVERED)
+        self.leave([parcel.number for parcel in parcels], DELIVERED)
         return True
 
     def give_back(self, parcels: Sequence[Parcel], why: str, blame: bool) -> bool:
@@ -167,20 +172,24 @@ class Rows:
 
     # --- what an operator does ---
 
-    def leave(self, number: int, how: str) -> bool:
-        """Drop a parcel but remember its id; whether it was there."""
-        row = self._execute("DELETE FROM parcels WHERE number = ? RETURNING box, id, state, size", (number,)).fetchone()
-        if row is None:
-            return False
-        box, id_, state, size = row
-        self._execute("INSERT INTO gone VALUES (?, ?, ?)", (box, id_, self.life.ms + GONE_MS))
-        self._tally.add(box, count=-1, length=-size, aside=-(state == ASIDE), gone=1)
-        self._tally.counts[how] += 1
-        if self._tally.of(box).gone > GONE_IN_BOX:
-            self._forget("box = ? ORDER BY until_ms LIMIT 1", (box,))
-        if self._tally.whole.gone > GONE_WHOLE:
-            self._forget("until_ms IS NOT NULL ORDER BY until_ms LIMIT 1", ())
-        return True
+    def leave(self, numbers: list[int], how: str) -> list[int]:
+        """Drop parcels but remember their ids; returns the numbers that were there."""
+        tally, until_ms = self._tally, self.life.ms + GONE_MS
+        rows = self._execute(
+            "DELETE FROM parcels WHERE number IN (SELECT value FROM json_each(?)) "
+            "RETURNING box, id, state, size, number",
+            (json.dumps(numbers),),
+        ).fetchall()
+        self._connection.executemany("INSERT INTO gone VALUES (?, ?, ?)", [(row[0], row[1], until_ms) for row in rows])
+        for box, _, state, size, _ in rows:
+            tally.add(box, count=-1, length=-size, aside=-(state == ASIDE), gone=1)
+        tally.counts[how] += len(rows)
+        for box in {row[0] for row in rows}:
+            if (more := tally.of(box).gone - GONE_IN_BOX) > 0:
+                self._forget("box = ? ORDER BY until_ms LIMIT ?", (box, more))
+        if (more := tally.whole.gone - GONE_WHOLE) > 0:
+            self._forget("until_ms IS NOT NULL ORDER BY until_ms LIMIT ?", (more,))
+        return [row[4] for row in rows]
 
     def put_back(self, number: int) -> bool:
         """Let a parcel that was set aside wait again, as if it had never been tried; whether there was one."""
@@ -218,24 +227,20 @@ class Rows:
         return dict(self._execute("SELECT name, value FROM counts").fetchall())
 
     def _fits(self, parcel: Parcel, size: int) -> bool:
-        bounds, priority = self._bounds, parcel.priority
+        box_count, box_len, whole_count, whole_len = self._room[parcel.priority]
         box, whole = self._tally.of(parcel.box), self._tally.whole
         return (
             self.has_room
-            and box.count < share_of(bounds.box_count, priority)
-            and box.len + size <= share_of(bounds.box_len, priority)
-            and whole.count < share_of(bounds.whole_count, priority)
-            and whole.len + size <= share_of(bounds.whole_len, priority)
+            and box.count < box_count
+            and box.len + size <= box_len
+            and whole.count < whole_count
+            and whole.len + size <= whole_len
         )
 
     def _make_room(self, parcel: Parcel, size: int) -> bool:
         """Drop the oldest of the least important in this box, where that is configured; whether the parcel fits now."""
-        bounds = self._bounds
-        if (
-            parcel.box not in bounds.drop_oldest
-            or not self.has_room
-            or size > share_of(bounds.box_len, parcel.priority)
-        ):
+        may = parcel.box in self._bounds.drop_oldest and self.has_room
+        if not may or size > self._room[parcel.priority][1]:
             return False
         for _ in range(SWEEP_ROWS):
             last = self._execute(
@@ -247,7 +252,7 @@ class Rows:
                 "SELECT number FROM parcels WHERE box = ? AND state = ? AND rank = ? ORDER BY number LIMIT 1",
                 (parcel.box, WAITING, last),
             ).fetchone()
-            self.leave(oldest[0], DROPPED)
+            self.leave([oldest[0]], DROPPED)
             if self._fits(parcel, size):
                 return True
         return False
@@ -281,16 +286,16 @@ class Rows:
 
     def _expire(self, which: str, values: tuple[int, ...]) -> int:
         rows = self._execute(f"SELECT number FROM parcels WHERE {which} LIMIT {SWEEP_ROWS}", values).fetchall()  # noqa: S608
-        for row in rows:
-            self.leave(row[0], EXPIRED)
+        if rows:
+            self.leave([row[0] for row in rows], EXPIRED)
         return len(rows)
 
     def _forget(self, which: str, values: tuple[Any, ...]) -> int:
         """Forget ids of parcels that have left."""
         rows = self._execute(f"SELECT box, id FROM gone WHERE {which}", values).fetchall()  # noqa: S608
-        for key in rows:
-            self._execute("DELETE FROM gone WHERE box = ? AND id = ?", key)
-            self._tally.add(key[0], gone=-1)
+        self._connection.executemany("DELETE FROM gone WHERE box = ? AND id = ?", rows)
+        for box, _ in rows:
+            self._tally.add(box, gone=-1)
         return len(rows)
 
     def _parcel(self, row: tuple[Any, ...], tried: int = 0) -> Parcel:

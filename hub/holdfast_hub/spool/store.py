@@ -103,25 +103,25 @@ class SqliteSpool:
             self._waiting_len -= size
             done(answer)
 
-        self._writer.add((self._rows.put, (parcel, now), kept, FAILED))
+        self._writer.add((self._rows.put, (parcel, now), kept, FAILED, 1))
 
     def take(self, box: str, limit: int, now: Now, done: Callable[[list[Parcel]], None]) -> None:
         """Lend the first parcels of a box (see Spool); none when the disk does not let it be noted."""
-        self._writer.add((self._rows.take, (box, limit, now), done, []))
+        self._writer.add((self._rows.take, (box, limit, now), done, [], limit))
 
     def find(self, box: str, id_: bytes, now: Now, done: Callable[[Parcel | None], None]) -> None:
         """Look at one parcel of a box (see Spool)."""
-        self._writer.add((self._rows.find, (box, id_, now), done, None))
+        self._writer.add((self._rows.find, (box, id_, now), done, None, 1))
 
     def delivered(self, parcels: Sequence[Parcel], done: Callable[[bool], None]) -> None:
         """Forget what has arrived (see Spool)."""
-        self._writer.add((self._rows.delivered, (tuple(parcels),), done, False))
+        self._writer.add((self._rows.delivered, (tuple(parcels),), done, False, len(parcels)))
 
     def give_back(
         self, parcels: Sequence[Parcel], done: Callable[[bool], None], *, why: str = "", blame: bool = True
     ) -> None:
         """They have not arrived (see Spool)."""
-        self._writer.add((self._rows.give_back, (tuple(parcels), why, blame), done, False))
+        self._writer.add((self._rows.give_back, (tuple(parcels), why, blame), done, False, len(parcels)))
 
     @property
     def is_alive(self) -> bool:
@@ -130,11 +130,11 @@ class SqliteSpool:
 
     def check(self, done: Callable[[bool], None]) -> None:
         """Write to the disk. done(whether that went well, and there is room to keep more)."""
-        self._writer.add((self._rows.check, (), done, False))
+        self._writer.add((self._rows.check, (), done, False, 1))
 
     def tick(self, now: Now) -> None:
         """Once a second: sweep what is over, give room back, and write how long all has waited."""
-        self._writer.add((self._sweep, (now,), None, None))
+        self._writer.add((self._sweep, (now,), None, None, 0))
 
     @property
     def waiting(self) -> int:
@@ -181,9 +181,9 @@ class SqliteSpool:
         with failures(self._path):
             self._rows.has_room = self._has_room()
             with self._rows.transaction() as tally:
-                for method, values, _, _ in self._owed:
+                for method, values, *_ in self._owed:
                     method(*values)
-                answers = [method(*values) for method, values, _, _ in group]
+                answers = [method(*values) for method, values, *_ in group]
         self._owed = []
         for name, number in tally.counts.items():
             self._counts[name] = self._counts.get(name, 0) + number
@@ -200,7 +200,7 @@ class SqliteSpool:
 
     def _sweep(self, now: Now) -> None:
         if self._rows.sweep(now):
-            self._writer.add((self._sweep, (now,), None, None))
+            self._writer.add((self._sweep, (now,), None, None, 0))
         self._rows.charge()
         self._counts = self._rows.counts()  # an operator's command may have purged
         self._tends = True

@@ -41,7 +41,7 @@ class Tally:
 
     def add(self, box: str, *, count: int = 0, length: int = 0, aside: int = 0, gone: int = 0) -> None:
         """Count a change of a box and of the whole."""
-        self._changed.update((box, WHOLE))
+        self._changed.add(box)
         for held in (self.of(box), self.whole):
             held.count += count
             held.len += length
@@ -50,6 +50,8 @@ class Tally:
 
     def write(self) -> None:
         """Write what has changed; the row of a box that holds nothing goes."""
+        if self._changed:
+            self._changed.add(WHOLE)
         changed = [(box, self._held[box]) for box in self._changed]
         self._connection.executemany(
             "INSERT INTO boxes VALUES (?, ?, ?, ?, ?) ON CONFLICT (box) DO UPDATE "

@@ -2,13 +2,14 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 Answer = Callable[[Any], None]
-Work = tuple[Callable[..., Any], tuple[Any, ...], Answer | None, Any]
-"""What to do, with what, whom to tell, and what to tell when it cannot be done."""
+Work = tuple[Callable[..., Any], tuple[Any, ...], Answer | None, Any, int]
+"""What to do, with what, whom to tell, what to tell when it cannot be done, and how many parcels it is about."""
 
 
 class Writer:
@@ -16,7 +17,7 @@ class Writer:
 
     tend: called after each group was reported. call: runs a function later in the thread of those who asked, as a
     loop's call_soon_threadsafe does. gather_s: so long a group waits for more. threaded=False: turn() writes one group
-    at once, for tests.
+    at once, for tests. group: so many parcels are a group.
     """
 
     def __init__(
@@ -34,7 +35,8 @@ class Writer:
         self._call = call
         self._group = group
         self._gather_s = gather_s
-        self._work: list[Work] = []
+        self._work: deque[Work] = deque()
+        self._parcels = 0
         self._ready = threading.Condition()
         self._ends = False
         self._thread = threading.Thread(target=self._run, name="spool") if threaded else None
@@ -55,7 +57,8 @@ class Writer:
         """Do this with the next group."""
         with self._ready:
             self._work.append(work)
-            if len(self._work) in {1, self._group}:
+            self._parcels += work[4]
+            if len(self._work) == 1 or self._parcels >= self._group:
                 self._ready.notify()
 
     def end(self) -> None:
@@ -92,11 +95,15 @@ class Writer:
         with self._ready:
             if gather_s and not self._ends:
                 ends = time.monotonic() + gather_s
-                while len(self._work) < self._group and not self._ends:
+                while self._parcels < self._group and not self._ends:
                     left = ends - time.monotonic()
                     if left <= 0 or not self._ready.wait(left):
                         break
-            group, self._work = self._work[: self._group], self._work[self._group :]
+            group, parcels = [], 0
+            while self._work and parcels < self._group:
+                group.append(self._work.popleft())
+                parcels += group[-1][4]
+            self._parcels -= parcels
             return group
 
     def _write(self, group: list[Work]) -> None:
