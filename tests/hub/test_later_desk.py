@@ -302,6 +302,7 @@ def test_right_after_a_start_a_repeat_of_what_the_last_hub_kept_is_no_second_req
     bench.kill()
     bench.wake()
     assert location(bench.serve(oscore())) == place
+    assert bench.desk._of == {}
     assert bench.visit(place).code == L.CODE_CHANGED
     assert not bench.hand.open
     bench.wait(REPEATS_MS // 1000)
