@@ -23,7 +23,7 @@ demo:
 	@scripts/setup.sh
 	@scripts/micropython.sh
 	@.venv/bin/holdfast sim ekg
-	@.venv/bin/holdfast sim tube
+	@.venv/bin/holdfast sim tube --hub
 
 # The C core goes along for each processor that scripts/natmod.sh ARCH... was run for; its compilers are for whoever has them.
 device:

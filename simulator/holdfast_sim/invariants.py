@@ -18,6 +18,8 @@ from holdfast_sim.records import Datagram
 MIN_SECRET_LEN = 4  # what is shorter is found by chance
 MAX_AMPLIFICATION = 3  # RFC 9000 section 8.1 and RFC 9175 section 2.4 call a factor of 3 harmless
 
+HARMLESS_LEN = 136  # with all headers, three times an empty request (RFC 9175 section 2.4)
+
 Nonce = tuple[object, ...]
 Conversation = tuple[str, str, bytes]
 
@@ -128,10 +130,11 @@ def leaks(datagrams: Iterable[Datagram], secrets: Mapping[str, bytes]) -> list[s
     return findings
 
 
-def amplification(datagrams: Sequence[Datagram]) -> tuple[float, str]:
+def amplification(datagrams: Sequence[Datagram], harmless_len: int = 0) -> tuple[float, str]:
     """The worst ratio of answer to unprotected request in bytes, and which it was (RFC 7252 section 11.3).
 
-    A request with Echo has shown that its address is its own, so that nobody else gets the answer (RFC 9175 2.4).
+    harmless_len: answers up to this length are not looked at. A request with Echo has shown that its address is its
+    own, so that nobody else gets the answer (RFC 9175 2.4).
     """
     asked: dict[Conversation, tuple[int, str]] = {}
     answered: dict[Conversation, int] = {}
@@ -142,7 +145,7 @@ def amplification(datagrams: Sequence[Datagram]) -> tuple[float, str]:
         if is_request(message.code) and not {L.OPT_OSCORE, L.OPT_ECHO} & {number for number, _ in message.options}:
             asked[(datagram.src, datagram.dst, message.token)] = (len(datagram.octets), path_of(message))
         conversation = (datagram.dst, datagram.src, message.token)
-        if not is_request(message.code) and conversation in asked:
+        if not is_request(message.code) and conversation in asked and len(datagram.octets) > harmless_len:
             answered[conversation] = max(answered.get(conversation, 0), len(datagram.octets))
     worst, words = 0.0, "no unprotected request was answered"
     for conversation, size in answered.items():

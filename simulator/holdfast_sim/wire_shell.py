@@ -1,7 +1,7 @@
 """The checks over everything that the tap saw, the same for both stories."""
 
 from holdfast_sim.hub_shell import HUB
-from holdfast_sim.invariants import MAX_AMPLIFICATION, amplification, leaks, repeated_nonces, unasked
+from holdfast_sim.invariants import HARMLESS_LEN, MAX_AMPLIFICATION, amplification, leaks, repeated_nonces, unasked
 from holdfast_sim.records import Datagram
 from holdfast_sim.stage_shell import Stage
 
@@ -28,11 +28,14 @@ def check_wire(stage: Stage, *names: str) -> None:
         ok=not found and bool(datagrams),
     )
     _silent(stage, secrets)
-    worst, words = amplification(datagrams)
+    # A hub answers for devices that know it, and so lets the safe default of RFC 9175 pass.
+    harmless_len = 0 if stage.hub is None else HARMLESS_LEN
+    worst, words = amplification(datagrams, harmless_len)
+    or_less = f", or {harmless_len} in all" if harmless_len else ""
     checks.hold(
         "wire: little for a stranger that shows nothing",
         "RFC 7252 11.3, RFC 9175 2.4",
-        f"at most {MAX_AMPLIFICATION} bytes for each byte of an unprotected request",
+        f"at most {MAX_AMPLIFICATION} bytes for each byte of an unprotected request{or_less}",
         f"{worst:.1f} ({words})",
         ok=worst <= MAX_AMPLIFICATION,
     )

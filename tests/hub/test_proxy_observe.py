@@ -380,3 +380,18 @@ def test_protected_numbers_of_the_device_are_kept():
     assert (told.uint(L.OPT_OBSERVE), told.get(L.OPT_OSCORE), told.payload) == (70, b"\x01\x05", b"c1")
     bench.answer(sent, state(b"c2", 71, OSCORE=b"\x01\x06"), mtype=L.TYPE_NON, mid=51)
     assert bench.at_client().uint(L.OPT_OBSERVE) == 71
+
+
+def test_the_answer_to_a_protected_deregistration_has_the_clients_token():
+    bench = Bench()
+    asked = named("tube-7", request(L.CODE_FETCH, "/", b"cipher")).add(L.OPT_OSCORE, b"\x09\x01\x02")
+    bench.ask(asked.copy().add(L.OPT_OBSERVE, 0))
+    sent = bench.at_device()
+    bench.answer(sent, state(b"c1", 70, OSCORE=b"\x01\x05"))
+    bench.at_client()
+    bench.ask(asked.copy().add(L.OPT_OBSERVE, 1))
+    last = bench.at_device()
+    assert (last.uint(L.OPT_OBSERVE), last.token) == (1, sent.token)
+    bench.answer(last, response(L.CODE_CONTENT, b"c2").add(L.OPT_OSCORE, b"\x01\x06"))
+    told = bench.at_client()
+    assert (told.payload, told.token) == (b"c2", b"tk")

@@ -117,7 +117,7 @@ class Watches:
                 self._sides.answer(request, response, now_ms)
             return False
 
-        self._sides.ask(device, message, now_ms, came, token)
+        self._sides.ask(device, message.copy(), now_ms, came, token)  # the client's keeps its token
         return True
 
     def leave(self, client: Client, token: bytes, now_ms: int) -> None:
