@@ -77,8 +77,8 @@ class Clock(TestCase):
         self.assertEqual((clock.floor_s(0), clock.step_s, clock.ahead_s), (T + 7, 0, 0))
 
     def test_when_the_second_of_the_floor_began(self):
-        clock = DeviceClock(T, 5000)
-        for now_ms, began_ms in ((4000, 4000), (5000, 5000), (5999, 5000), (6000, 6000), (7250, 7000)):
+        clock = DeviceClock(T, 5300)
+        for now_ms, began_ms in ((4000, 4000), (5300, 5300), (6299, 5300), (6300, 6300), (7550, 7300)):
             self.assertEqual(clock.floor_anchor_ms(now_ms), began_ms)
 
     def test_when_a_time_will_be(self):
