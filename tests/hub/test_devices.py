@@ -9,7 +9,7 @@ from holdfast_hub.devices.entries import EXAMPLE, DevicesUnusable, parse
 from holdfast_hub.devices.table import MAX_DEVICES, Ambiguous, DeviceTable
 from holdfast_hub.records import NAME, Device, Duty
 
-KINDS = {"lan": "udp", "tty0": "serial", "tty1": "serial", "broker": "mqtt", "air": "ble"}
+KINDS = {"udp": "udp", "lan": "udp", "tty0": "serial", "tty1": "serial", "broker": "mqtt", "air": "ble"}
 # Row 44: what means something in a topic, a path or a host name, or looks like what does not.
 NASTY = [
     "",
@@ -59,7 +59,7 @@ LAN = {"link": '"lan"', "address": '"192.0.2.7:5700"'}
 
 def test_a_device_is_found_by_name_place_and_port():
     found = table(
-        section(**LAN, wakes_every_s=3600, awake_s=20, port=5701, nstart=2)
+        section(**LAN, every_s=3600, awake_s=20, port=5701, nstart=2)
         + '[devices.ekg]\nlink = "tty0"\n[devices.Probe_1]\nlink = "broker"\n'
         + '[devices.probe-2]\nlink = "broker"\naddress = "old"\n'
         + '[devices.pen]\nlink = "air"\naddress = "c0:ff:ee:00:00:07"\n'
@@ -119,25 +119,28 @@ def test_a_name_that_means_something_elsewhere_is_refused(name):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (section(**LAN, wakes_evry_s=1), "devices.tube-7.wakes_evry_s is no key of a device: remove it or check"),
+        (section(**LAN, evry_s=1), "devices.tube-7.evry_s is no key of a device: remove it or check"),
         (section(**LAN, **{'"a\\u0000b"': 1}), 'devices.tube-7."a\\u0000b" is no key of a device'),
         ("[device.tube-7]\n", '"device" is no key of this file: a device is a section, like [devices.device].'),
         ("devices = 3\n", "devices must be sections, like [devices.tube-7]."),
         ("devices.tube-7 = 3\n", "devices.tube-7 must be a section, like [devices.tube-7]."),
-        (section(), "devices.tube-7.link must be the name of a link of hub.toml (air, broker, lan, tty0, tty1)."),
+        (section(), "devices.tube-7.link must be the name of a link of hub.toml (air, broker, lan, tty0, tty1, udp)."),
         (section(link='"wan"'), "devices.tube-7.link must be the name of a link of hub.toml"),
         (section(link="3"), "devices.tube-7.link must be text in quotes."),
         (section(link='"lan"', address="5683"), "devices.tube-7.address must be text in quotes."),
         (section(link='"tty0"', address='"x"'), "devices.tube-7.address must not be said: the line itself leads"),
         (section(link='"air"', address='"x"'), "devices.tube-7.address must be the address of the device's radio"),
         (section(link='"air"'), "devices.tube-7.address must be the address of the device's radio"),
-        (section(**LAN, wakes_every_s=-1), "devices.tube-7.wakes_every_s must be a whole number from 0 to 31622400."),
-        (section(**LAN, wakes_every_s="true"), "devices.tube-7.wakes_every_s must be a whole number from 0 to"),
-        (section(**LAN, wakes_every_s=9.5), "devices.tube-7.wakes_every_s must be a whole number from 0 to"),
-        (section(**LAN, awake_s=5), "devices.tube-7.awake_s says nothing without wakes_every_s"),
-        (section(**LAN, wakes_every_s=9, awake_s=0), "devices.tube-7.awake_s must be a whole number from 1 to 86400."),
-        (section(**LAN, wakes_every_s=9), "devices.tube-7.awake_s must not be more than wakes_every_s, which is 9."),
+        (section(**LAN, every_s=-1), "devices.tube-7.every_s must be a whole number from 0 to 31622400."),
+        (section(**LAN, every_s="true"), "devices.tube-7.every_s must be a whole number from 0 to"),
+        (section(**LAN, every_s=9.5), "devices.tube-7.every_s must be a whole number from 0 to"),
+        (section(**LAN, awake_s=5), "devices.tube-7.awake_s says nothing without every_s"),
+        (section(**LAN, every_s=9, awake_s=0), "devices.tube-7.awake_s must be a whole number from 1 to 86400."),
+        (section(**LAN, every_s=9), "devices.tube-7.awake_s must not be more than every_s, which is 9."),
         (section(**LAN, port=0), "devices.tube-7.port must be a whole number from 1 to 65535."),
+        (section(**LAN, tokens='"whole"'), 'devices.tube-7.tokens must be "phantom" or "split"'),
+        (section(**LAN, audience='"a\\u0000"'), "devices.tube-7.audience must be what the authorization server calls"),
+        (section(**LAN, audience=f'"{"a" * 256}"'), "devices.tube-7.audience must be what the authorization server"),
         (section(**LAN, nstart=17), "devices.tube-7.nstart must be a whole number from 1 to 16."),
         (
             section(**LAN) + '[devices.TUBE-7]\nlink = "tty0"\n',

@@ -17,7 +17,7 @@ def up():
 
 @pytest.fixture
 def presence(up):
-    return DutyPresence(up.__contains__)
+    return DutyPresence(lambda device: device.link in up)
 
 
 def test_a_device_that_never_sleeps_is_there_while_its_link_is(presence, up):

@@ -17,9 +17,9 @@ from holdfast_hub.process.as_link import KEY as AS_KEY
 from holdfast_hub.process.as_link import AsLink
 from holdfast_hub.process.clock import monotonic_ms
 from holdfast_hub.process.config import Config, read_secret
-from holdfast_hub.process.devices_file import load_devices
 from holdfast_hub.process.readings_out import broker_of, routes_in
 from holdfast_hub.process.settings import KEYS, ConfigError
+from holdfast_hub.process.south import load_devices, open_links
 
 OTHERS = 0o077
 
@@ -37,7 +37,8 @@ def check(config: Path, state: Path | None, sets: tuple[str, ...], as_json: bool
     """
     in_force = configured(config, state, sets)
     with problems():
-        routes_in(in_force, load_devices(in_force.devices_file, in_force.links))
+        routes_in(in_force, [device.name for device in load_devices(in_force)])
+        open_links(in_force, _nobody, _nobody, _nobody)
         broker_of(in_force)
         if in_force.text(AS_KEY):
             AsLink(in_force, monotonic_ms, lambda: None)
@@ -51,6 +52,10 @@ def check(config: Path, state: Path | None, sets: tuple[str, ...], as_json: bool
         show_all(rows, as_json=False, nothing="")
     if not all(row["ok"] for row in rows):
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _nobody(*_: object) -> None:
+    """Stands for those who would be told, in a hub that runs."""
 
 
 def findings(config: Config) -> list[dict[str, Any]]:

@@ -10,22 +10,25 @@ from typing import Any
 
 from holdfast_hub.devices.addresses import KINDS, SERIAL, NoAddress
 from holdfast_hub.devices.table import MAX_DEVICES, Ambiguous, DeviceTable
-from holdfast_hub.records import NAME, Device, Duty
+from holdfast_hub.records import NAME, PHANTOM, SPLIT, Device, Duty
 
 MOST_EVERY_S = 366 * 86400
 MOST_AWAKE_S = 86400
 MOST_NSTART = 16
+MAX_AUDIENCE_LEN = 255
 EXAMPLE = """# The devices behind this hub. Each has a section, and the section's name is the device's in every URI.
 # `holdfast hub check` says what is wrong here; SIGHUP makes the hub read it again.
 #
 # [devices.tube-7]
-# link = "lan"                  # a link of hub.toml
+# link = "udp"                  # "udp", the network of this machine, or a link of hub.toml
 # address = "192.0.2.7:5683"    # udp: where it is; mqtt: its part of the topic, when that is not its name;
 #                               # ble: its radio, like "C0:FF:EE:00:00:07"; serial: none, the line leads to it
-# wakes_every_s = 3600          # it sleeps, and wakes so often; 0: it comes when it comes. Without it: always awake
+# every_s = 3600                # it sleeps, and wakes so often; 0: it comes when it comes. Without it: always awake
 # awake_s = 10                  # and so long it hears after it was last heard of
 # port = 5701                   # a UDP port of the hub that leads to this device alone
-# nstart = 1                    # so many requests are under way to it at once
+# nstart = 1                    # so many requests are under way to it at once (RFC 7252 section 4.7)
+# tokens = "phantom"            # its clients show a reference, or with "split" a part of a token; this hub completes it
+# audience = "tube-7"           # what the authorization server calls it, when that is not its name
 """
 
 
@@ -87,17 +90,24 @@ def _device(name: str, section: Any, kinds: Mapping[str, str]) -> Device:
         address = KINDS[kinds[link]](name, keys.text("address"))
     except NoAddress as problem:
         raise DevicesUnusable(f"devices.{name}.address {problem}.") from None
-    every_s = keys.number("wakes_every_s", 0, MOST_EVERY_S)
+    every_s = keys.number("every_s", 0, MOST_EVERY_S)
     awake_s = keys.number("awake_s", 1, MOST_AWAKE_S)
     if every_s is None and awake_s is not None:
-        raise DevicesUnusable(f"devices.{name}.awake_s says nothing without wakes_every_s: add it, or remove awake_s.")
+        raise DevicesUnusable(f"devices.{name}.awake_s says nothing without every_s: add it, or remove awake_s.")
     port = keys.number("port", 1, 65535)
     nstart = keys.number("nstart", 1, MOST_NSTART)
+    tokens, audience = keys.text("tokens") or "", keys.text("audience") or ""
+    if tokens not in ("", PHANTOM, SPLIT):
+        raise DevicesUnusable(
+            f'devices.{name}.tokens must be "{PHANTOM}" or "{SPLIT}": what its clients show in place of a token.'
+        )
+    if not audience.isprintable() or len(audience) > MAX_AUDIENCE_LEN:
+        raise DevicesUnusable(f"devices.{name}.audience must be what the authorization server calls the device.")
     keys.finish()
     duty = Duty() if every_s is None else Duty(every_s, awake_s or Duty().awake_s)
     if every_s and duty.awake_s > every_s:
-        raise DevicesUnusable(f"devices.{name}.awake_s must not be more than wakes_every_s, which is {every_s}.")
-    return Device(name, link, address, duty, port, nstart or 1)
+        raise DevicesUnusable(f"devices.{name}.awake_s must not be more than every_s, which is {every_s}.")
+    return Device(name, link, address, duty, port, nstart or 1, tokens, audience)
 
 
 class _Keys:

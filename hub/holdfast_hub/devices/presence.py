@@ -13,19 +13,19 @@ from holdfast_hub.records import Device
 
 
 class DutyPresence:
-    """The Presence of ports.py. is_up: whether a link, by its name, is there.
+    """The Presence of ports.py. reaches: whether a datagram to a device could go out over its link now.
 
     Holds one entry for each device of the table that has been heard of. When a link comes back, a contact begins for
     those of its devices that are awake then.
     """
 
-    def __init__(self, is_up: Callable[[str], bool]) -> None:
-        self._is_up = is_up
+    def __init__(self, reaches: Callable[[Device], bool]) -> None:
+        self._reaches = reaches
         self._heard: dict[str, tuple[int, int]] = {}  # by name: when its last contact began, when it was heard of last
 
     def is_awake(self, device: Device, now_ms: int) -> bool:
         """See Presence."""
-        return self._is_up(device.link) and (device.duty.every_s is None or self._is_in_contact(device, now_ms))
+        return self._reaches(device) and (device.duty.every_s is None or self._is_in_contact(device, now_ms))
 
     def wakes_in_s(self, device: Device, now_ms: int) -> int:
         """See Presence."""

@@ -5,13 +5,9 @@ when to connect again, readings/outbox.py decides. TCP_NODELAY is set, without w
 """
 
 import contextlib
-import socket
-import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTv5
@@ -19,44 +15,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from holdfast_hub.links.broker import Where, send_at_once, words_of
 from holdfast_hub.ports import BrokerNews
 from holdfast_hub.records import Publication
 
 KEEPALIVE_S = 30
 MOST_UNDER_WAY = 0xFFFF
-
-
-class BrokerFilesUnusable(Exception):
-    """One sentence for the operator about the certificates of the broker's connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """A broker, and as whom this hub comes. tls: None for a connection without it."""
-
-    host: str
-    port: int
-    client_id: str
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: ssl.SSLContext | None = field(default=None, repr=False)
-
-
-def tls_of(ca_file: Path, certificate_file: Path | None = None, key_file: Path | None = None) -> ssl.SSLContext:
-    """Return how the broker is checked, and what this hub shows it. Raises BrokerFilesUnusable."""
-    try:
-        context = ssl.create_default_context(cafile=str(ca_file))
-    except OSError as error:
-        raise BrokerFilesUnusable(f"{ca_file} cannot be used: {_of(error)}; it must hold certificates, PEM.") from None
-    if certificate_file is not None:
-        try:
-            context.load_cert_chain(certificate_file, key_file, password=_no_password)
-        except (OSError, ValueError) as error:
-            raise BrokerFilesUnusable(
-                f"{certificate_file} cannot be used: {_of(error)}; it must hold this hub's certificate, PEM, "
-                f"and {key_file or certificate_file} its key, without a password."
-            ) from None
-    return context
 
 
 class MqttOut:
@@ -113,7 +77,7 @@ class _Connection:
             client.username_pw_set(where.user, where.password)
         if where.tls is not None:
             client.tls_set_context(where.tls)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = send_at_once
         client.on_connect = self._connected
         client.on_publish = self._published
         client.on_disconnect = self._disconnected
@@ -137,7 +101,7 @@ class _Connection:
         try:
             self._client.connect(where.host, where.port, KEEPALIVE_S, clean_start=True)
         except (OSError, ValueError) as error:
-            self._tell_lost(f"{where.host}:{where.port} cannot be reached: {_of(error)}")
+            self._tell_lost(f"{where.host}:{where.port} cannot be reached: {words_of(error)}")
             return
         self._client.loop_start()
         if self._closed:
@@ -193,27 +157,3 @@ def _properties(packet: int, publication: Publication) -> Properties:
     if publication.expires_s is not None:
         properties.MessageExpiryInterval = publication.expires_s
     return properties
-
-
-def _send_at_once(_client: Client, _data: Any, sock: Any) -> None:
-    with contextlib.suppress(OSError):  # gone again: paho finds out
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _of(error: Exception) -> str:
-    """Return what an operating system or TLS says, without what it was given."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is not accepted, {error.verify_message}"
-    if isinstance(error, socket.gaierror):
-        return "the name is not known"
-    if isinstance(error, TimeoutError):
-        return "it does not answer"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed, {(error.reason or 'without a reason').lower().replace('_', ' ')}"
-    if isinstance(error, OSError):
-        return (error.strerror or "the system does not say why").lower()
-    return "the host cannot be used"
-
-
-def _no_password() -> str:
-    raise ValueError("password")

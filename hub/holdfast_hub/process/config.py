@@ -103,13 +103,13 @@ def load(path: Path, sets: Sequence[str] = (), environment: Mapping[str, str] = 
     return layers.config(path)
 
 
-def read_toml(path: Path, how: str = "") -> dict[str, Any]:
-    """Read a TOML file. how: what to do when there is none. Raises ConfigError."""
+def read_toml(path: Path, how: str = "", most_len: int = MAX_FILE_LEN) -> dict[str, Any]:
+    """Read a TOML file of most_len octets at most. how: what to do when there is none. Raises ConfigError."""
     try:
         with path.open("rb") as file:
-            octets = file.read(MAX_FILE_LEN + 1)
-        if len(octets) > MAX_FILE_LEN:
-            raise ConfigError(f"{path} is longer than {MAX_FILE_LEN} bytes.")
+            octets = file.read(most_len + 1)
+        if len(octets) > most_len:
+            raise ConfigError(f"{path} is longer than {most_len} bytes.")
         return tomllib.loads(octets.decode())
     except FileNotFoundError:
         raise ConfigError(f"There is no {path}{how}.") from None

@@ -3,29 +3,31 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message
+from holdfast_hub.devices.addresses import UDP
+from holdfast_hub.devices.presence import DutyPresence
 from holdfast_hub.later.desk import LaterDesk
+from holdfast_hub.links.line import Line
 from holdfast_hub.links.north_udp_shell import NorthUdpShell
-from holdfast_hub.ports import Desk, Link
+from holdfast_hub.links.udp_shell import UdpLink, place_of
+from holdfast_hub.ports import Desk
 from holdfast_hub.process.as_link import KEY as AS_KEY
 from holdfast_hub.process.as_link import AsLink
 from holdfast_hub.process.clock import HubClock, monotonic_ms
 from holdfast_hub.process.config import Config
-from holdfast_hub.process.devices_file import UDP, load_devices
 from holdfast_hub.process.health import DRAINING
 from holdfast_hub.process.log import log_bug, say, warn
 from holdfast_hub.process.metrics import Metrics
-from holdfast_hub.process.presence import Heard
 from holdfast_hub.process.readings_out import ReadingsOut, broker_of, routes_in
 from holdfast_hub.process.settings import Bind, ConfigError
 from holdfast_hub.process.sockets import Sockets
+from holdfast_hub.process.south import load_devices, open_links
 from holdfast_hub.process.told import samples
-from holdfast_hub.process.udp_link import UdpLink
 from holdfast_hub.proxy.gateway import FROM_DEVICE, Proxy
 from holdfast_hub.proxy.targets import Targets
 from holdfast_hub.readings.intake import Intake
@@ -55,8 +57,9 @@ class Hub:
         self.drains = False
         self.faults: list[Exception] = []
         self._said: dict[str, str] = {"clock": clock.doubt, "spool": "", "broker": ""}
-        self.devices = load_devices(config.devices_file, config.links)
-        self.presence = Heard()
+        self.table = load_devices(config)
+        self.devices = {device.name: device for device in self.table}
+        self.presence = DutyPresence(self._reaches)
         self.targets = Targets(self.devices.values(), [config.text("name")])
         self.proxy = Proxy(
             secrets.token_bytes,
@@ -65,8 +68,9 @@ class Hub:
             name=config.text("name"),
             wake=self._wake,
         )
-        self.udp = UdpLink(self._received)
-        self.links: dict[str, Link] = {UDP: self.udp}
+        self.udp = UdpLink(UDP, self._received)
+        self.links: dict[str, Line] = {UDP: self.udp}
+        self.links.update(open_links(config, self._received, self._link_changed, self._arrived))
         self.north = NorthUdpShell(self.proxy, self._send, monotonic_ms, self._fail)
         key = kept_key(config.state / PLACES_KEY)
         self.later = LaterDesk(self.proxy, spool, self.presence, self.devices.get, key, clock.now)
@@ -94,28 +98,30 @@ class Hub:
             self.north.adopt(bound)
         for device in self.devices.values():
             self._open_port(device, sockets)
-        self.udp.use(list(self.devices.values()))
-        for device in self.devices.values():
-            if self.presence.is_awake(device, monotonic_ms()):
-                self.later.contact(device)
+        for link in self.links.values():
+            link.use(self.table)
+            link.start()
+        self._meet(self.table.of(UDP))
         return {"coap": [bound.getsockname()[1] for bound in ports]}
 
     def reload(self) -> None:
         """Read the devices again; what cannot be used leaves everything as it was."""
         try:
-            read = load_devices(self.config.devices_file, self.config.links)
+            table = load_devices(self.config)
         except ConfigError as error:
             warn("reload-refused", reason=str(error))
             return
         waits = sorted(
-            name for name, device in read.items() if device.port is not None and self._port_of(name) != device.port
+            device.name for device in table if device.port is not None and self._port_of(device.name) != device.port
         )
+        self.table = table
         self.devices.clear()
-        self.devices.update(read)
-        self.targets.replace(read.values())
-        self.udp.use(list(read.values()))
-        self.presence.keep(set(read))
-        say("reloaded", devices=len(read), waits_for_restart=" ".join(waits) or None)
+        self.devices.update({device.name: device for device in table})
+        self.targets.replace(table)
+        for link in self.links.values():
+            link.use(table)
+        self.presence.keep(table)
+        say("reloaded", devices=len(table), waits_for_restart=" ".join(waits) or None)
 
     def tick(self) -> None:
         """Once a second, and when something is due."""
@@ -140,7 +146,8 @@ class Hub:
         if self.server is not None:
             self.server.close()
         self.north.stop()
-        self.udp.close()
+        for link in self.links.values():
+            link.close()
 
     @property
     def under_way(self) -> int:
@@ -166,12 +173,35 @@ class Hub:
         if client[2] == FROM_DEVICE:
             return self.devices.get(str(client[0]))
         address = client[1]
-        return self.udp.device_at(address[:2]) if isinstance(address, tuple) else None
+        return self.udp.device_at(place_of(address)) if isinstance(address, tuple) else None
 
     def heard(self, device: Device) -> None:
         """A device has said something."""
         if self.presence.heard(device, monotonic_ms()):
             self.later.contact(device)
+
+    def _arrived(self, device: Device) -> None:
+        """A device has come over its link, and has not said anything yet."""
+        self.heard(device)
+        self._meet([device])
+
+    def _meet(self, devices: Iterable[Device]) -> None:
+        """The link of these devices is there: bring those that are awake what waits for them."""
+        for device in devices:
+            if self.presence.is_awake(device, monotonic_ms()):
+                self.later.contact(device)
+
+    def _link_changed(self, name: str, why: str) -> None:
+        if why:
+            warn("link-down", link=name, reason=why)
+            return
+        say("link-up", link=name)
+        self._meet(self.table.of(name))
+        self._wake()
+
+    def _reaches(self, device: Device) -> bool:
+        link = self.links.get(device.link)
+        return link is not None and link.reaches(device)
 
     def _received(self, datagram: bytes, device: Device, far: Far) -> None:
         self.heard(device)

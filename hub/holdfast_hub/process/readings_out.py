@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 
 from holdfast_core.cli import DISTRIBUTION
-from holdfast_hub.links.mqtt_out_shell import BrokerFilesUnusable, MqttOut, Where, tls_of
+from holdfast_hub.links.broker import BrokerFilesUnusable, Where, tls_of
+from holdfast_hub.links.mqtt_out_shell import MqttOut
 from holdfast_hub.ports import Spool
 from holdfast_hub.process.config import Config, read_secret, secret_file
 from holdfast_hub.process.settings import ConfigError

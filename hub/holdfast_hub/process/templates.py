@@ -2,6 +2,8 @@
 
 import json
 
+from holdfast_hub.devices.entries import EXAMPLE as DEVICES_EXAMPLE
+from holdfast_hub.links.settings import EXAMPLE as LINKS_EXAMPLE
 from holdfast_hub.process.settings import KEYS, Key, Value
 
 HEADER = """# A hub of Holdfast. `holdfast hub check` says what is wrong here, and where each value comes from.
@@ -20,7 +22,7 @@ def hub_toml(said: dict[str, Value]) -> str:
         lines.append(f"# {key.comment}")
         lines.append(_line(key, said.get(key.name)))
         lines.append("")
-    return "\n".join(lines) + LINKS
+    return "\n".join(lines) + LINKS_EXAMPLE
 
 
 def _line(key: Key, value: Value | None) -> str:
@@ -28,19 +30,6 @@ def _line(key: Key, value: Value | None) -> str:
     return f"{'# ' if value is None else ''}{key.name.rpartition('.')[2]} = {shown}"
 
 
-LINKS = ""
-DEVICES = """# The devices behind this hub. SIGHUP (systemctl reload) reads this file again.
-#
-# [devices.tube-1]                  # 1 to 64 letters, digits, - and _; what clients say in Uri-Host
-# link = "udp"                      # "udp", or a link of hub.toml
-# address = "192.0.2.7:5683"        # where the link finds it
-# port = 5701                       # a UDP port of this hub that leads to this device alone
-# every_s = 3600                    # it sleeps, and wakes so often; 0: nobody knows when; without: it never sleeps
-# awake_s = 10                      # and then it stays for so long
-# nstart = 1                        # requests under way to it at once (RFC 7252 section 4.7)
-"""
-
-
 def devices_toml() -> str:
     """Return the text of a new devices.toml."""
-    return DEVICES
+    return DEVICES_EXAMPLE
