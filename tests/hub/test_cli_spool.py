@@ -119,6 +119,7 @@ def test_what_is_purged_is_gone_for_the_running_hub_and_its_producer_is_told(spo
 def test_without_a_hub_what_was_lent_can_be_purged_too(tmp_path, run):
     with played(tmp_path / "state") as spool:
         fill(spool)
+        spool.die()
     assert "the hub stopped while it was being delivered" in run("list", "--box", "other").stdout
     assert json.loads(run("list", "--json").stdout)["running"] is False
     run("purge", "--all")

@@ -138,6 +138,16 @@ def test_a_parcel_that_kills_the_hub_is_lent_alone_and_then_set_aside_with_no_ot
     assert spool.spool.level.aside == 1
 
 
+def test_a_stop_of_the_hub_is_no_fault_of_a_parcel_and_a_crash_may_be(spool):
+    spool.put(b"a")
+    for _ in range(3 * MAX_TRIES):
+        assert [parcel.tries for parcel in spool.take()] == [1]
+        spool.restart()
+    spool.take()
+    spool.crash()
+    assert [parcel.tries for parcel in spool.take()] == [2]
+
+
 def test_a_link_that_goes_down_is_no_fault_of_a_parcel(spool):
     spool.put(b"a")
     for _ in range(3 * MAX_TRIES):

@@ -145,7 +145,7 @@ class SpoolMachine(RuleBasedStateMachine):
             self.spool.restart()
         for row in self.rows.values():
             if row.lent_until is not None:
-                self.back(row)
+                self.back(row, blame=is_crash)
 
     @rule(box=st.sampled_from(BOXES), id_=st.integers(0, 30))
     def find(self, box, id_):

@@ -32,11 +32,15 @@ class Played:
         self.ms = self.ms if ms is None else ms
         self.open()
 
-    def crash(self, *, boot=None, ms=None):
-        """A start after a stop in which nothing could be written."""
+    def die(self):
+        """As by kill -9."""
         self.spool._connection.close()
         self.spool.close = lambda: None
         os.close(self.spool._lock_fd)
+
+    def crash(self, *, boot=None, ms=None):
+        """A start after a stop in which nothing could be written."""
+        self.die()
         self.boot = boot or self.boot
         self.ms = self.ms if ms is None else ms
         self.open()

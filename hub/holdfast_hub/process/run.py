@@ -24,6 +24,7 @@ from holdfast_hub.process.log import log_bug, say, start_logging, warn
 from holdfast_hub.process.settings import MIB, ConfigError
 from holdfast_hub.process.sockets import Sockets
 from holdfast_hub.process.told import status
+from holdfast_hub.records import OUT
 from holdfast_hub.spool.bounds import Bounds
 from holdfast_hub.spool.store import SqliteSpool
 
@@ -83,9 +84,13 @@ def _responder(hub: Hub, spool: SqliteSpool, stop: asyncio.Event) -> Responder:
 
 def _open(config: Config, loop: asyncio.AbstractEventLoop) -> tuple[HubClock, SqliteSpool]:
     clock = HubClock(config.state / CLOCK_NAME)
+    most, most_len = config.number("spool.max_parcels"), config.number("spool.max_mib") * MIB
     bounds = Bounds(
-        whole_len=config.number("spool.max_mib") * MIB,
-        whole_count=config.number("spool.max_parcels"),
+        whole_len=most_len,
+        whole_count=most,
+        box_len=most_len // 2,
+        box_count=most // 2,
+        drop_oldest=frozenset([OUT] if config.flag("spool.drop_oldest") else []),
         keep_free_len=config.number("spool.keep_free_mib") * MIB,
     )
     spool = SqliteSpool(config.state, clock.now(), loop.call_soon_threadsafe, bounds)

@@ -149,9 +149,20 @@ KEYS = (
     _bind("coap.websocket", "", "Clients, over CoAP on WebSocket, as browsers speak it."),
     _bind("health.bind", "127.0.0.1:9683", "/healthz, /readyz and /metrics, over HTTP. Keep it on loopback."),
     _choice("log.format", ("text", "json"), "Logs go to standard error."),
-    _count("spool.max_mib", 256, 1, 1 << 20, "The spool holds so many MiB at most."),
+    _count(
+        "spool.max_mib",
+        256,
+        1,
+        1 << 20,
+        "The spool holds so many MiB at most, half for one device or the broker.",
+    ),
     _count("spool.max_parcels", 200_000, 10, 100_000_000, "And so many things that wait."),
     _count("spool.keep_free_mib", 16, 0, 1 << 20, "So much of the disk stays free, in MiB."),
+    _flag(
+        "spool.drop_oldest",
+        default=False,
+        comment="Without room for more readings, whether the oldest give way and are counted. Else the device is told.",
+    ),
     _text(
         "as.credentials_file",
         "",

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from holdfast_hub.records import Parcel
 
-LEASE_MS = 120_000
-"""A lent parcel that has not come back by then was lost with its taker. Longer than a CoAP exchange takes to fail."""
+LEASE_MS = 900_000
+"""A lent parcel that has not come back by then was forgotten by its taker: longer than any delivery takes."""
 ALONE_FROM = 2
 """A parcel that was tried so often and has not arrived is lent alone, so that it brings down no other."""
 OVERHEAD_LEN = 160
@@ -30,8 +30,8 @@ class Bounds:
 
     whole_len: int = 256 << 20
     whole_count: int = 200_000
-    box_len: int = 64 << 20
-    box_count: int = 50_000
+    box_len: int = 128 << 20
+    box_count: int = 100_000
     keep_free_len: int = 16 << 20
     drop_oldest: frozenset[str] = frozenset()
 

@@ -202,9 +202,9 @@ class Rows:
 
     # --- what is over ---
 
-    def begin(self) -> None:
-        """What was lent when the last hub ended waits again, with its tries."""
-        while self._give_up_leases(None, STOPPED):
+    def take_back(self, *, blame: bool) -> None:
+        """What is lent waits again. blame: the hub may have ended by it, so the try counts."""
+        while self._give_up_leases(None, STOPPED, blame=blame):
             pass
 
     def sweep(self, now: Now) -> bool:
@@ -267,14 +267,14 @@ class Rows:
             self._tally.add(box, aside=1)
             self._tally.counts[SET_ASIDE] += 1
 
-    def _give_up_leases(self, until_ms: int | None, why: str) -> int:
+    def _give_up_leases(self, until_ms: int | None, why: str, *, blame: bool = True) -> int:
         """until_ms None: all of them."""
         rows = self._execute(
             "SELECT number, box, tries FROM parcels WHERE state = ? AND until_ms <= ? LIMIT ?",
             (LENT, 2**63 - 1 if until_ms is None else until_ms, SWEEP_ROWS),
         ).fetchall()
         for number, box, tries in rows:
-            self._back(number, box, tries, why)
+            self._back(number, box, tries - (not blame), why if blame else "")
         return len(rows)
 
     def _move(self, old: int, new: int, ends: str, wall_s: int) -> int:

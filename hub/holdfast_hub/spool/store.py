@@ -83,7 +83,7 @@ class SqliteSpool:
             with failures(self._path):
                 self._rows = Rows(self._connection, self._bounds, database.boot_id() if boot is None else boot, now)
                 with self._rows.transaction():
-                    self._rows.begin()
+                    self._rows.take_back(blame=True)
                 self._counts = self._rows.counts()
         except BaseException:
             os.close(self._lock_fd)
@@ -150,6 +150,9 @@ class SqliteSpool:
         self._writer.end()
         with contextlib.suppress(SpoolFailed), failures(self._path):
             with self._rows.transaction():
+                for method, values, *_ in self._owed:
+                    method(*values)
+                self._rows.take_back(blame=False)
                 self._rows.write_clock()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
