@@ -171,7 +171,7 @@ class World:
     def boot(self, name):
         """A board that is told what the server exports, with its clock right."""
         told = self.story.exports.export_rs(name, NOW_S)
-        board = BoardDevice(told, FlashFake(), Random(len(name)).octets, self.link.now_ms)
+        board = BoardDevice(told, FlashFake(), Random(len(name)).octets, self.link.now_ms, as_peer="as")
         if told.rs.formats and self.story.store.resource_server(name).clock:
             board.set_time(self.now_s, self.link.now_ms)
         board.rs.resource("/temperature", get=lambda asked: response(L.CODE_CONTENT, b"4.5"))
