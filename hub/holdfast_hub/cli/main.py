@@ -2,6 +2,7 @@
 
 import click
 
+from holdfast_hub.cli.advise import advise
 from holdfast_hub.cli.check import check
 from holdfast_hub.cli.init import init
 from holdfast_hub.cli.run import run
@@ -26,5 +27,5 @@ def group() -> None:
     """  # noqa: D301 - the mark by which click keeps lines as they are
 
 
-for part in (init, run, check, status, devices, spool, drain):
+for part in (init, run, check, status, devices, spool, drain, advise):
     group.add_command(part)
