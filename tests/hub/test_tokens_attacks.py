@@ -5,7 +5,7 @@ import pytest
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.ace_oscore import encode_authz_info
-from holdfast_core.coap_message import Message, request, response
+from holdfast_core.coap_message import Message, encode, request, response
 from holdfast_device.client import Refused
 from holdfast_device.endpoint import RequestFailed
 from holdfast_hub.records import PHANTOM, SPLIT, TOKENS, Asked, Device, Now
@@ -153,6 +153,19 @@ def test_a_thief_of_all_that_the_hub_handles_gets_no_session(story, audience):
     with pytest.raises(RequestFailed, match="unprotected"):  # the device cannot open what the thief says
         world.read(session, "thief")
     assert world.read(world.open(held, audience)) == b"4.5"
+
+
+def test_a_device_posts_to_no_other_device(story):
+    """No desk is a way from one device to another."""
+    world = World(story)
+    answer, _ = world.token(PUMP)
+    message = request(L.CODE_POST, "/authz-info", body(answer["access_token"]), L.CF_ACE_CBOR)
+    message.add(L.OPT_URI_HOST, PUMP)
+    message.mtype, message.mid, message.token = L.TYPE_CON, 7, b"t"
+    world.link.send(FRIDGE, "south", encode(message))
+    world.wait(5)
+    assert not [receiver for _, _, receiver, _ in world.link.log if receiver == PUMP]
+    assert world.authz.asked == 0
 
 
 def test_a_flood_of_invented_references_is_bounded(story):

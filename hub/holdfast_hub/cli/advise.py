@@ -125,7 +125,7 @@ def advice_for(deployment: Deployment) -> Advice:
 
 
 def _of_the_hub(deployment: Deployment) -> tuple[str, str]:
-    """The hub's two ways, the better one first: a device ends a sealed token itself; of a split one a thief has none."""
+    """The two ways of a hub, the better one first: a device ends a sealed token; of a split one a thief has none."""
     return (PHANTOM, SPLIT) if deployment.hub_is_guarded else (SPLIT, PHANTOM)
 
 

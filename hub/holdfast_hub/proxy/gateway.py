@@ -185,6 +185,9 @@ class Proxy:
         except Refused as refused:
             self._sides.refuse(request, refused.code, now_ms)
             return
+        if device is not None and request.client[2] == FROM_DEVICE:  # no way from one device to another, by any desk
+            self._sides.refuse(request, L.CODE_PROXYING_NOT_SUPPORTED, now_ms)
+            return
         if self.desks:
             now = Now(now_ms, self._wall_s())
             for desk in self.desks:
@@ -193,8 +196,6 @@ class Proxy:
         if device is None:
             code = L.CODE_NOT_FOUND if screen_options(message) is None else L.CODE_BAD_OPTION
             self._sides.refuse(request, code, now_ms)
-        elif request.client[2] == FROM_DEVICE:  # no way from one device to another
-            self._sides.refuse(request, L.CODE_PROXYING_NOT_SUPPORTED, now_ms)
         else:
             self._pass(request, device, now_ms)
 
