@@ -3,9 +3,6 @@
 The client stands at the hub's side of the broker, as a hub would for its clients' datagrams.
 """
 
-import shutil
-import socket
-import subprocess
 import time
 
 import pytest
@@ -19,50 +16,17 @@ from holdfast_device.mqtt_shell import MqttLink
 from holdfast_device.ticks_shell import Ticks
 from testkit import mint
 from testkit.link import Random
+from testkit.mosquitto import PATIENCE_S, Mosquitto
 from testkit.story import AS_URI, NOW_S, TUBE, World, get, held
 from testkit.umqtt import MQTTClient, MQTTException
 
 TOPIC = b"hub/tube"
 PEER = (b"\x0a\x00\x00\x01", 5683)
-PATIENCE_S = 60
-
-
-class Broker:
-    """mosquitto on a port of its own; it may be stopped and started."""
-
-    def __init__(self, directory):
-        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-        assert program, "mosquitto is missing: run scripts/toolchain.sh"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        config = directory / "mosquitto.conf"
-        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-        self.command = [program, "-c", str(config)]
-        self.log = directory / "mosquitto.log"
-        self.process = None
-
-    def start(self):
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-            except ConnectionRefusedError:
-                assert time.monotonic() < until
-            else:
-                return
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(timeout=PATIENCE_S)
 
 
 @pytest.fixture
 def broker(tmp_path):
-    broker = Broker(tmp_path)
-    broker.start()
+    broker = Mosquitto(tmp_path).start()
     yield broker
     broker.stop()
 

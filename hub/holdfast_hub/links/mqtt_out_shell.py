@@ -67,7 +67,8 @@ class _Connection:
         self._call = call
         self._keys: dict[int, int] = {}
         self._retains = True
-        self._closed = False
+        # Only paho's thread keeps it once close has let it go: so its sockets are closed when that thread ends.
+        self._client: Client | None
         self._client = client = Client(
             CallbackAPIVersion.VERSION2, where.client_id, protocol=MQTTv5, reconnect_on_failure=False
         )
@@ -81,31 +82,34 @@ class _Connection:
         client.on_connect = self._connected
         client.on_publish = self._published
         client.on_disconnect = self._disconnected
-        threading.Thread(target=self._open, name="mqtt-out-open", daemon=True).start()
+        threading.Thread(target=self._open, args=(client,), name="mqtt-out-open", daemon=True).start()
 
     def publish(self, key: int, publication: Publication) -> None:
+        if self._client is None:
+            return
         properties = _properties(PacketTypes.PUBLISH, publication)
         retain = publication.retain and self._retains
         sent = self._client.publish(publication.topic, publication.payload, 1, retain, properties)
         self._keys[sent.mid] = key
 
     def close(self) -> None:
-        self._closed = True
-        self._client.disconnect()
+        client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
 
     # --- in threads of paho and of _open ---
 
-    def _open(self) -> None:
+    def _open(self, client: Client) -> None:
         """Resolve the name, connect, shake hands: each may take long, and none may stop the hub."""
         where = self._where
         try:
-            self._client.connect(where.host, where.port, KEEPALIVE_S, clean_start=True)
+            client.connect(where.host, where.port, KEEPALIVE_S, clean_start=True)
         except (OSError, ValueError) as error:
             self._tell_lost(f"{where.host}:{where.port} cannot be reached: {words_of(error)}")
             return
-        self._client.loop_start()
-        if self._closed:
-            self._client.disconnect()
+        client.loop_start()
+        if self._client is None:  # closed in the meantime
+            client.disconnect()
 
     def _connected(self, _client: Client, _data: Any, _flags: Any, code: Any, properties: Properties | None) -> None:
         said: Callable[[str, int], int] = lambda name, default: getattr(properties, name, default)  # noqa: E731

@@ -115,9 +115,10 @@ class Outbox:
         self._window, self._max_packet = self._policy.window, 0
         self._ready: deque[Parcel] = deque()
         self._notices: deque[Publication] = deque()
-        self._flying: dict[int, Parcel | None] = {}
+        self._flying: dict[int, Parcel] = {}
+        self._noticed: set[int] = set()  # keys of notices that have not been acknowledged
         self._arrived: list[Parcel] = []
-        self._next_notice = -1
+        self._notice_key = 0  # of parcels it is their number, from 1
         self._owed = 0  # calls of the spool that have not been answered
         self._some_wait = True
         self._got_one_out = False
@@ -125,7 +126,7 @@ class Outbox:
     @property
     def under_way(self) -> int:
         """Messages that the broker has not acknowledged yet."""
-        return len(self._flying)
+        return len(self._flying) + len(self._noticed)
 
     @property
     def due_ms(self) -> int | None:
@@ -140,7 +141,7 @@ class Outbox:
         if self.state == LEAVING:
             return self._changed_ms + policy.drain_ms
         dues = [self._health_ms + policy.health_ms]
-        if self._flying:
+        if self.under_way:
             dues.append(self._heard_ms + policy.ack_ms)
         if self._ready:
             dues.append(self._lent_ms + policy.hold_ms)
@@ -187,12 +188,13 @@ class Outbox:
 
     def acked(self, attempt: int, key: int, code: int) -> None:
         """PUBACK has come, with its Reason Code."""
-        if attempt != self._attempt or key not in self._flying:
+        if attempt != self._attempt or not (key in self._flying or key in self._noticed):
             return
         self._heard_ms = self._clock().ms
-        parcel = self._flying.pop(key)
         if code >= _REFUSED:
             self.trouble = _REASONS.get(code, _REASONS[_REFUSED])
+        self._noticed.discard(key)
+        parcel = self._flying.pop(key, None)
         if parcel is not None:
             self._settle(parcel, code)
         self._pump()
@@ -230,8 +232,7 @@ class Outbox:
             self._succeed()
         was_leaving = self.state == LEAVING
         self._step(LOST)
-        flying = [parcel for parcel in self._flying.values() if parcel is not None]
-        self._flying.clear()
+        flying = self._take_flying()
         self._notices.clear()
         self._barren = self._barren + 1 if flying and not self._got_one_out else 0
         self._return(self._take_ready(), blame=False)
@@ -250,14 +251,12 @@ class Outbox:
         if self.state == LEAVING:
             self._step(DRAINED)
         self._broker.close()
-        flying = [parcel for parcel in self._flying.values() if parcel is not None]
-        self._flying.clear()
-        self._return(flying, blame=False)
+        self._return(self._take_flying(), blame=False)
         self._ended(CLOSED)
 
     def _tick_up(self, now_ms: int) -> None:
         policy = self._policy
-        if self._flying and now_ms - self._heard_ms >= policy.ack_ms:
+        if self.under_way and now_ms - self._heard_ms >= policy.ack_ms:
             self._lose("the broker does not acknowledge")
             return
         if now_ms - self._changed_ms >= policy.steady_ms:
@@ -280,17 +279,17 @@ class Outbox:
         """Send what may go now, and borrow more when all that was lent is settled: so the order holds."""
         if self.state not in (UP, LEAVING):
             return
-        if not self._flying:
+        if not self.under_way:
             self._heard_ms = self._clock().ms
-        while self._notices and len(self._flying) < self._window:
-            self._flying[self._next_notice] = None
-            self._next_notice -= 1
-            self._broker.publish(self._next_notice + 1, self._notices.popleft())
+        while self._notices and self.under_way < self._window:
+            self._notice_key -= 1
+            self._noticed.add(self._notice_key)
+            self._broker.publish(self._notice_key, self._notices.popleft())
         if self.state == LEAVING:
-            if not self._flying and not self._notices:
+            if not self.under_way and not self._notices:
                 self._leave()
             return
-        while self._ready and len(self._flying) < self._window:
+        while self._ready and self.under_way < self._window:
             self._send(self._ready.popleft())
         if self._some_wait and not (self._ready or self._flying or self._arrived or self._owed):
             now = self._clock()
@@ -354,6 +353,12 @@ class Outbox:
         if self._arrived:
             self._tell()
         self._pump()
+
+    def _take_flying(self) -> list[Parcel]:
+        flying = list(self._flying.values())
+        self._flying.clear()
+        self._noticed.clear()
+        return flying
 
     def _take_ready(self) -> list[Parcel]:
         ready, self._ready = list(self._ready), deque()
