@@ -1,135 +1,18 @@
-"""The outbox over a real spool, with a broker that does what a test says, in virtual time."""
+"""The outbox over a real spool: order, repeats, waiting, giving up, health and leaving, in virtual time."""
 
 import json
 
 import pytest
 
-from holdfast_hub.readings.outbox import (
-    CLOSED,
-    CONNECTING,
-    GIVEN_UP,
-    LEAVING,
-    RESTING,
-    TABLE,
-    UP,
-    Outbox,
-    Policy,
-)
-from holdfast_hub.readings.publication import Health
-from holdfast_hub.readings.reading import parcel_of
-from holdfast_hub.readings.routes import Rule, routes_of
+from holdfast_hub.readings.outbox import CLOSED, CONNECTING, GIVEN_UP, LEAVING, RESTING, TABLE, UP, Policy
 from holdfast_hub.records import Publication
-from testkit.spool import WALL_S, Played
-
-HEALTH = Health("hub/health", lambda: {"waits": 1})
-ROUTES = routes_of([Rule("*", "level", "ward/{device}/{resource}")], ["tube-1", "tube-2"])
-SUCCESS, NOT_AUTHORIZED, TOO_LARGE, QUOTA = 0, 0x87, 0x95, 0x97
-
-
-class FakeBroker:
-    """Keeps what it is told; the test acknowledges."""
-
-    def __init__(self):
-        self.attempts, self.sent, self.closed = [], [], 0
-
-    def connect(self, attempt, will):
-        self.attempts.append((attempt, will))
-
-    def publish(self, key, publication):
-        self.sent.append((key, publication))
-
-    def close(self):
-        self.closed += 1
-
-
-class Field:
-    def __init__(self, directory, policy=None, routes=ROUTES, jitter=0.0):
-        self.played = Played(directory)
-        self.ended = []
-        self.policy = policy or Policy()
-        self.routes, self.jitter = routes, jitter
-        self.start()
-
-    def start(self):
-        self.broker = FakeBroker()
-        self.outbox = Outbox(
-            self.broker,
-            self.played.spool,
-            self.routes,
-            HEALTH,
-            lambda: self.played.now,
-            lambda: self.jitter,
-            policy=self.policy,
-            ended=self.ended.append,
-        )
-
-    def leave(self, *numbers, device="tube-1"):
-        """Readings that the spool has kept."""
-        for number in numbers:
-            parcel = parcel_of(self.routes[(device, "level")], b"%d" % number, b"%d" % number, None, self.played.now)
-            assert self.played._asked(self.played.spool.put, parcel, self.played.now) == "kept"
-            self.outbox.kept()
-
-    def turn(self):
-        """Let the spool do all that it was asked."""
-        while self.played.spool.waiting or self.played.later:
-            self.played._turn()
-
-    def wait(self, seconds):
-        self.played.wait(seconds)
-        self.outbox.tick()
-        self.turn()
-
-    def connect(self, receive_max=65535, max_packet=0):
-        self.until(CONNECTING)
-        self.outbox.accepted(self.attempt, receive_max, max_packet)
-        self.turn()
-
-    def until(self, state):
-        while self.outbox.state != state:
-            assert self.outbox.due_ms is not None
-            self.wait(max(0, self.outbox.due_ms - self.played.ms) / 1000)
-
-    @property
-    def attempt(self):
-        return self.broker.attempts[-1][0]
-
-    def take(self):
-        """What was published since the last time: (key, publication)."""
-        sent, self.broker.sent = self.broker.sent, []
-        return sent
-
-    def ack(self, key, code=SUCCESS):
-        self.outbox.acked(self.attempt, key, code)
-        self.turn()
-
-    def ack_all(self):
-        """Acknowledge until nothing more comes; returns the payloads of readings, in their order."""
-        payloads = []
-        while sent := self.take():
-            for key, publication in sent:
-                if key > 0:
-                    payloads.append(int(publication.payload))
-                self.ack(key)
-        return payloads
-
-    def lose(self, code=0):
-        self.outbox.lost(self.attempt, "gone", code)
-        self.turn()
-
-    @property
-    def level(self):
-        self.played.wait(0)
-        return self.played.spool.level
+from testkit.outbox import SUCCESS, Field, numbers_of
+from testkit.spool import WALL_S
 
 
 @pytest.fixture
 def field(tmp_path):
     return Field(tmp_path)
-
-
-def numbers_of(sent):
-    return [int(publication.payload) for key, publication in sent if key > 0]
 
 
 def test_what_waits_goes_out_in_order_and_leaves_the_spool_after_the_puback_only(field):
@@ -257,95 +140,6 @@ def test_it_does_not_give_up_while_the_broker_comes_back_now_and_then(field):
         field.lose()
         field.played.wait(1000)
     assert field.ended == []
-
-
-@pytest.mark.parametrize("code", [NOT_AUTHORIZED, TOO_LARGE, 0x80, 0x83, 0x90, 0x99])
-def test_what_the_broker_refuses_is_set_aside_and_stops_no_other(field, code):
-    field.leave(*range(6))
-    field.connect()
-    arrived = []
-    while sent := field.take():
-        for key, publication in sent:
-            is_poison = key > 0 and publication.payload == b"2"
-            if key > 0 and not is_poison:
-                arrived.append(int(publication.payload))
-            field.ack(key, code if is_poison else SUCCESS)
-    assert arrived == [0, 1, 3, 4, 5]
-    assert field.level.aside == 1
-    assert field.outbox.refused == 5
-    field.leave(9)
-    field.turn()
-    assert field.ack_all() == [9]
-
-
-def test_a_used_up_quota_pauses_and_blames_nobody(field):
-    field.leave(*range(3))
-    field.connect()
-    for _ in range(8):
-        for key, _ in field.take():
-            field.ack(key, QUOTA if key > 0 else SUCCESS)
-        assert field.take() == []
-        field.wait(max(0, field.outbox.due_ms - field.played.ms) / 1000)
-    assert field.ack_all() == [0, 1, 2]
-    assert field.level.aside == 0
-
-
-def test_what_is_larger_than_the_broker_takes_is_not_sent(field):
-    route = field.routes[("tube-1", "level")]
-    large = parcel_of(route, b"large", b"1" * 500, None, field.played.now)
-    field.played._asked(field.played.spool.put, large, field.played.now)
-    field.leave(1)
-    field.connect(max_packet=400)
-    assert field.ack_all() == [1]
-    assert field.level.aside == 1
-
-
-def test_a_broker_that_ends_the_connection_over_a_message_gets_it_alone_and_then_no_more(field):
-    field.leave(*range(5))
-    arrived = []
-    for _ in range(40):
-        field.connect()
-        while sent := field.take():
-            if any(key > 0 and publication.payload == b"3" for key, publication in sent):
-                break
-            for key, publication in sent:
-                if key > 0:
-                    arrived.append(int(publication.payload))
-                field.ack(key)
-        if not sent:
-            break
-        field.lose(TOO_LARGE)
-    assert sorted(arrived) == [0, 1, 2, 4]
-    assert field.level.aside == 1
-
-
-def test_a_message_that_brings_the_broker_down_without_a_word_is_found_too(field):
-    field.leave(*range(5))
-    arrived = []
-    for _ in range(60):
-        field.connect()
-        while sent := field.take():
-            if any(key > 0 and publication.payload == b"0" for key, publication in sent):
-                break
-            for key, publication in sent:
-                if key > 0:
-                    arrived.append(int(publication.payload))
-                field.ack(key)
-        if not sent:
-            break
-        field.lose()
-    assert arrived == [1, 2, 3, 4]
-    assert field.level.aside == 1
-
-
-def test_what_has_no_topic_any_more_is_set_aside(field):
-    field.leave(1)
-    field.leave(2, device="tube-2")
-    field.routes = routes_of([Rule("tube-2", "level", "ward/two")], ["tube-2"])
-    field.start()
-    field.connect()
-    assert field.ack_all() == [2]
-    assert field.level.aside == 1
 
 
 def test_a_broker_that_does_not_answer_is_lost(field):
