@@ -11,7 +11,7 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import Message
 from holdfast_hub.devices.addresses import UDP
 from holdfast_hub.devices.presence import DutyPresence
-from holdfast_hub.later.desk import LaterDesk
+from holdfast_hub.later.desk import LaterDesk, Limits
 from holdfast_hub.links.line import Line
 from holdfast_hub.links.north_udp_shell import NorthUdpShell
 from holdfast_hub.links.udp_shell import UdpLink, place_of
@@ -73,7 +73,12 @@ class Hub:
         self.links.update(open_links(config, self._received, self._link_changed, self._arrived))
         self.north = NorthUdpShell(self.proxy, self._send, monotonic_ms, self._fail)
         key = kept_key(config.state / PLACES_KEY)
-        self.later = LaterDesk(self.proxy, spool, self.presence, self.devices.get, key, clock.now)
+        limits = Limits(
+            request_s=config.number("later.request_s"),
+            answer_s=config.number("later.answer_s"),
+            per_client=config.number("later.per_client"),
+        )
+        self.later = LaterDesk(self.proxy, spool, self.presence, self.devices.get, key, clock.now, limits)
         self.routes = routes_in(config, self.devices)
         where = broker_of(config)
         self.out = None if where is None else ReadingsOut(config, where, self.routes, spool, clock.now, self._call)
