@@ -6,18 +6,7 @@ from holdfast_core.errors import TokenExpired
 from holdfast_device.exi import CHARGE_S, MAX_COUNTDOWNS, RETRY_MS, ExiTable
 from holdfast_device.slots import StorageFailed
 from holdfast_device.state import State
-from testkit.flash import FlashFake
-
-
-class Refusing(FlashFake):
-    """A flash that takes nothing while refuses is true."""
-
-    refuses = False
-
-    def write(self, slot, encoded):
-        if self.refuses:
-            raise StorageFailed("write")
-        super().write(slot, encoded)
+from testkit.flash import Refusing
 
 
 class Countdowns(TestCase):

@@ -4,6 +4,8 @@ The cut leaves a prefix of the new bytes, then what was there before (as flash p
 (as a truncated file does).  After a cut nothing can be written until power returns.
 """
 
+from holdfast_device.slots import StorageFailed
+
 
 class PowerCut(Exception):
     """The power is gone; the program ends here."""
@@ -47,3 +49,14 @@ class FlashFake:
             self.budget -= len(encoded)
         self.written += len(encoded)
         self.slots[slot] = encoded
+
+
+class Refusing(FlashFake):
+    """A flash that takes nothing while refuses is true."""
+
+    refuses = False
+
+    def write(self, slot, encoded):
+        if self.refuses:
+            raise StorageFailed("write")
+        super().write(slot, encoded)

@@ -95,7 +95,7 @@ SETS = {
     ),
     "device": Files(
         device("state", "slots", "exi", "clock", "timekeeper", "sessions", "authz_info", "token_checker", "rights"),
-        tests("dual", "slots", "exi", "clock", "sessions", "stores", "damaged_state", "rederive", "sleep")
+        tests("dual", "slots", "exi", "clock", "timekeeper", "sessions", "stores", "damaged_state", "rederive", "sleep")
         + tests("dual", "resource_server", "cnonces")
         + tests(
             "dual",
