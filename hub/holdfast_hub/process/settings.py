@@ -158,14 +158,14 @@ KEYS = (
     ),
     _count("spool.max_parcels", 200_000, 10, 100_000_000, "And so many things that wait."),
     _count("spool.keep_free_mib", 16, 0, 1 << 20, "So much of the disk stays free, in MiB."),
-    _count("later.request_s", 86_400, 60, 31_536_000, "So long, in seconds, a request waits for a device that sleeps."),
-    _count("later.answer_s", 86_400, 60, 31_536_000, "And so long its client can read the device's answer."),
-    _count("later.per_client", 32, 1, 10_000, "So many requests of one network address wait at most."),
     _flag(
         "spool.drop_oldest",
         default=False,
         comment="Without room for more readings, whether the oldest give way and are counted. Else the device is told.",
     ),
+    _count("later.request_s", 86_400, 60, 31_536_000, "So long, in seconds, a request waits for a device that sleeps."),
+    _count("later.answer_s", 86_400, 60, 31_536_000, "And so long its client can read the device's answer."),
+    _count("later.per_client", 32, 1, 10_000, "So many requests of one network address wait at most."),
     _text(
         "as.credentials_file",
         "",
