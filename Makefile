@@ -1,5 +1,5 @@
 # Holdfast. `make help` says what there is; each target makes the environment that it needs.
-.PHONY: help demo device check test test-cores test-boards test-firmware test-firmware-all fuzz mutants lint bench clean
+.PHONY: help demo device check test test-cores test-boards test-firmware test-firmware-all packages test-packages fuzz mutants lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo "make fuzz    ten CPU-minutes of libFuzzer on the C core; FUZZ_CPU_MINUTES=600 make fuzz for ten hours of it"
 	@echo "make mutants  leave out or bend each check of the trust path, and see that a test notices; hours. MUTANTS=\"policy --sample 20\""
 	@echo "make lint    only format, lint and types, of Python, C and shell"
+	@echo "make packages   Debian packages and container images of server and hub, in build/packages; wants root on Debian 12"
+	@echo "make test-packages  the same, then installed in a bare Debian, run, removed, purged; and what systemd says of the units"
 	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
 	@echo "make clean   remove everything that these targets made"
 
@@ -87,6 +89,13 @@ mutants:
 	@scripts/toolchain.sh
 	@scripts/micropython.sh
 	@.venv/bin/python tests/tools/mutants.py $(MUTANTS)
+
+packages:
+	@scripts/setup.sh
+	@scripts/packages.sh
+
+test-packages: packages
+	@.venv/bin/python -m pytest -q -m packages tests/packaging
 
 check:
 	@scripts/setup.sh

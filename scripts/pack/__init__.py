@@ -1,0 +1,1 @@
+"""What `make packages` builds: Debian packages and container images of the server and the hub, from this tree."""
