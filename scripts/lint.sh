@@ -13,4 +13,4 @@ gate "ruff check" $BIN/ruff check --quiet .
 gate "mypy --strict" $BIN/mypy
 gate "bundle" $BIN/python scripts/bundle check
 gate "clang-format" clang_format
-gate "shellcheck" $BIN/shellcheck scripts/*.sh .ci/run
+gate "shellcheck" $BIN/shellcheck scripts/*.sh .ci/run packaging/debian/{postinst,prerm,postrm,dispatch,holdfast-role,container}
