@@ -197,6 +197,7 @@ def test_a_damaged_spool_is_set_aside_with_a_sentence_and_the_hub_goes_on(state,
         assert "damaged-1-spool.db" in spool.spool.found
         assert "\n" not in spool.spool.found
         assert spool.put(b"a") == KEPT
+        assert spool.recount()[0] == spool.recount()[1]
     assert (state / "damaged-1-spool.db").stat().st_size == length
     no_database(state / database.NAME)
     with played(state) as spool:
@@ -205,6 +206,76 @@ def test_a_damaged_spool_is_set_aside_with_a_sentence_and_the_hub_goes_on(state,
     with played(state) as spool:
         assert spool.spool.found == ""
         assert spool.ids() == [b"a"]
+
+
+def without_its_tables(path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript("DROP TABLE gone; DROP TABLE boxes; DROP TABLE clock")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (no_database, "0 parcels could be read in it and were kept: what else it held is lost."),
+        (zeroes, "Of the 55 parcels in it 0 could be read and were kept: 55 are lost."),
+        (of_another_program, "Of the 55 parcels in it 55 could be read and were kept: none is lost."),
+        (without_an_index, "Of the 55 parcels in it 55 could be read and were kept: none is lost."),
+        (without_its_tables, "55 parcels could be read in it and were kept: what else it held is lost."),
+    ],
+)
+def test_what_can_be_read_of_a_damaged_spool_is_kept_and_the_rest_is_counted(state, damage, said):
+    damage(state / database.NAME)
+    with played(state) as spool:
+        assert spool.spool.found.endswith(said)
+        saved = spool.spool._connection.execute("SELECT count(*) FROM parcels").fetchone()[0]
+        assert spool.recount()[0] == spool.recount()[1]
+        if saved:
+            assert spool.put(b"10") == "duplicate"
+            (first,) = spool.take(1)
+            assert (first.id, first.number) == (b"10", 11)
+            assert 0 < first.lives_ms <= 10**8
+            if damage is not without_its_tables:
+                assert spool.put(b"0") == "duplicate"  # it was delivered
+            assert spool.put(b"new", box="other") == KEPT
+            assert spool.take(1, box="other")[0].number > 60
+
+
+def test_a_start_that_is_killed_while_it_looks_for_what_can_be_read_does_it_again(state, monkeypatch):
+    without_an_index(state / database.NAME)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("holdfast_hub.spool.store.salvage", killed)
+        with pytest.raises(KeyboardInterrupt), played(state):
+            pass
+    with monkeypatch.context() as patch:  # and when all was done but that was not noted
+        patch.setattr(database, "searched", killed)
+        with pytest.raises(KeyboardInterrupt), played(state):
+            pass
+    with played(state) as spool:
+        assert spool.spool.found.endswith("Of the 55 parcels in it 55 could be read and were kept: none is lost.")
+        assert spool.recount()[0] == spool.recount()[1]
+        assert spool.spool.level.count == 0 or len(spool.take(100)) == 25
+    with played(state) as spool:
+        assert spool.spool.found == ""
+
+
+def test_of_a_page_in_the_middle_only_its_parcels_are_lost(state):
+    with played(state) as spool:
+        spool.put_all([b"more%d" % number for number in range(300)], [BODY] * 300)
+        held = spool.spool.level.count
+    path = state / database.NAME
+    octets = path.read_bytes()
+    at = octets.index(b"more150" + b"reading") // 4096 * 4096
+    path.write_bytes(octets[:at] + bytes(4096) + octets[at + 4096 :])
+    with played(state) as spool:
+        ids = [parcel.id for parcel in spool.take(1000)]
+        assert f"Of the {held} parcels in it {spool.spool.level.count or held} could be read" in spool.spool.found
+        assert b"more149" not in ids or b"more150" not in ids
+        assert {b"more0", b"more299"} <= set(ids)
+        assert ids == sorted(ids, key=lambda id_: int(id_.removeprefix(b"more")) + 1000 * id_.startswith(b"more"))
 
 
 def test_of_many_flipped_bits_each_is_seen_or_harmless(sound, tmp_path):

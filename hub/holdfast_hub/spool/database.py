@@ -16,6 +16,8 @@ DOUBT_NAME = "spool.doubt"
 """Is there after SQLite has met damage in a hub that runs: the next start reads every page."""
 APPLICATION_ID = 0x48465350  # "HFSP"
 VERSION = 1
+DAMAGED_NAME = "spool.damaged"
+"""Names the damaged spool that was set aside, until what can be read of it is in the new one."""
 BUSY_TIMEOUT_MS = 5000  # an operator's command writes in small steps
 WAL_PAGES = 1000
 WAL_LEN = 4 << 20
@@ -120,18 +122,38 @@ def look(directory: Path) -> sqlite3.Connection:
     return connection
 
 
-def set_aside(directory: Path) -> Path:
-    """Give a damaged spool another name, with its log, and return the name; nothing is deleted."""
+def set_aside(directory: Path) -> None:
+    """Give a damaged spool another name, with its log, for damaged() to find; nothing is deleted."""
     number = 1
     while (kept := directory / f"damaged-{number}-{NAME}").exists():
         number += 1
     with failures(kept):
+        note = directory / DAMAGED_NAME
+        with open(note, "w", encoding="ascii", opener=_private) as file:
+            file.write(kept.name)
+            file.flush()
+            os.fsync(file.fileno())
         for rest in ("-shm", "-wal", ""):  # the name of the database itself goes last: until then a start finds it
             old = directory / (NAME + rest)
             if old.exists():
                 old.rename(directory / (kept.name + rest))
         sync_directory(directory)
-    return kept
+
+
+def damaged(directory: Path) -> Path | None:
+    """The damaged spool that was set aside and has not been searched yet for what can be read."""
+    try:
+        kept = directory / (directory / DAMAGED_NAME).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return kept if kept.parent == directory and kept.is_file() else None
+
+
+def searched(directory: Path) -> None:
+    """Forget about the damaged spool: what could be read of it is in the new one."""
+    with failures(directory):
+        (directory / DAMAGED_NAME).unlink()
+        sync_directory(directory)
 
 
 def doubt(directory: Path) -> None:
@@ -147,6 +169,10 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def boot_id() -> str:

@@ -16,6 +16,7 @@ from holdfast_hub.spool import database
 from holdfast_hub.spool.bounds import MAX_ID_LEN, MAX_PRIORITY, Bounds, size_of
 from holdfast_hub.spool.errors import SpoolDamaged, SpoolFailed, SpoolFull, failures
 from holdfast_hub.spool.rows import Rows
+from holdfast_hub.spool.salvage import salvage
 from holdfast_hub.spool.writer import Work, Writer
 
 GROUP = 256
@@ -229,15 +230,19 @@ class SqliteSpool:
     # --- at the start ---
 
     def _open(self) -> sqlite3.Connection:
+        said = f"The spool {self._path} was damaged."
         try:
-            return database.connect(self._directory)
+            connection = database.connect(self._directory)
         except SpoolDamaged as error:
-            kept = database.set_aside(self._directory)
-            self.found = (
-                f"{error} It was set aside as {kept.name}, with all that waited in it, and a new one was begun: "
-                "what its producers do not send again is lost."
-            )
-            return database.connect(self._directory)
+            said = str(error)
+            database.set_aside(self._directory)
+            connection = database.connect(self._directory)
+        kept = database.damaged(self._directory)
+        if kept is not None:
+            with failures(self._path):
+                self.found = f"{said} It was set aside as {kept.name}. {salvage(kept, connection)}"
+            database.searched(self._directory)
+        return connection
 
 
 def _check(parcel: Parcel) -> None:
