@@ -5,6 +5,7 @@ hub itself counts clients. A datagram from an address that no device has is drop
 """
 
 import asyncio
+import contextlib
 import socket
 
 from holdfast_hub.devices.table import DeviceTable
@@ -89,5 +90,6 @@ def place_of(address: tuple[str | int, ...]) -> tuple[str, int]:
     """A socket's address as Device.address says it: with the interface where the address means one (RFC 4007)."""
     host, port = str(address[0]), int(address[1])
     if len(address) == 4 and address[3] and "%" not in host:
-        host = f"{host}%{socket.if_indextoname(int(address[3]))}"
+        with contextlib.suppress(OSError):  # the interface has just gone: nobody's address
+            host = f"{host}%{socket.if_indextoname(int(address[3]))}"
     return host, port
