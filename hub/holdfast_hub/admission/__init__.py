@@ -1,0 +1,1 @@
+"""What the hub refuses early, so that a device is spared; it never allows anything. Sans-IO."""
