@@ -8,6 +8,8 @@ from holdfast_core.ace_oscore import encode_authz_info
 from holdfast_core.coap_message import Message, request
 from holdfast_hub.admission.desk import AdmissionDesk, Limits, Quotas
 from holdfast_hub.admission.tokens import readable_claims
+from holdfast_hub.process.config import load
+from holdfast_hub.process.early import limits_in
 from holdfast_hub.records import Asked, Device, Now
 from testkit import mint
 from testkit.work import assert_no_more, least_work_of
@@ -184,3 +186,14 @@ def test_the_tables_are_bounded_and_what_is_full_costs_no_more():
         field.ask(host=f"10.0.{number // 250}.{number % 250}")
     assert len(field.desk._clients) == 50
     assert len(field.desk._bucket) == 50
+
+
+def test_an_operator_sets_it_in_hub_toml(tmp_path):
+    path = tmp_path / "hub.toml"
+    path.write_text(
+        "[admission]\nper_s = 5\nat_once = 6\nall_per_s = 7\nall_at_once = 8\nclient_quota = 9\ndevice_quota = 10\n"
+        'quota_s = 11\nissuers = ["as"]\ncheck_audience = true\n'
+    )
+    assert limits_in(load(path, environment={})) == Limits(5, 6, 7, 8, 9, 10, 11, ("as",), check_audience=True)
+    path.write_text("")
+    assert limits_in(load(path, environment={})) == Limits()

@@ -9,6 +9,7 @@ from typing import Any
 
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message
+from holdfast_hub.admission.desk import AdmissionDesk
 from holdfast_hub.devices.addresses import UDP
 from holdfast_hub.devices.presence import DutyPresence
 from holdfast_hub.later.desk import LaterDesk, Limits
@@ -20,6 +21,7 @@ from holdfast_hub.process.as_link import KEY as AS_KEY
 from holdfast_hub.process.as_link import AsLink
 from holdfast_hub.process.clock import HubClock, monotonic_ms
 from holdfast_hub.process.config import Config
+from holdfast_hub.process.early import limits_in
 from holdfast_hub.process.health import DRAINING
 from holdfast_hub.process.log import log_bug, say, warn
 from holdfast_hub.process.metrics import Metrics
@@ -83,13 +85,14 @@ class Hub:
         where = broker_of(config)
         self.out = None if where is None else ReadingsOut(config, where, self.routes, spool, clock.now, self._call)
         intake = Intake(self.proxy, spool, self.routes, self.whose, self._reading_kept, monotonic_ms)
-        desks: list[Desk] = [_Door(self), intake, self.later]
+        self.admission = AdmissionDesk(self.proxy, limits_in(config))
+        desks: list[Desk] = [_Door(self), self.admission, intake, self.later]
         self.server = self.tokens = None
         if config.text(AS_KEY):
             self.server = AsLink(config, monotonic_ms, self._wake)
             kept = KeptTokens(spool, secrets.token_bytes, clock.now)
             self.tokens = TokenDesk(self.proxy, self.server.client, kept, clock.now, self.later)
-            desks.insert(2, self.tokens)
+            desks.insert(3, self.tokens)
         self.proxy.desks = desks
         self._is_called = False
         self._loop = asyncio.get_running_loop()

@@ -173,6 +173,23 @@ KEYS = (
         "with it, this hub completes tokens.",
     ),
     _bind("as.address", "", "The authorization server's CoAP address, when it is another one than that file says."),
+    _count(
+        "admission.per_s", 0, 0, 100_000, "One network address may ask so often in a second; 0: as often as it likes."
+    ),
+    _count("admission.at_once", 20, 1, 100_000, "And so often at once."),
+    _count("admission.all_per_s", 0, 0, 1_000_000, "All together so often in a second; 0: as often as they like."),
+    _count("admission.all_at_once", 1000, 1, 1_000_000, "And so often at once."),
+    _count("admission.client_quota", 0, 0, 1 << 30, "One address may ask so often within quota_s; 0: no quota."),
+    _count("admission.device_quota", 0, 0, 1 << 30, "One device may be asked so often within quota_s; 0: no quota."),
+    _count("admission.quota_s", 3600, 1, 31_536_000, "The time for both quotas, in seconds."),
+    Key(
+        "admission.issuers",
+        [],
+        "a list of texts",
+        lambda value: isinstance(value, list),
+        "A token that can be read and names another issuer is refused; [] when none is.",
+    ),
+    _flag("admission.check_audience", default=False, comment="Refuse a readable token for another audience, too."),
     _text("broker.host", "", 'The MQTT broker that readings go to; "" when there is none.'),
     _count("broker.port", 1883, 1, 65535, "And its port; 8883 is usual with TLS."),
     _text("broker.user", "", "The user that this hub is for the broker."),

@@ -5,6 +5,7 @@ import resource
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from holdfast_hub.admission.desk import AdmissionDesk
 from holdfast_hub.later.desk import LaterDesk
 from holdfast_hub.ports import Link, Presence
 from holdfast_hub.process.clock import HubClock, monotonic_ms
@@ -24,6 +25,7 @@ class Parts(Protocol):
     clock: HubClock
     spool: SqliteSpool
     later: LaterDesk
+    admission: AdmissionDesk
     devices: dict[str, Device]
     out: ReadingsOut | None
     tokens: TokenDesk | None
@@ -76,6 +78,8 @@ def samples(hub: Parts) -> Iterator[Sample]:
     yield "gauge", "spool_set_aside", "What was tried too often.", {}, level.aside
     for name, value in sorted(level.counts.items()):
         yield "counter", "spool", "What became of parcels.", {"became": name}, value
+    for name, value in sorted(hub.admission.counts.items()):
+        yield "counter", "refused_early", "Requests that no device has seen.", {"why": name}, value
     for name, value in sorted(hub.later.counts.items()):
         yield "counter", "later", "What became of requests to devices that sleep.", {"became": name}, value
     if hub.tokens is not None:
