@@ -23,6 +23,9 @@ class Gateway(Protocol):
     def respond(self, asked: Asked, message: Message, now_ms: int) -> None:
         """Answer a request, of any client over any transport."""
 
+    def recall(self, asked: Asked, now_ms: int) -> bool:
+        """Answer a request for a device with an unprotected response that is kept and fresh; False: there is none."""
+
     def ask(self, device: Device, message: Message, now_ms: int, answered: Callable[[Message | None], None]) -> None:
         """Send a request to a device as its client. answered: the response as it came, None when none came."""
 

@@ -164,6 +164,23 @@ def test_a_lossy_link_costs_time_and_nothing_else(seed):
         assert story.wrote == [b"\x00", b"\x01", b"\x02"]
 
 
+def test_what_is_fresh_of_an_unprotected_answer_is_told_while_the_tube_sleeps(story):
+    message = get("/hello")
+    story.tube.rs.resource("/hello", get=lambda asked: response(L.CODE_CONTENT, b"hello"), public=True)
+
+    def asked():
+        return (yield story.doctor.endpoint.call("hub", message))
+
+    refused = story.run(asked())
+    assert (refused.code, refused.uint(L.OPT_MAX_AGE)) == (L.CODE_SERVICE_UNAVAILABLE, HOUR_S + 1)
+    story.hub.contact()
+    first = story.run(asked())
+    story.wait(30)
+    assert story.run(asked()).payload == first.payload
+    story.wait(30)
+    assert story.run(asked()).code == L.CODE_SERVICE_UNAVAILABLE
+
+
 def test_an_observer_of_the_location_hears_when_something_is_there(story):
     session = story.session()
     ticket = story.ask(session, get("/result"))

@@ -23,6 +23,9 @@ class Hand:
     def respond(self, asked, message, now_ms):
         self.said.append((asked, message))
 
+    def recall(self, asked, now_ms):
+        return False
+
     def ask(self, device, message, now_ms, answered):
         self.asked.append((device.name, message))
         self.open.append(answered)

@@ -114,9 +114,11 @@ class LaterDesk:
         is_awake = self._presence.is_awake(device, now.ms)
         kind = kind_of(message)
         if kind is None:
-            if not is_awake:
+            if is_awake:
+                return False
+            if not self._gateway.recall(asked, now.ms):
                 self._refuse(asked, L.CODE_SERVICE_UNAVAILABLE, self._age(device, now))
-            return not is_awake
+            return True
         if is_awake and device.duty.every_s is None and not self._delivery.is_busy(device):
             return False
         body = pack(message)

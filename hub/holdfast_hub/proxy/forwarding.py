@@ -37,22 +37,22 @@ class Forwarding:
         """Requests under way."""
         return self._open
 
+    def recall(self, request: Request, device: Device, now_ms: int) -> bool:
+        """Answer out of the cache; False: nothing fresh is there."""
+        query = self._query_of(request, device)
+        return query is not None and self._recalled(request, query, self._cache.find(query), now_ms)
+
     def forward(self, request: Request, device: Device, now_ms: int) -> None:
         """Answer out of the cache, or send on."""
-        message = request.message
-        if (
-            message.code not in _CACHEABLE
-            or message.get(L.OPT_OSCORE) is not None
-            or message.get(L.OPT_BLOCK1) is not None
-        ):
+        query = self._query_of(request, device)
+        if query is None:
             if self._enter(request, now_ms):
                 self._send(request, device, None, now_ms)
             return
-        query = self._cache.query(device.name, message)
         stored = self._cache.find(query)
-        if stored is not None and stored.until_ms > now_ms:
-            self._sides.answer(request, served(stored, message, query.etags, now_ms), now_ms)
-        elif self._enter(request, now_ms):
+        if self._recalled(request, query, stored, now_ms):
+            return
+        if self._enter(request, now_ms):
             request.etags = query.etags
             key = (query.resource, query.key)
             flight = self._flights.get(key)
@@ -61,6 +61,23 @@ class Forwarding:
                 return
             flight = self._flights[key] = _Flight(query, stored if stored is not None and stored.etag else None)
             self._send(request, device, flight, now_ms)
+
+    def _query_of(self, request: Request, device: Device) -> Query | None:
+        """What the cache is asked; None: for something that is never kept."""
+        message = request.message
+        if (
+            message.code not in _CACHEABLE
+            or message.get(L.OPT_OSCORE) is not None
+            or message.get(L.OPT_BLOCK1) is not None
+        ):
+            return None
+        return self._cache.query(device.name, message)
+
+    def _recalled(self, request: Request, query: Query, stored: Stored | None, now_ms: int) -> bool:
+        if stored is None or stored.until_ms <= now_ms:
+            return False
+        self._sides.answer(request, served(stored, request.message, query.etags, now_ms), now_ms)
+        return True
 
     def _enter(self, request: Request, now_ms: int) -> bool:
         """Count a request; False: refused, because too many are under way."""

@@ -116,6 +116,13 @@ class Proxy:
             raise LocalError("answered")
         self.wake()
 
+    def recall(self, asked: Asked, now_ms: int) -> bool:
+        """See Gateway.recall."""
+        if not isinstance(asked, Request) or asked.device is None:
+            raise LocalError("asked")
+        self.wake()
+        return self._forwarding.recall(asked, asked.device, now_ms)
+
     def _first(self, asked: Request, message: Message, observes: bool, now_ms: int) -> None:
         client, token = asked.client, asked.message.token
         observe = asked.message.uint(L.OPT_OBSERVE)
