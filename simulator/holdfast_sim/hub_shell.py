@@ -9,8 +9,10 @@ from pathlib import Path
 
 from holdfast_sim.process_shell import HOLDFAST, Part, PartFailed, free_port, run_program
 from holdfast_sim.tap_shell import Address, Front, Tap
+from holdfast_sim.topology import SLEEPING_TUBE
 
 HUB = "hub"
+SLEEPER = "sleeping tube"
 LOOPBACK = "127.0.0.1"
 
 
@@ -34,6 +36,10 @@ class HubPart:
             self.fronts[who] = self._tap.front(who, HUB)
             self._ports[who] = free_port(socket.SOCK_DGRAM, LOOPBACK)
             entries.append(_entry(rs_id, self._ports[who], self.fronts[who].address))
+        # It sleeps as long as the story lasts, so its front leads nowhere.
+        self.fronts[SLEEPER] = self._tap.front(SLEEPER, HUB)
+        self._ports[SLEEPER] = free_port(socket.SOCK_DGRAM, LOOPBACK)
+        entries.append(_entry(SLEEPING_TUBE, self._ports[SLEEPER], self.fronts[SLEEPER].address) + "every_s = 3600\n")
         (self.config.parent / "devices.toml").write_text("\n".join(entries))
 
     def start(self) -> Part:

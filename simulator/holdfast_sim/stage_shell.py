@@ -23,7 +23,7 @@ from holdfast_deploy.files_shell import examples
 from holdfast_sim.app_shell import App, reason_of
 from holdfast_sim.browser_shell import Web
 from holdfast_sim.certificate_shell import write_certificate
-from holdfast_sim.hub_shell import HUB, HubPart
+from holdfast_sim.hub_shell import HUB, SLEEPER, HubPart
 from holdfast_sim.ladder import Annotations, Line, ladder
 from holdfast_sim.process_shell import HOLDFAST, Part, free_port, run_program
 from holdfast_sim.recorder_shell import Recorder
@@ -36,6 +36,7 @@ from holdfast_sim.topology import (
     init_command,
     operator_edits,
     rs_commands,
+    sleeper_commands,
     user_command,
 )
 from holdfast_sim.tubes_shell import AUTO, ON_THIS_MACHINE, Tubes
@@ -106,7 +107,9 @@ class Stage:
             self.fronts[device.who] = self.tap.front(device.who)
         if self.hub is not None:
             self.hub.prepare({device.who: device.rs_id for device in self._devices})
-            self.parts[HUB] = self.hub.start()
+            self.fronts[SLEEPER] = self.tap.front(SLEEPER)
+            self.tap.connect(self.fronts[SLEEPER], self.hub.address_of(SLEEPER))
+            self.start_hub()
         self._together(self._start_server, *(partial(self._provision, device) for device in self._devices))
         self._together(*(partial(self.start_device, device) for device in self._devices))
 
@@ -143,8 +146,13 @@ class Stage:
         config.write_text(operator_edits(config.read_text(), advertised))
         monitor_file = self.directory / "ward_monitor.oscore"
         clients = client_commands(tubes=tubes, monitor_file=str(monitor_file))
+        devices = rs_commands(tubes=tubes)
+        if self.hub is not None:
+            night_monitor, sleeper = sleeper_commands()
+            clients.append(night_monitor)
+            devices.append(sleeper)
         self._together(*(partial(self._add, command) for command in [*clients, user_command()]))
-        self._together(*(partial(self.admin, command) for command in rs_commands(tubes=tubes)))
+        self._together(*(partial(self.admin, command) for command in devices))
         self.issuer = f"https://{http}"
         self.as_uri = f"coap://{advertised}/token"
         self.web = Web(self.recorder, self.issuer, certificate)
@@ -176,7 +184,18 @@ class Stage:
         server.start()
         self.tap.connect(self.fronts["AS"], ("127.0.0.1", server.ready["coap"]))
 
-    # --- devices ---
+    # --- devices and hub ---
+
+    def start_hub(self) -> None:
+        """Start the hub, or start it again with what it has on its disk. Raises PartFailed."""
+        assert self.hub is not None  # noqa: S101 - the caller has looked
+        self.parts[HUB] = self.hub.start()
+
+    def provisioned_file(self, rs_id: str, name: str) -> Provisioning:
+        """Provision a device that is no process of its own. name: of its file. Raises PartFailed."""
+        path = self.directory / f"{name}.prov"
+        run_program(["device", "provision", rs_id, "--server", str(self.state), "--out", str(path)])
+        return self._read_file(path, rs_id)
 
     def _provision(self, device: DevicePart) -> None:
         path = self._file_of(device)

@@ -25,6 +25,7 @@ from holdfast_sim.attacks_shell import (
     unprotected,
 )
 from holdfast_sim.doctor_shell import Consent, ask_token, authorization_request, consent, doctors_token, token_form
+from holdfast_sim.hub_story_shell import hub_fails
 from holdfast_sim.json_token import b64
 from holdfast_sim.stage_shell import Provisioned, Show, Stage, Stuck, nothing
 from holdfast_sim.topology import DOCTOR_APP, EKG, EKG_PART, SHORT_LIFE_S, SPARE_EKG, SPARE_EKG_PART, WARD_MONITOR
@@ -54,6 +55,8 @@ def _play(stage: Stage) -> None:
     victim, given = _doctor_reads(stage)
     _beyond_its_rights(stage, victim)
     _network(stage, victim)
+    if stage.hub is not None:
+        hub_fails(stage, victim)
     _strangers(stage, victim)
     _at_the_server(stage)
     _revoked(stage)

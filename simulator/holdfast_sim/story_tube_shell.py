@@ -38,6 +38,7 @@ from holdfast_sim.attacks_shell import (
 )
 from holdfast_sim.doctor_shell import ask_token, doctors_token
 from holdfast_sim.forgery import RANDOM_LEN, forged_token
+from holdfast_sim.hub_story_shell import hub_fails, hub_is_hostile, line_is_down
 from holdfast_sim.json_token import b64
 from holdfast_sim.ladder import decoded
 from holdfast_sim.stage_shell import Provisioned, Show, Stage, Stuck, nothing
@@ -105,12 +106,17 @@ def _play(stage: Stage) -> None:
     lost_answer(stage, victim)
     replayed_request(stage, victim)
     replayed_post(stage, victim)
+    if stage.hub is not None:
+        hub_fails(stage, victim)
     stage.chapter("A thief has the tube's token and not its key (RFC 9200 6.2)")
     stolen_token(stage, victim)
     _false_tokens(stage, victim, original)
     _power_cut(stage, victim)
     _expired(stage, subject)
     _revoked(stage, subject)
+    if stage.hub is not None:
+        line_is_down(stage)
+        hub_is_hostile(stage)
 
 
 def _results(stage: Stage, original: TokenResponse) -> None:

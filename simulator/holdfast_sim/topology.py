@@ -12,6 +12,9 @@ EKG = "ekg_device_ABC"
 SPARE_EKG = "ekg_device_DEF"
 TUBE = "connected_tube_123"
 SPARE_TUBE = "connected_tube_456"
+SLEEPING_TUBE = "sleeping_tube_789"
+NIGHT_MONITOR = "night_monitor"
+SLEEPER_LIFE_S = 4 * 3600  # of a token for it, which is asked once an hour
 DOCTOR = "doctor"
 DOCTOR_APP = "doctor_app"
 WARD_MONITOR = "ward_monitor"
@@ -81,6 +84,14 @@ def client_commands(*, tubes: bool, monitor_file: str) -> list[list[str]]:
     monitor = ["server", "client", "add", WARD_MONITOR, "--grant", "client_credentials", "--json"]
     monitor += ["--allow", f"{SPARE_EKG}=read_ekg", "--oscore", monitor_file]
     return [app, ekg] if tubes else [app, ekg, monitor]
+
+
+def sleeper_commands() -> tuple[list[str], list[str]]:
+    """Register a tube that sleeps behind a hub, and the client that asks it over night."""
+    client = ["server", "client", "add", NIGHT_MONITOR, "--grant", "client_credentials", "--json"]
+    client += ["--allow", f"{SLEEPING_TUBE}=read_result"]
+    sleeper = ["server", "rs", "add", SLEEPING_TUBE, "--scope", "read_result=GET:/result", "--format", CWT_NESTED]
+    return client, [*sleeper, "--lifetime", str(SLEEPER_LIFE_S)]
 
 
 def user_command() -> list[str]:
