@@ -266,6 +266,22 @@ def test_numbers_only_grow(spool):
     assert spool.take()[0].number > first[0].number
 
 
+def test_a_mistake_of_one_that_asked_is_not_kept_from_the_loop_nor_are_answers_from_others(spool):
+    answers = []
+
+    def wrong(_):
+        raise RuntimeError("of a room")
+
+    for done in (answers.append, wrong, answers.append, wrong, answers.append):
+        spool.spool.put(Parcel("tube", b"%d" % id(done), TOKEN, b""), spool.now, done)
+    spool.spool.turn()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="of a room"):
+            spool.later.pop(0)()
+    spool._turn()
+    assert len(answers) == 3
+
+
 def test_with_its_thread_answers_come_after_the_commit_in_the_order_of_asking(tmp_path):
     answers = []
     spool = SqliteSpool(tmp_path, Now(0, None), lambda report: report(), Bounds(keep_free_len=0), gather_s=0.001)

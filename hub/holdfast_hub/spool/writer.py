@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -109,13 +109,17 @@ class Writer:
     def _write(self, group: list[Work]) -> None:
         reports = self._commit(group)
         if reports:
-            self._call(partial(_all, reports))
+            self._call(partial(self._report, iter(reports)))
         self._tend()
 
-
-def _all(reports: list[Callable[[], None]]) -> None:
-    for report in reports:
-        report()
+    def _report(self, reports: Iterator[Callable[[], None]]) -> None:
+        """Tell each of those who asked; what one of them does wrong is not kept from the loop, nor from the others."""
+        try:
+            for report in reports:
+                report()
+        except BaseException:
+            self._call(partial(self._report, reports))
+            raise
 
 
 def _raise(error: BaseException) -> None:
