@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast_hub.ports import MAX_TRIES
-from holdfast_hub.records import ANSWERS, OUT, Now
+from holdfast_hub.records import ANSWERS, OUT, TOKENS, Now
 from holdfast_hub.spool import database
 from holdfast_hub.spool.bounds import Bounds
 from holdfast_hub.spool.database import ASIDE, LENT, OVER, WAITING
@@ -136,6 +136,8 @@ class Overview:
             return f"it did not arrive in {tries} tries" + (f": {why}" if why else "")
         if tries:
             return f"try {tries} of {MAX_TRIES} failed" + (f": {why}" if why else "")
+        if box == TOKENS:
+            return "it is used until it ends"
         waits_for = {OUT: "the broker", ANSWERS: "the client to ask for it"}
         return f"it waits for {waits_for.get(box, 'the device to be in contact')}"
 
