@@ -141,10 +141,12 @@ class _RequestTicket(Ticket):
 
     def ask(self) -> "Steps":
         try:
-            self._answer = yield from self._session.exchange(self._kept.message, self._kept)
+            answer = yield from self._session.exchange(self._kept.message, self._kept)
         except RequestFailed as failed:
             if self._kept.state is None or not self._waits(failed.message):
                 raise
+            return
+        self._take(answer)
 
     def collect(self) -> "Steps":
         """See Ticket."""

@@ -217,6 +217,19 @@ def test_a_lost_session_is_told(play):
     assert not session.is_open
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_4_01_inside_the_session_ends_it_now_or_later(play, is_there):
+    session = play.session()
+    play.world.tube.rs.resource("/result", get=lambda asked: response(L.CODE_UNAUTHORIZED))
+    if is_there:
+        session.peer = "tube"
+    ticket = play.run(ask_later(session, get("/result")))
+    play.hub.deliver()
+    play.world.wait(1)
+    assert play.run(ticket.collect()).code == L.CODE_UNAUTHORIZED
+    assert not session.is_open
+
+
 def test_a_refused_token_and_one_that_the_hub_does_not_take(play):
     ticket = play.run(open_later(play.doctor, "hub", held(b"no token", b"osc-1", play.world.now_ms, 10**6)))
     play.wakes()

@@ -164,6 +164,18 @@ def test_a_lossy_link_costs_time_and_nothing_else(seed):
         assert story.wrote == [b"\x00", b"\x01", b"\x02"]
 
 
+def test_a_client_that_observes_needs_one_contact_a_day_for_token_and_request(story):
+    ticket = story.run(open_later(story.doctor, "hub", story.token()))
+    watch = ticket.watch()
+    story.run(one_of(watch))
+    story.cycle(DAY_S - 100)
+    story.hub.contact()
+    assert story.run(one_of(watch)).get(L.OPT_OBSERVE) is None
+    answer = story.fetch(story.ask(story.fetch(ticket), get("/result")))
+    assert answer.payload == b"negative"
+    assert story.hub.is_awake(None, story.now_ms)
+
+
 def test_what_is_fresh_of_an_unprotected_answer_is_told_while_the_tube_sleeps(story):
     message = get("/hello")
     story.tube.rs.resource("/hello", get=lambda asked: response(L.CODE_CONTENT, b"hello"), public=True)
