@@ -1,5 +1,6 @@
 """The replay window against the plainest model: the set of all numbers ever recorded."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -76,3 +77,18 @@ class WindowMachine(RuleBasedStateMachine):
 
 WindowMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestWindow = WindowMachine.TestCase
+
+
+def test_a_new_window_has_seen_nothing():
+    assert ReplayWindow().export() == (-1, 0)
+
+
+def test_a_window_that_goes_on_takes_no_more_than_it_holds():
+    window = ReplayWindow(4)
+    window.resume(10, 1 << 40 | 0b0011)
+    assert window.export() == (10, 0b0011)
+    window.record(8)
+    for seen in (10, 9, 8, 6):
+        with pytest.raises(ReplayDetected):
+            window.check(seen)
+    window.check(7)

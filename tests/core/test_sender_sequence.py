@@ -138,3 +138,14 @@ def test_a_reservation_already_made_is_used_up_first(start, left):
     for _ in range(flash.value - start):
         sequence.take()
     assert flash.saves == 0
+
+
+def test_the_first_number_of_all_is_reserved_before_it_is_used():
+    flash = Flash()
+    assert SenderSequence(reserve=flash.save).take() == 0
+    assert flash.value == CHUNK == 64
+
+
+@pytest.mark.parametrize("limit", [3, MAX_SEQUENCE])
+def test_a_context_that_dies_with_its_process_has_all_its_numbers(limit):
+    assert SenderSequence(limit=limit).reserved_until == limit + 1

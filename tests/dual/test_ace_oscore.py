@@ -5,6 +5,7 @@ from minitest import TestCase, unhex, vectors
 from holdfast_core import cbor
 from holdfast_core import labels as L
 from holdfast_core.ace_oscore import (
+    NONCE_LEN,
     choose_recipient_id,
     client_context,
     decode_authz_info,
@@ -50,6 +51,22 @@ class Bodies(TestCase):
         self.assertEqual(cbor.decode(body), {1: TOKEN, 40: N1, 43: ID1})
         post = decode_authz_info(body)
         self.assertEqual((post.access_token, post.nonce1, post.client_recipientid), (TOKEN, N1, ID1))
+
+    def test_what_is_missing_and_what_is_wrong_are_two_reasons(self):
+        body = {1: TOKEN, 40: N1, 43: ID1}
+        for nonce, reason in ((None, "missing"), (7, "type"), (b"", "nonce-length"), (bytes(65), "nonce-length")):
+            wrong = dict(body)
+            if nonce is None:
+                del wrong[40]
+            else:
+                wrong[40] = nonce
+            with self.assertRaises(MalformedRequest) as caught:
+                decode_authz_info(cbor.encode(wrong))
+            self.assertEqual(caught.exception.detail, reason)
+        for length in (1, 64):
+            body[40] = bytes(length)
+            self.assertEqual(decode_authz_info(cbor.encode(body)).nonce1, bytes(length))
+        self.assertEqual(NONCE_LEN, 8)
 
     def test_update(self):
         body = encode_authz_info(TOKEN)

@@ -241,6 +241,25 @@ class Malformed(TestCase):
             self.assertEqual(peer.unprotect_request(mine.protect_request(get())[0]).message.path(), "/ekg")
 
 
+class Lacking(TestCase):
+    """What a request must have, each for a reason of its own (RFC 8613 sections 2, 6.1 and 8.2)."""
+
+    def test_a_request_has_one_option_with_a_partial_iv_and_a_kid_and_a_payload(self):
+        good, _ = client().protect_request(get())
+        option = good.get(L.OPT_OSCORE)
+        for values, payload, reason in (
+            ([b"\x08\x01"], good.payload, "no-piv"),
+            ([b"\x01\x00"], good.payload, "no-kid"),
+            ([], good.payload, "option-count"),
+            ([option, option], good.payload, "option-count"),
+            ([option], b"", "no-payload"),
+        ):
+            outer = Message(good.code, payload, [(L.OPT_OSCORE, value) for value in values])
+            with self.assertRaises(MalformedOscore) as caught:
+                server().unprotect_request(outer)
+            self.assertEqual(caught.exception.detail, reason)
+
+
 class Classes(TestCase):
     """Which option goes where (RFC 8613 figure 5, section 4.1), and what an attacker gains by adding one."""
 
