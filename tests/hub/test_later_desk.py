@@ -45,6 +45,7 @@ def test_the_answer_comes_later_and_as_it_was(bench):
     for _ in range(2):
         assert said(bench.visit(place)) == said(protected().add(L.OPT_MAX_AGE, 7))
     assert bench.spool.ids("tube-1") == []
+    assert bench.desk.counts == {"kept": 1, "repeated": 0, "full": 0, "refused": 0, "answered": 2}
 
 
 def test_the_client_hears_of_a_place_only_when_the_request_is_on_disk(bench):

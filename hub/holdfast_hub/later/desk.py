@@ -49,7 +49,8 @@ class Limits:
 class LaterDesk:
     """A Desk. device_of: a device by its name; key: see Places; clock: the time now.
 
-    counts: what has happened since the start, by name: kept, repeated, full, refused, answered.
+    counts: what has happened since the start, by name; refused: with any code, full among them; answered: answers that
+    were fetched.
     Call contact when a device begins to be there, also for those that are there when the hub starts, and tick when
     next_deadline_ms has come.
     """
@@ -104,14 +105,15 @@ class LaterDesk:
     def serve(self, asked: Asked, now: Now) -> bool:
         """See Desk."""
         message, device = asked.message, asked.device
-        if message.get(L.OPT_OSCORE) is None:
-            path = message.get_all(L.OPT_URI_PATH)
-            if path[:1] == [PLACE]:
-                self._visit(asked, path, now)
-                return True
+        if message.get(L.OPT_URI_PATH) == PLACE and message.get(L.OPT_OSCORE) is None:
+            self._visit(asked, message.get_all(L.OPT_URI_PATH), now)
+            return True
         if device is None:
             return False
         is_awake = self._presence.is_awake(device, now.ms)
+        is_busy = self._delivery.is_busy(device)
+        if is_awake and not is_busy and device.duty.every_s is None:
+            return False
         kind = kind_of(message)
         if kind is None:
             if is_awake:
@@ -119,13 +121,11 @@ class LaterDesk:
             if not self._gateway.recall(asked, now.ms):
                 self._refuse(asked, L.CODE_SERVICE_UNAVAILABLE, self._age(device, now))
             return True
-        if is_awake and device.duty.every_s is None and not self._delivery.is_busy(device):
-            return False
         body = pack(message)
         id_ = self._places.id_of(asked.client, device, body)
         # Right after a start nobody knows what the last hub has kept, and this may be a repeat of it.
         is_new = id_ not in self._recent and now.ms - self._begun_ms >= REPEATS_MS
-        if is_awake and is_new and not self._delivery.is_busy(device):
+        if is_awake and is_new and not is_busy:
             return False
         self._keep(asked, device, Parcel(device.name, id_, kind, body, 0 if kind == TOKEN else 1), now)
         return True
@@ -219,6 +219,7 @@ class LaterDesk:
         if asked.message.uint(L.OPT_OBSERVE) == L.OBSERVE_REGISTER and (parcel is not None or answer is not None):
             self._watch(asked, device, id_, None if answer is not None or is_over else parcel)
         elif answer is not None:
+            self.counts["answered"] += 1
             self._gateway.respond(asked, _message_of(answer), now.ms)
         elif parcel is None:
             self._refuse(asked, L.CODE_NOT_FOUND)
