@@ -1,5 +1,6 @@
 """A power cut at each moment of a story: nothing that was acknowledged is lost, and nothing delivered comes twice."""
 
+import errno
 import os
 import random
 import shutil
@@ -33,14 +34,14 @@ def folder(tmp_path):
         yield Path(made)
 
 
-def story_of(folder, library, mistake=""):
+def story_of(folder, library, mistake="", fails=""):
     """The events of a story that was played in a process."""
     folder.mkdir()
     log, state = folder / "log", folder / "state"
     state.mkdir()
     subprocess.run(
         [sys.executable, str(STORY), str(state), str(state / SAID), *([mistake] if mistake else [])],
-        env=power.preloaded(library, log, state),
+        env=power.preloaded(library, log, state, fails),
         check=True,
         timeout=60,
     )
@@ -51,7 +52,8 @@ class Promises:
     """What was said up to a moment: sets of (box, id)."""
 
     def __init__(self):
-        self.of = {"begun": set(), "kept": set(), "arrived": set(), "delivered": set()}
+        kinds = ("begun", "kept", "arrived", "delivered", "failed", "full", "duplicate")
+        self.of = {kind: set() for kind in kinds}
 
     def feed(self, octets):
         for line in octets.decode().splitlines():
@@ -107,6 +109,18 @@ def test_no_power_cut_loses_what_was_acknowledged_or_delivers_twice(folder, libr
     assert len(promises.of["kept"]) > 80
     assert len(promises.of["delivered"]) > 30
     assert cuts > 200
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize("window", ["120-123", "300-360"])
+def test_a_disk_that_refuses_for_a_while_loses_nothing_and_is_told_to_the_producer(folder, library, window, number):
+    state, events = story_of(folder / "story", library, "failing", f"{window}:{number}")
+    for cut, (promises, files) in enumerate(cuts_of(state, events)):
+        if cut % 6 == 0:
+            assert broken_after(folder / "after", state, files, promises) == []
+    refused = promises.of["full" if number == errno.ENOSPC else "failed"]
+    assert refused
+    assert len(promises.of["kept"]) > 40
 
 
 @pytest.mark.parametrize("mistake", ["normal", "off", "early"])

@@ -5,9 +5,11 @@
  *   s  the file, or directory, was synced    u  the name was removed
  *   n  the file was made
  * Nothing is left out of the log that the process has waited for. Not for memory maps.
+ * FAIL_CALLS=FIRST-LAST:ERRNO: of writes and syncs of the database, counted from 1, these fail.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -66,10 +68,33 @@ static void note_fd(char kind, int fd, uint64_t offset, const void *octets, uint
     note(kind, path, offset, octets, len);
 }
 
+static int fails(int fd)
+{
+    static long calls, first, last, number;
+    char link[64], path[PATH_MAX + 1];
+    const char *wanted = getenv("FAIL_CALLS");
+    if (wanted == NULL)
+        return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, PATH_MAX);
+    path[n > 0 ? n : 0] = 0;
+    if (!is_ours(path) || strstr(path, ".db") == NULL)
+        return 0;
+    if (last == 0 && sscanf(wanted, "%ld-%ld:%ld", &first, &last, &number) != 3)
+        abort();
+    calls++;
+    if (calls < first || calls > last)
+        return 0;
+    errno = (int)number;
+    return 1;
+}
+
 ssize_t pwrite64(int fd, const void *octets, size_t len, off_t offset)
 {
     if (real_pwrite == NULL)
         *(void **)&real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
+    if (fails(fd))
+        return -1;
     ssize_t n = real_pwrite(fd, octets, len, offset);
     if (n > 0)
         note_fd('w', fd, (uint64_t)offset, octets, (uint64_t)n);
@@ -112,6 +137,8 @@ static int synced(const char *name, int fd)
 {
     int (*real)(int);
     *(void **)&real = dlsym(RTLD_NEXT, name);
+    if (fails(fd))
+        return -1;
     int result = real(fd);
     if (result == 0)
         note_fd('s', fd, 0, "", 0);

@@ -19,9 +19,10 @@ def shim(folder):
     return out
 
 
-def preloaded(library, log, folder):
-    """The environment of a process whose writes under folder are logged."""
-    return {**os.environ, "LD_PRELOAD": str(library), "WRITE_LOG": str(log), "WRITE_LOG_OF": str(folder)}
+def preloaded(library, log, folder, fails=""):
+    """The environment of a process whose writes under folder are logged; fails, FIRST-LAST:ERRNO, names some."""
+    logged = {"LD_PRELOAD": str(library), "WRITE_LOG": str(log), "WRITE_LOG_OF": str(folder)}
+    return {**os.environ, **logged, **({"FAIL_CALLS": fails} if fails else {})}
 
 
 def events_of(log):
