@@ -57,6 +57,22 @@ WIRE_CHECKS = """
 wire: no nonce is used twice|wire: no key, password, scope or name in the clear
 wire: little for a stranger that shows nothing|outputs: no key or password in what the parts print
 """
+FAILS_CHECKS = """
+hub: a token for a tube that sleeps|hub: what it kept when it was killed|hub: full disk|hub: what it cannot keep
+hub: room on the disk again|hub: what it kept before
+"""
+EKG_HUB_CHECKS = """
+EKG: the session lives on when the hub is killed|EKG: the session lives on while the hub's disk is full
+"""
+TUBE_HUB_CHECKS = """
+tube: the session lives on when the hub is killed|tube: the session lives on while the hub's disk is full
+line down: a token that was sent ahead|line up again: the answer to a request of an hour ago
+line up again: the token is over|hostile hub: nothing yet|hostile hub: sends a request twice
+hostile hub: sends an old request first|hostile hub: truncates a request
+hostile hub: answers with the answer to another request|hostile hub: truncates an answer
+hostile hub: answers in the tube's place|hostile hub: nothing any more|hostile hub: names an AS of its own
+hostile hub: keeps a request: the client sees it|hostile hub: brings it after a year
+"""
 
 EKG_STEPS = [
     ("browser", "AS", "POST /authorize/login"),
@@ -80,6 +96,12 @@ TUBE_STEPS = [
     ("tube", "EKG", "OSCORE [2.05 Content"),
     ("EKG", "app", "OSCORE [2.05 Content"),
 ]
+HUB_STEPS = [  # both legs of an answer, after all that the story has
+    ("monitor", "sleeping tube", "POST /authz-info"),
+    ("sleeping tube", "monitor", "5.03 Service Unavailable"),
+    ("hub", "tube", "OSCORE [GET /result]"),
+    ("tube", "hub", "OSCORE [2.05 Content"),
+]
 
 
 @pytest.fixture
@@ -97,7 +119,7 @@ def play(story, provisioned=None, *options):
 
 
 def names(*texts):
-    return {name for text in texts for line in text.strip().splitlines() for name in line.split("|")}
+    return {name for text in texts for line in text.strip().splitlines() for name in line.split("|") if name}
 
 
 def in_order(document, wanted):
@@ -129,9 +151,16 @@ def processes_of(directory):
     ("story", "checks", "steps", "options"),
     [
         pytest.param("ekg", EKG_CHECKS, EKG_STEPS, (), id="ekg"),
+        pytest.param("ekg", EKG_CHECKS + FAILS_CHECKS + EKG_HUB_CHECKS, EKG_STEPS, ("--hub",), id="ekg-hub"),
         pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "python"), id="tube-python"),
         pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--core", "native"), id="tube-native"),
-        pytest.param("tube", TUBE_CHECKS, TUBE_STEPS, ("--tube", "cpython"), id="tube-cpython"),
+        pytest.param(
+            "tube",
+            TUBE_CHECKS + FAILS_CHECKS + TUBE_HUB_CHECKS,
+            TUBE_STEPS + HUB_STEPS,
+            ("--hub", "--tube", "cpython"),
+            id="tube-cpython-hub",
+        ),
         *(
             pytest.param(
                 *("tube", TUBE_CHECKS, TUBE_STEPS, ("--tube", kind, "--core", core)),
