@@ -10,6 +10,7 @@ from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, decode, encode, request
 from holdfast_sim.process_shell import free_port
 from testkit.hub import NEEDED_S, HubPlace, resident_kib, stopped
+from testkit.hub_client import Client, named
 
 RESIDENT_KIB = 64 * 1024
 
@@ -41,28 +42,6 @@ class Origin:
         return asked
 
 
-class Client:
-    """A UDP socket that asks."""
-
-    def __init__(self, port):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.settimeout(NEEDED_S)
-        self.mid = 100
-
-    def send(self, message):
-        self.mid += 1
-        message.mtype, message.mid, message.token = L.TYPE_CON, self.mid, self.mid.to_bytes(2, "big")
-        self.socket.send(encode(message))
-
-    def receive(self):
-        """The next answer; an empty ACK before it is passed over."""
-        while True:
-            message = decode(self.socket.recv(2048))
-            if message.code:
-                return message
-
-
 @pytest.fixture
 def origin():
     made = Origin()
@@ -74,11 +53,6 @@ def entry(name, at, **more):
     """One device in devices.toml."""
     lines = [f"[devices.{name}]", 'link = "udp"', f'address = "127.0.0.1:{at}"']
     return "\n".join([*lines, *(f"{key} = {value}" for key, value in more.items()), ""])
-
-
-def named(path, name):
-    message = request(L.CODE_GET, path)
-    return message.add(L.OPT_URI_HOST, name)
 
 
 def test_a_request_reaches_a_device_by_its_name_and_by_its_port(place, origin):

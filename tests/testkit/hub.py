@@ -33,6 +33,7 @@ class HubPlace:
     """A hub's files in a folder, made by `init`, on ports that the system chooses."""
 
     def __init__(self, folder, *argv):
+        folder.mkdir(exist_ok=True)
         self.config = folder / "hub.toml"
         self.devices = folder / "devices.toml"
         self.state = folder / "state"

@@ -50,6 +50,11 @@ class Line:
         if plugged:
             self.plug()
 
+    @property
+    def master(self):
+        """The descriptor of the far end, for a device that is a program."""
+        return self._master
+
     def plug(self):
         self._master, slave = os.openpty()
         os.set_blocking(self._master, False)

@@ -30,6 +30,7 @@ from holdfast_hub.process.settings import Bind, ConfigError
 from holdfast_hub.process.sockets import Sockets
 from holdfast_hub.process.south import load_devices, open_links
 from holdfast_hub.process.told import samples
+from holdfast_hub.process.traced import Traced
 from holdfast_hub.proxy.gateway import FROM_DEVICE, Proxy
 from holdfast_hub.proxy.targets import Targets
 from holdfast_hub.readings.intake import Intake
@@ -55,7 +56,6 @@ class Hub:
         self.config = config
         self.clock = clock
         self.spool = spool
-        self._trace = trace
         self.drains = False
         self.faults: list[Exception] = []
         self._said: dict[str, str] = {"clock": clock.doubt, "spool": "", "broker": ""}
@@ -73,7 +73,8 @@ class Hub:
         self.udp = UdpLink(UDP, self._received)
         self.links: dict[str, Line] = {UDP: self.udp}
         self.links.update(open_links(config, self._received, self._link_changed, self._arrived))
-        self.north = NorthUdpShell(self.proxy, self._send, monotonic_ms, self._fail)
+        peers = self.proxy if trace is None else Traced(self.proxy, trace, monotonic_ms)
+        self.north = NorthUdpShell(peers, self._send, monotonic_ms, self._fail)
         key = kept_key(config.state / PLACES_KEY)
         limits = Limits(
             request_s=config.number("later.request_s"),
