@@ -145,6 +145,7 @@ def test_a_state_directory_that_cannot_be_used_is_one_sentence(tmp_path, run):
     state.mkdir()
     (state / database.NAME).write_bytes(b"no database" * 1000)
     assert "is damaged" in run("list", code=2).stderr
+    assert "keeps what can be read" in run("list", code=2).stderr
     (state / database.NAME).write_bytes(b"")
     assert "is not one of this program" in run("list", code=2).stderr
 

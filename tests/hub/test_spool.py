@@ -138,6 +138,16 @@ def test_a_parcel_that_kills_the_hub_is_lent_alone_and_then_set_aside_with_no_ot
     assert spool.spool.level.aside == 1
 
 
+def test_what_is_before_and_behind_a_parcel_that_is_lent_alone_goes_without_it(spool):
+    spool.put(b"twice")
+    for _ in range(2):
+        spool.give_back(*spool.take())
+    spool.put(b"a", priority=0)
+    spool.put(b"b", priority=0)
+    spool.put(b"c")
+    assert [spool.ids(), spool.ids(), spool.ids()] == [[b"a", b"b"], [b"twice"], [b"c"]]
+
+
 def test_a_stop_of_the_hub_is_no_fault_of_a_parcel_and_a_crash_may_be(spool):
     spool.put(b"a")
     for _ in range(3 * MAX_TRIES):

@@ -73,6 +73,7 @@ def test_on_a_full_disk_the_producer_is_told_and_what_was_kept_is_delivered_once
         again = spool.take(10_000)  # what has arrived was noted before anything is lent
         assert again == []
         assert spool.spool.level.counts["delivered"] == 5
+        assert spool.spool._owed == []
         assert spool.give_back(*lent[5:], blame=False)
         spool.restart()
         assert spool.ids(10_000) == kept[5:]

@@ -15,7 +15,7 @@ import click
 from holdfast_core.cli import Failed, Problem
 from holdfast_core.terminal_shell import json_option, show, show_all
 from holdfast_hub.cli.command import in_state
-from holdfast_hub.spool.errors import SpoolError
+from holdfast_hub.spool.errors import SpoolDamaged, SpoolError
 from holdfast_hub.spool.overview import Overview, Seen
 
 MAX_NAMED = 20
@@ -143,6 +143,8 @@ def _opened(state: Path) -> Iterator[Overview]:
     try:
         with Overview(state) as seen:
             yield seen
+    except SpoolDamaged as error:
+        raise Problem(f"{error} The next start of the hub sets it aside and keeps what can be read.") from None
     except SpoolError as error:
         raise Problem(str(error)) from None
 
