@@ -15,7 +15,7 @@ PROGRAMS = sorted((ROOT / "device" / "examples").rglob("*.py"))
 ROLES = {point.name: point.load() for point in entry_points(group=cli.ENTRY_POINT_GROUP)}
 # A name in backticks, and a line that begins with the command, as those of a block or of a help text do.
 QUOTED = re.compile(r"`((?:\.venv/bin/)?(?:holdfast )?(?:[a-z]+ )+[^`\n]*)`")
-LINE = re.compile(r"^[ \"'f]*(?:Next: )?(?:\.venv/bin/)?(holdfast (?:server|device|sim)\b[^\n]*)", re.MULTILINE)
+LINE = re.compile(r"^[ \"'f]*(?:Next: )?(?:\.venv/bin/)?(holdfast (?:server|device|hub|sim)\b[^\n]*)", re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 
