@@ -197,7 +197,7 @@ class Client:
         """Begin a request anew, once: its context has been derived anew (rederive.py)."""
         request = leg.request
         self._messages.arrived(request.peer, message, None, now_ms)
-        if request.restarts >= _MAX_RESTARTS or leg is request.registration:
+        if request.restarts >= _MAX_RESTARTS or leg is request.registration or not request.may_repeat:
             self._fail(request, NOT_AUTHENTIC, now_ms)
             return
         request.restarts += 1
@@ -273,7 +273,12 @@ class Client:
             if block.szx >= request.szx or len(request.message.payload) <= 16 << block.szx:
                 return False
             request.szx = block.szx
-        elif response.code == L.CODE_REQUEST_ENTITY_INCOMPLETE and request.sent and request.restarts < _MAX_RESTARTS:
+        elif (
+            response.code == L.CODE_REQUEST_ENTITY_INCOMPLETE
+            and request.sent
+            and request.restarts < _MAX_RESTARTS
+            and request.may_repeat
+        ):
             request.restarts += 1  # the server has lost the first blocks, so it cannot have acted on them
             request.rewind()
             request.tag = self._fresh_tag()
@@ -286,6 +291,9 @@ class Client:
         """Hand a response over when its body is whole, else ask for the next block (RFC 7959 section 2.4)."""
         block = block_of(response, L.OPT_BLOCK2)
         head = request.head
+        if response.code >> 5 != 2 and not request.may_repeat:  # no error of what has been done, but of its answer
+            self._fail(request, INCOMPLETE, now_ms)
+            return
         if response.code >> 5 != 2 or (head is None and (block is None or (block.num == 0 and not block.more))):
             self._deliver(request, response, now_ms)
             return
@@ -314,7 +322,7 @@ class Client:
 
     def _restart(self, request: ClientRequest, now_ms: int) -> None:
         """Fetch from the first block again, when that is safe and has not been done before."""
-        if request.restarts >= _MAX_RESTARTS or request.message.code not in (L.CODE_GET, L.CODE_FETCH):
+        if request.restarts >= _MAX_RESTARTS or not request.may_repeat:
             self._fail(request, INCOMPLETE, now_ms)
             return
         request.restarts += 1

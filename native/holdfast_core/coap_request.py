@@ -87,6 +87,11 @@ class ClientRequest:
         """Tell whether something of it has been answered already."""
         return self.sent > 0 or self.head is not None or self.echo is not None or self.restarts > 0
 
+    @property
+    def may_repeat(self) -> bool:
+        """Tell whether it may be sent again: a server that has begun to answer has acted (RFC 7252 section 5.1)."""
+        return self.head is None or self.message.code in (L.CODE_GET, L.CODE_FETCH)
+
     def next_message(self) -> Message:
         """The request, or the block of it that comes next."""
         message = self.message.copy()
@@ -120,7 +125,7 @@ class ClientRequest:
     def take_echo(self, response: Message) -> bool:
         """Take over an Echo value and begin anew, once (RFC 9175 section 2.2.1)."""
         echo = response.get(L.OPT_ECHO)
-        if response.code != L.CODE_UNAUTHORIZED or echo is None or self.echo is not None:
+        if response.code != L.CODE_UNAUTHORIZED or echo is None or self.echo is not None or not self.may_repeat:
             return False
         self.echo = echo
         self.rewind()

@@ -218,6 +218,33 @@ def test_a_changed_answer_to_a_post_is_not_asked_for_again():
     assert server.sent() == []
 
 
+@pytest.mark.parametrize("method", [L.CODE_POST, L.CODE_PUT])
+@pytest.mark.parametrize("length", [10, 1500])
+@pytest.mark.parametrize(
+    ("code", "options"),
+    [(L.CODE_REQUEST_ENTITY_INCOMPLETE, []), (L.CODE_UNAUTHORIZED, [(L.OPT_ECHO, b"echo")]), (L.CODE_NOT_FOUND, [])],
+)
+def test_what_has_been_done_is_not_asked_for_again_when_its_answer_is_lost(method, length, code, options):
+    server = Server()
+    server.stack.request("peer", request(method, "/a", bytes(length)), server.now_ms)
+    if length > 1024:
+        reply_to(server, L.CODE_CONTINUE, b"", [(L.OPT_BLOCK1, block(0, True, 6))])
+    head = [(L.OPT_ETAG, b"1"), (L.OPT_BLOCK2, block(0, True, 0)), (L.OPT_BLOCK1, block(1, False, 6))]
+    reply_to(server, L.CODE_CHANGED, SIXTEEN, head[: 3 if length > 1024 else 2])
+    reply_to(server, code, b"", options)
+    assert [event.reason for event in server.events] == ["incomplete"]
+    assert server.sent() == []
+
+
+def test_a_get_begins_anew_with_the_echo_that_a_later_block_asks_for():
+    server = Server()
+    server.stack.request("peer", request(L.CODE_GET, "/a"), server.now_ms)
+    reply_to(server, L.CODE_CONTENT, SIXTEEN, [(L.OPT_ETAG, b"1"), (L.OPT_BLOCK2, block(0, True, 0))])
+    reply_to(server, L.CODE_UNAUTHORIZED, b"", [(L.OPT_ECHO, b"echo")])
+    (again,) = map(decode, server.sent())
+    assert (again.get(L.OPT_ECHO), again.get(L.OPT_BLOCK2)) == (b"echo", None)
+
+
 @pytest.mark.parametrize(
     ("second", "payload"),
     [((2, True, 0), SIXTEEN), ((0, True, 0), SIXTEEN), ((1, True, 0), b"short"), ((1, True, 1), SIXTEEN * 2),
