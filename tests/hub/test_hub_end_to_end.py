@@ -99,7 +99,8 @@ def test_what_is_asked_of_a_device_that_sleeps_survives_kill_9_and_arrives_at_it
         assert later.code == L.CODE_SERVICE_UNAVAILABLE
         where = later.get_all(L.OPT_LOCATION_PATH)
         assert where[:2] == [b".later", b"tube-1"]
-        assert place.told("devices")[0]["there"] is False
+        told = place.told("devices")[0]
+        assert (told["there"], told["waits"]) == (False, 1)
         process.send_signal(signal.SIGKILL)
         process.wait(NEEDED_S)
     assert place.told("spool", "list")["parcels"][0]["box"] == "tube-1"

@@ -4,14 +4,18 @@ import json
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
+from holdfast_core import labels as L
+from holdfast_core.coap_message import Message, decode, encode
 from holdfast_core.terminal_shell import as_text
 from holdfast_hub.process.http import MAX_CONNECTIONS, MAX_HEAD_LEN
 from holdfast_hub.process.log import EVENTS
-from testkit.hub import HubPlace, get, stopped
+from testkit.hub import COMMAND, NEEDED_S, HubPlace, environment, get, stopped
 
 
 @pytest.fixture
@@ -41,6 +45,37 @@ def test_ready_alive_and_stopping_are_told_to_the_service_manager(place, manager
     assert code == 0
     assert "event=draining" in lines[-2]
     assert "event=stopped" in lines[-1]
+
+
+def test_a_socket_that_the_service_manager_has_opened_loses_nothing_before_the_start(place):
+    """What comes before the hub runs is answered when it does; LISTEN_PID is known in the process alone."""
+    program = (
+        "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
+        "os.execv(sys.executable, sys.argv[2:])"
+    )
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        bound.bind(("127.0.0.1", 0))
+        client.connect(bound.getsockname())
+        client.settimeout(NEEDED_S)
+        ping = encode(Message(L.CODE_EMPTY, b"", [], L.TYPE_CON, 7, b""))
+        client.send(ping)
+        coap = f"coap.bind=127.0.0.1:{bound.getsockname()[1]}"
+        start = [*COMMAND, "run", "--config", str(place.config), "--set", coap]
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(bound.fileno()), *start],
+            pass_fds=[bound.fileno()],
+            env=environment({"LISTEN_FDS": "1"}),
+            stdout=subprocess.PIPE,
+        )
+        try:
+            answer = decode(client.recv(100))
+            assert (answer.mtype, answer.mid) == (L.TYPE_RST, 7)
+        finally:
+            process.kill()
+            process.communicate(timeout=NEEDED_S)
 
 
 def test_health_over_http(place):

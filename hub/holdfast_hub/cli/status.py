@@ -12,6 +12,7 @@ from holdfast_core.terminal_shell import json_option, show, show_all
 from holdfast_hub.cli.command import in_state, problems
 from holdfast_hub.process.http import reachable
 from holdfast_hub.process.run import CONTROL
+from holdfast_hub.spool.overview import Overview
 
 WITHIN_S = 10.0
 MAX_ANSWER_LEN = 16 << 20
@@ -50,6 +51,9 @@ def status(health: bool, state: Path, as_json: bool) -> None:
 def devices(state: Path, as_json: bool) -> None:
     """List the devices behind the hub that runs here. Name, link, whether it is there, what waits."""
     told: list[dict[str, Any]] = json.loads(ask(state, "GET", "/status")[1])["devices"]
+    with problems(), Overview(state) as seen:
+        waits = {row["box"]: row["count"] for row in seen.boxes()}
+    told = [{**row, "waits": waits.get(row["name"], 0)} for row in told]
     show_all(told, as_json=as_json, nothing="No devices: devices.toml has none.")
 
 
