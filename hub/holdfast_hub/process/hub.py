@@ -14,6 +14,7 @@ from holdfast_hub.devices.addresses import UDP
 from holdfast_hub.devices.presence import DutyPresence
 from holdfast_hub.later.desk import LaterDesk, Limits
 from holdfast_hub.links.line import Line
+from holdfast_hub.links.north_stream_shell import NorthStreamShell
 from holdfast_hub.links.north_udp_shell import NorthUdpShell
 from holdfast_hub.links.udp_shell import UdpLink, place_of
 from holdfast_hub.ports import Desk
@@ -75,6 +76,7 @@ class Hub:
         self.links.update(open_links(config, self._received, self._link_changed, self._arrived))
         peers = self.proxy if trace is None else Traced(self.proxy, trace, monotonic_ms)
         self.north = NorthUdpShell(peers, self._send, monotonic_ms, self._fail)
+        self.streams = NorthStreamShell(peers, monotonic_ms, self._fail)
         key = kept_key(config.state / PLACES_KEY)
         limits = Limits(
             request_s=config.number("later.request_s"),
@@ -111,7 +113,7 @@ class Hub:
             link.use(self.table)
             link.start()
         self._meet(self.table.of(UDP))
-        return {"coap": [bound.getsockname()[1] for bound in ports]}
+        return {"coap": [bound.getsockname()[1] for bound in ports], **await self._serve_streams()}
 
     def reload(self) -> None:
         """Read the devices again; what cannot be used leaves everything as it was."""
@@ -155,6 +157,7 @@ class Hub:
         if self.server is not None:
             self.server.close()
         self.north.stop()
+        self.streams.close()
         for link in self.links.values():
             link.close()
 
@@ -271,6 +274,18 @@ class Hub:
     def _fail(self, fault: Exception) -> None:
         log_bug(fault)
         self.faults.append(fault)
+
+    async def _serve_streams(self) -> dict[str, int]:
+        served = {}
+        for what, serve in (("tcp", self.streams.serve_tcp), ("websocket", self.streams.serve_websocket)):
+            bind = self.config.bind(f"coap.{what}")
+            if bind is not None:
+                try:
+                    served[what] = (await serve(bind.host, bind.port))[1]
+                except OSError as error:
+                    why = error.strerror or error
+                    raise ConfigError(f"coap.{what} {bind} cannot be served: {why}.") from None
+        return served
 
     def _open_port(self, device: Device, sockets: Sockets) -> None:
         if device.port is None:
