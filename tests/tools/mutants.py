@@ -101,7 +101,18 @@ SETS = {
             "dual",
             *(
                 f"device_{word}"
-                for word in ("time", "floor", "rights", "attacks", "edges", "faults", "robust", "tables")
+                for word in (
+                    "time",
+                    "floor",
+                    "rights",
+                    "attacks",
+                    "edges",
+                    "faults",
+                    "robust",
+                    "tables",
+                    "story",
+                    "floods",
+                )
             ),
         )
         + tests("device", "clocks_together"),
