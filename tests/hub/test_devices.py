@@ -8,36 +8,9 @@ import pytest
 from holdfast_hub.devices.entries import EXAMPLE, DevicesUnusable, parse
 from holdfast_hub.devices.table import MAX_DEVICES, Ambiguous, DeviceTable
 from holdfast_hub.records import NAME, Device, Duty
+from testkit.nasty_names import NASTY
 
 KINDS = {"udp": "udp", "lan": "udp", "tty0": "serial", "tty1": "serial", "broker": "mqtt", "air": "ble"}
-# Row 44: what means something in a topic, a path or a host name, or looks like what does not.
-NASTY = [
-    "",
-    "#",
-    "+",
-    "/",
-    "a/b",
-    "tube/#",
-    "+/up",
-    "$SYS",
-    "$share/g/x",
-    "..",
-    "a.b",
-    "a b",
-    "a\0b",
-    "a\n",
-    "\n",
-    "x" * 65,
-    "tübe",
-    "tube\u200b",
-    "\u212aelvin",
-    "ﬁle",
-    "٣",
-    "\u202etube",
-    "%2e",
-    "@out",
-    "tube\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"),
-]
 
 
 def table(text):

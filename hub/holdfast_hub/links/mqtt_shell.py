@@ -93,7 +93,7 @@ class MqttLink:
     def send(self, datagram: bytes, device: Device, far: tuple[bytes, int]) -> bool:
         """See Link."""
         client = self._client
-        if client is None or not self.is_up or not isinstance(device.address, str):
+        if client is None or not self.is_up or self._devices.at(self._name, device.address) is None:
             self.counts["lost"] += 1
             return False
         with self._lock:

@@ -80,7 +80,7 @@ class Targets:
 
     def _by_uri(self, message: Message, uri: bytes) -> Device | None:
         """Take a Proxy-Uri apart (RFC 7252 section 6.4); it counts for more than all Uri-* options (section 5.10.2)."""
-        if not uri.isascii():
+        if not uri.isascii() or not uri.decode().isprintable() or b" " in uri:  # urlsplit would pass over some
             raise Refused(L.CODE_BAD_REQUEST)
         try:
             parts = urlsplit(uri.decode())
