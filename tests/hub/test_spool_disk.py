@@ -344,6 +344,20 @@ def test_a_read_only_disk_is_one_sentence(disk):
         seen.purge([1])
 
 
+@pytest.mark.parametrize("name", [database.NAME, database.NAME + "-wal"])
+def test_nothing_is_acknowledged_into_a_file_that_somebody_has_removed(tmp_path, name):
+    with played(tmp_path) as spool:
+        assert spool.put(b"a") == KEPT
+        (tmp_path / name).rename(tmp_path / "moved")
+        assert spool.put(b"b") == FAILED
+        assert spool.take() == []
+        assert "was removed or replaced" in spool.spool.level.trouble
+        (tmp_path / "moved").rename(tmp_path / name)
+        assert spool.put(b"b") == KEPT
+    with played(tmp_path) as spool:
+        assert spool.ids() == [b"a", b"b"]
+
+
 def test_what_the_spool_makes_is_for_its_user_alone(tmp_path):
     with played(tmp_path / "state") as spool:
         spool.put(b"a")

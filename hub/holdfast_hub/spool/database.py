@@ -156,6 +156,19 @@ def searched(directory: Path) -> None:
         sync_directory(directory)
 
 
+def identity(directory: Path) -> tuple[tuple[int, int] | None, ...]:
+    """What the files of an open spool are, so that it is seen when somebody removes or replaces them."""
+    found: list[tuple[int, int] | None] = []
+    for rest in ("", "-wal"):
+        try:
+            status = os.stat(directory / (NAME + rest))
+        except FileNotFoundError:
+            found.append(None)
+        else:
+            found.append((status.st_dev, status.st_ino))
+    return tuple(found)
+
+
 def doubt(directory: Path) -> None:
     """Let the next start read every page."""
     with failures(directory):

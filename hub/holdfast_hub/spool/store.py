@@ -86,6 +86,7 @@ class SqliteSpool:
                 with self._rows.transaction():
                     self._rows.take_back(blame=True)
                 self._counts = self._rows.counts()
+                self._identity = database.identity(directory)
         except BaseException:
             os.close(self._lock_fd)
             raise
@@ -183,6 +184,10 @@ class SqliteSpool:
 
     def _done(self, group: list[Work]) -> list[Any]:
         with failures(self._path):
+            if database.identity(self._directory) != self._identity:  # what is written now would be gone at the end
+                raise SpoolFailed(
+                    f"The spool {self._path} was removed or replaced beside the hub: start the hub again."
+                )
             self._rows.has_room = self._has_room()
             with self._rows.transaction() as tally:
                 for method, values, *_ in self._owed:
