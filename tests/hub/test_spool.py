@@ -217,6 +217,17 @@ def test_where_it_is_configured_the_oldest_of_the_least_important_gives_way_and_
         assert spool.put(b"e", priority=0) == FULL
 
 
+def test_on_a_disk_without_room_the_oldest_give_way_too_where_that_is_configured(tmp_path):
+    with played(tmp_path, Bounds(keep_free_len=0, drop_oldest=frozenset([OUT]))) as spool:
+        for name in (b"a", b"b", b"c", b"d"):
+            spool.put(name, box=OUT, body=bytes(100))
+            spool.put(name)
+        spool.spool._has_room = lambda: False
+        assert spool.put(b"e") == FULL
+        assert spool.put(b"e", box=OUT, body=bytes(200)) == KEPT
+        assert spool.ids(box=OUT) == [b"c", b"d", b"e"]
+
+
 def test_a_parcel_that_could_never_fit_drops_nothing(tmp_path):
     with played(tmp_path, Bounds(box_len=1000, keep_free_len=0, drop_oldest=frozenset(["tube"]))) as spool:
         spool.put(b"a", priority=0)

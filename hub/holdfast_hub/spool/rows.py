@@ -91,7 +91,7 @@ class Rows:
     def put(self, parcel: Parcel, now: Now) -> str:
         """Keep a parcel: KEPT, DUPLICATE or FULL."""
         tally, size, key = self._tally, size_of(parcel), (parcel.box, parcel.id)
-        if not self._fits(parcel, size):
+        if not self._fits(parcel, size, has_room=self.has_room):
             known = self._execute(
                 "SELECT 1 FROM parcels WHERE box = ?1 AND id = ?2 "
                 "UNION ALL SELECT 1 FROM gone WHERE box = ?1 AND id = ?2",
@@ -180,7 +180,11 @@ class Rows:
             "RETURNING box, id, state, size, number",
             (json.dumps(numbers),),
         ).fetchall()
-        self._connection.executemany("INSERT INTO gone VALUES (?, ?, ?)", [(row[0], row[1], until_ms) for row in rows])
+        if not rows:
+            return []
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO gone VALUES (?, ?, ?)", [(row[0], row[1], until_ms) for row in rows]
+        )
         for box, _, state, size, _ in rows:
             tally.add(box, count=-1, length=-size, aside=-(state == ASIDE), gone=1)
         tally.counts[how] += len(rows)
@@ -226,11 +230,11 @@ class Rows:
         """How often what has happened."""
         return dict(self._execute("SELECT name, value FROM counts").fetchall())
 
-    def _fits(self, parcel: Parcel, size: int) -> bool:
+    def _fits(self, parcel: Parcel, size: int, *, has_room: bool) -> bool:
         box_count, box_len, whole_count, whole_len = self._room[parcel.priority]
         box, whole = self._tally.of(parcel.box), self._tally.whole
         return (
-            self.has_room
+            has_room
             and box.count < box_count
             and box.len + size <= box_len
             and whole.count < whole_count
@@ -239,9 +243,9 @@ class Rows:
 
     def _make_room(self, parcel: Parcel, size: int) -> bool:
         """Drop the oldest of the least important in this box, where that is configured; whether the parcel fits now."""
-        may = parcel.box in self._bounds.drop_oldest and self.has_room
-        if not may or size > self._room[parcel.priority][1]:
+        if parcel.box not in self._bounds.drop_oldest or size > self._room[parcel.priority][1]:
             return False
+        freed = 0
         for _ in range(SWEEP_ROWS):
             last = self._execute(
                 "SELECT max(rank) FROM parcels WHERE box = ? AND state = ?", (parcel.box, WAITING)
@@ -249,11 +253,12 @@ class Rows:
             if last is None or last < parcel.priority:
                 return False
             oldest = self._execute(
-                "SELECT number FROM parcels WHERE box = ? AND state = ? AND rank = ? ORDER BY number LIMIT 1",
+                "SELECT number, size FROM parcels WHERE box = ? AND state = ? AND rank = ? ORDER BY number LIMIT 1",
                 (parcel.box, WAITING, last),
             ).fetchone()
             self.leave([oldest[0]], DROPPED)
-            if self._fits(parcel, size):
+            freed += oldest[1]
+            if self._fits(parcel, size, has_room=self.has_room or freed >= size):  # the file does not grow by it
                 return True
         return False
 
