@@ -4,6 +4,7 @@ The hub's proxy has a port for each device. What the hub could see of the server
 """
 
 from holdfast_core import labels as L
+from holdfast_core.ace_oscore import encode_authz_info
 from holdfast_core.coap_events import RequestEvent, ResponseEvent
 from holdfast_core.coap_message import request, response
 from holdfast_core.coap_stack import CoapStack
@@ -31,7 +32,15 @@ DEVICES = (
     Device(FRIDGE, "udp", port=7001, tokens=PHANTOM),
     Device(PUMP, "udp", port=7002, tokens=SPLIT),
 )
+SEALED = b"\xd8\x3d\xd0\x83\x43\xa1\x01\x0a\xa0\x48sealed.."
+SIGNED = b"\xd8\x3d\xd2\x84\x43\xa1\x01\x26\xa0\x41{\x41}"
+"""What looks like tokens, sealed and readable."""
 ACE_LABELS = {"access_token": L.ACE_ACCESS_TOKEN, "expires_in": L.ACE_EXPIRES_IN, "cnf": L.ACE_CNF}
+
+
+def body(token, nonce=b"n" * 8):
+    """What a client posts."""
+    return encode_authz_info(token, nonce, b"i")
 
 
 class AsNode:

@@ -41,16 +41,21 @@ class Delivery:
         self._answer_s = answer_s
         self._news = news
         self._busy: set[str] = set()
+        self._looking: set[str] = set()
         self._again: dict[str, tuple[int, Callable[[], None]]] = {}
 
     def is_busy(self, device: Device) -> bool:
-        """Whether what waits for the device is being delivered, so that a new request has to wait behind it."""
-        return device.name in self._busy
+        """Whether what waits for the device is being delivered, so that a new request has to wait behind it.
+
+        For a device that is always there nothing waits as a rule: a look whether something does holds nothing up.
+        """
+        return device.name in self._busy and (device.duty.every_s is not None or device.name not in self._looking)
 
     def begin(self, device: Device) -> None:
         """The device is there: bring it all that waits."""
         if device.name not in self._busy:
             self._busy.add(device.name)
+            self._looking.add(device.name)
             self._again.pop(device.name, None)
             self._next(device)
 
@@ -68,9 +73,11 @@ class Delivery:
         if self._presence.is_awake(device, now.ms):
             self._spool.take(device.name, 1, now, partial(self._lent, device))
         else:
+            self._looking.discard(device.name)
             self._busy.discard(device.name)
 
     def _lent(self, device: Device, parcels: list[Parcel]) -> None:
+        self._looking.discard(device.name)
         if not parcels:
             self._busy.discard(device.name)
             return

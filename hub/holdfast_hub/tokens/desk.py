@@ -18,7 +18,7 @@ from holdfast_core.coap_message import Message, response
 from holdfast_core.errors import Malformed, MalformedRequest
 from holdfast_core.token_split import HANDLE_LEN, REFERENCE_LEN, is_short, join_token
 from holdfast_hub.ports import Desk, Gateway
-from holdfast_hub.records import PHANTOM, SPLIT, Asked, Now
+from holdfast_hub.records import PHANTOM, SPLIT, Asked, Device, Now
 from holdfast_hub.tokens.exchange import (
     AWAY,
     GARBAGE,
@@ -40,9 +40,9 @@ class Bounds:
     """What a flood can take.
 
     per_s, at_once: posts of one network address; all_per_s, all_at_once: of all together. asking: questions under way;
-    waiting: posts that wait for one of them; posting: posts under way to devices. refused: references remembered as
-    refused, each for refused_ms. patience_ms: how long a client waits for the server. retry_s: how long the server is
-    left alone after it did not answer.
+    waiting: posts that wait for one of them; posting: posts under way to devices; early: posts that wait at the start
+    for what is on disk. refused: references remembered as refused, each for refused_ms. patience_ms: how long a client
+    waits for the server. retry_s: how long the server is left alone after it did not answer.
     """
 
     per_s: float = 1
@@ -52,6 +52,7 @@ class Bounds:
     asking: int = 16
     waiting: int = 8
     posting: int = 64
+    early: int = 64
     refused: int = 256
     refused_ms: int = 30_000
     patience_ms: int = 8000
@@ -117,6 +118,9 @@ class TokenDesk:
         self._refused: OrderedDict[bytes, int] = OrderedDict()
         self._away_until_ms = 0
         self._posting = 0
+        self._early: list[tuple[Asked, Shown]] = []
+        self._early_until_ms = clock().ms + bounds.patience_ms
+        kept.on_read = self._begin
 
     def serve(self, asked: Asked, now: Now) -> bool:
         """See Desk."""
@@ -128,6 +132,20 @@ class TokenDesk:
             self.counts["limited"] += 1
             self._answer(asked, response(L.CODE_TOO_MANY_REQUESTS).add(L.OPT_MAX_AGE, int(1 / self._bounds.per_s) or 1))
             return True
+        if not self._kept.is_read and now.ms < self._early_until_ms and len(self._early) < self._bounds.early:
+            self._early.append((asked, shown))
+        else:
+            self._complete(asked, device, shown, now)
+        return True
+
+    def _begin(self) -> None:
+        """What is on disk is here, or has not come in time."""
+        early, self._early = self._early, []
+        for asked, shown in early:
+            if asked.device is not None:
+                self._complete(asked, asked.device, shown, self._clock())
+
+    def _complete(self, asked: Asked, device: Device, shown: Shown, now: Now) -> None:
         audience = device.audience or device.name
         key = key_of(device, audience, shown.subject)
         given = self._kept.get(key, now)
@@ -138,10 +156,11 @@ class TokenDesk:
             self._answer(asked, response(L.CODE_UNAUTHORIZED))
         else:
             self._ask(asked, shown, key, audience, now)
-        return True
 
     def tick(self, now_ms: int) -> None:
         """Send away whoever has waited long enough for the server; its answer is kept when it comes after all."""
+        if self._early and now_ms >= self._early_until_ms:
+            self._begin()
         for question in self._questions.values():
             if question.until_ms > now_ms:
                 break
@@ -153,7 +172,8 @@ class TokenDesk:
 
     def next_deadline_ms(self) -> int | None:
         """When tick is due, None for never."""
-        return next((question.until_ms for question in self._questions.values() if question.waiting), None)
+        waiting = next((question.until_ms for question in self._questions.values() if question.waiting), None)
+        return self._early_until_ms if self._early else waiting  # what is early is before any question
 
     # --- the server ---
 

@@ -34,7 +34,10 @@ class Kept:
 
 
 class KeptTokens:
-    """spool: None keeps nothing over a restart. rng: n -> n bytes. clock: the time now. room: most entries."""
+    """spool: None keeps nothing over a restart. rng: n -> n bytes. clock: the time now. room: most entries.
+
+    is_read: what the last hub has kept is here. on_read: called when it is.
+    """
 
     def __init__(
         self, spool: Spool | None, rng: Callable[[int], bytes], clock: Callable[[], Now], room: int = MAX_KEPT
@@ -44,6 +47,8 @@ class KeptTokens:
         self._clock = clock
         self._room = room
         self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self.is_read = spool is None
+        self.on_read: Callable[[], None] = lambda: None
         if spool is not None:
             spool.take(TOKENS, room, clock(), self._read)
 
@@ -87,6 +92,8 @@ class KeptTokens:
                 self._keep(key, Kept(parcel.body, ends_ms, parcel.ends_s))
         if self._spool is not None and parcels:
             self._spool.give_back(parcels, _settled, blame=False)
+        self.is_read = True
+        self.on_read()
 
 
 def key_of(device: Device, audience: str, shown: bytes) -> bytes:
