@@ -1,15 +1,18 @@
 """The real process: ready, watched, asked over HTTP, stopped, started twice, and with a disk that is full."""
 
 import json
+import re
 import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import holdfast_hub.process.run
 from holdfast_core import labels as L
 from holdfast_core.coap_message import Message, decode, encode
 from holdfast_core.terminal_shell import as_text
@@ -200,3 +203,23 @@ def test_logs_as_json_have_stable_events(place):
     assert [record["event"] for record in records] == ["listening", "draining", "stopped"]
     assert all(record["event"] in EVENTS and record["level"] == "info" and "time" in record for record in records)
     assert code == 0
+
+
+def test_the_log_says_each_event_that_it_names_and_no_other():
+    process = Path(holdfast_hub.process.run.__file__).parent
+    source = "".join(path.read_text() for path in sorted(process.glob("*.py")))
+    calls = "".join(re.findall(r"(?:say|warn|log_bug|self\._tell)\((.*)", source))
+    assert set(re.findall(r'"([a-z]+(?:-[a-z]+)+|listening|draining|stopped|reloaded|escaped)"', calls)) == {
+        *EVENTS
+    } - {"bug"}
+
+
+def test_a_bug_of_a_tick_ends_the_hub_in_one_sentence_and_names_its_place(place):
+    broken = "from holdfast_hub.process.hub import Hub; Hub.tick = lambda hub: 1 / 0; "
+    program = broken + "from holdfast_core.cli import main; main()"
+    command = [sys.executable, "-c", program, "hub", "run", "--config", str(place.config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=NEEDED_S, check=False, env=environment())
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "event=bug kind=ZeroDivisionError" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: A part of the hub has stopped")

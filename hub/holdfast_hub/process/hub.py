@@ -97,6 +97,7 @@ class Hub:
             self.tokens = TokenDesk(self.proxy, self.server.client, kept, clock.now, self.later)
             desks.insert(3, self.tokens)
         self.proxy.desks = desks
+        self._aside = 0
         self._is_called = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -140,6 +141,9 @@ class Hub:
         self._pulse()
         self._tell("broker", "" if self.out is None else self.out.outbox.trouble, "broker-down", "broker-up")
         self._tell("clock", self.clock.doubt, "clock-doubted", "clock-agrees")
+        if self.spool.level.aside > self._aside:
+            warn("set-aside", parcels=self.spool.level.aside)
+        self._aside = self.spool.level.aside
         self._tell("spool", self.spool.level.trouble, "spool-failed", "spool-works")
 
     def drain(self) -> None:

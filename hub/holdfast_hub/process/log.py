@@ -23,11 +23,10 @@ EVENTS = {
     "reload-refused": "what was to be read again cannot be used; all is as it was",
     "spool-failed": "the spool cannot be written",
     "spool-works": "the spool can be written again",
-    "set-aside": "something was tried so often that it was set aside",
+    "set-aside": "some of what waits was tried so often that it was set aside: `holdfast hub spool list --aside`",
     "broker-up": "the broker is connected",
     "broker-down": "the broker is not connected",
-    "refused": "requests were refused, and why",
-    "health-failed": "the port of health cannot be served",
+    "not-named": "the service manager has handed over sockets that hub.toml does not name",
     "bug": "a bug of the hub; the request that met it was answered 5.00",
     "escaped": "a bug of the hub, outside of any request",
 }

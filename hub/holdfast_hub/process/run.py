@@ -106,7 +106,7 @@ async def _begin(config: Config, hub: Hub, responder: Responder) -> dict[str, An
     sockets = Sockets()
     ports: dict[str, Any] = await hub.start(sockets)
     if left := sockets.close_others():
-        warn("refused", reason="the service manager has handed over what hub.toml does not name", what=" ".join(left))
+        warn("not-named", sockets=" ".join(left))
     await responder.listen_at(config.state / CONTROL)
     bind = config.bind("health.bind")
     if bind is not None:
@@ -122,9 +122,13 @@ async def _look_after(hub: Hub, spool: SqliteSpool, notifier: Notifier, stop: as
     feed_at_ms = 0
     summary = hub.summary
     while not stop.is_set():
+        try:
+            hub.tick()
+        except Exception as fault:  # noqa: BLE001 - the service manager starts the hub again
+            log_bug(fault)
+            hub.faults.append(fault)
         if not spool.is_alive or hub.faults:
             raise Failed("A part of the hub has stopped because of a bug, which the log names.")
-        hub.tick()
         if notifier.watchdog_s is not None and monotonic_ms() >= feed_at_ms:
             notifier.tell(ALIVE)
             feed_at_ms = monotonic_ms() + int(notifier.watchdog_s * 1000) - int(TICK_S * 1000)
