@@ -215,10 +215,10 @@ def test_a_stop_lets_what_is_under_way_arrive_and_says_good_bye(field):
     assert numbers_of(sent) + field.ack_all() == list(range(4))
 
 
-@pytest.mark.parametrize("how", ["lost", "late", "resting", "connecting", "given up"])
+@pytest.mark.parametrize("how", ["lost", "late", "again", "resting", "connecting", "given up"])
 def test_a_stop_ends_whatever_the_broker_does(field, how):
     field.leave(1)
-    if how in ("lost", "late"):
+    if how in ("lost", "late", "again"):
         field.connect()
     elif how == "connecting":
         field.until(CONNECTING)
@@ -232,6 +232,9 @@ def test_a_stop_ends_whatever_the_broker_does(field, how):
         field.lose()
     elif how == "late":
         field.wait(5)
+    elif how == "again":
+        field.outbox.stop()
+        field.turn()
     assert field.outbox.state == CLOSED
     assert field.ended[-1] == CLOSED
     assert field.level.count == 1

@@ -30,7 +30,7 @@ from holdfast_hub.process.readings_out import ReadingsOut, broker_of, routes_in
 from holdfast_hub.process.settings import Bind, ConfigError
 from holdfast_hub.process.sockets import Sockets
 from holdfast_hub.process.south import load_devices, open_links
-from holdfast_hub.process.told import samples
+from holdfast_hub.process.told import facts, samples
 from holdfast_hub.process.traced import Traced
 from holdfast_hub.proxy.gateway import FROM_DEVICE, Proxy
 from holdfast_hub.proxy.targets import Targets
@@ -86,7 +86,10 @@ class Hub:
         self.later = LaterDesk(self.proxy, spool, self.presence, self.devices.get, key, clock.now, limits)
         self.routes = routes_in(config, self.devices)
         where = broker_of(config)
-        self.out = None if where is None else ReadingsOut(config, where, self.routes, spool, clock.now, self._call)
+        self.out: ReadingsOut | None = None
+        if where is not None:
+            out = ReadingsOut(config, where, self.routes, spool, clock.now, self._call, lambda: facts(self))
+            self.out = out
         intake = Intake(self.proxy, spool, self.routes, self.whose, self._reading_kept, monotonic_ms)
         self.admission = AdmissionDesk(self.proxy, limits_in(config))
         desks: list[Desk] = [_Door(self), self.admission, intake, self.later]

@@ -1,7 +1,7 @@
 """Readings: the desk that takes them from devices, and the way to the broker, made of the configuration."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 
 from holdfast_core.cli import DISTRIBUTION
@@ -52,7 +52,10 @@ def broker_of(config: Config) -> Where | None:
 
 
 class ReadingsOut:
-    """One broker, and what is under way to it. call: runs a function in the thread of those who ask."""
+    """One broker, and what is under way to it. call: runs a function in the thread of those who ask.
+
+    facts: what the hub's health says beside that it is there.
+    """
 
     def __init__(
         self,
@@ -62,8 +65,9 @@ class ReadingsOut:
         spool: Spool,
         clock: Callable[[], Now],
         call: Callable[[Callable[[], None]], object],
+        facts: Callable[[], Mapping[str, object]],
     ) -> None:
-        health = Health(_health_topic(config))
+        health = Health(_health_topic(config), facts)
         greet = []
         if config.flag("broker.home_assistant"):
             greet = list(discovery_of(routes, health, config.text("name"), version(DISTRIBUTION), HOME_ASSISTANT))

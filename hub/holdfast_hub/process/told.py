@@ -66,6 +66,18 @@ def status(hub: Parts) -> dict[str, Any]:
     }
 
 
+def facts(hub: Parts) -> dict[str, Any]:
+    """What the broker's clients are told of a hub that is there."""
+    level = hub.spool.level
+    return {
+        "devices": len(hub.devices),
+        "waits": level.count,
+        "set_aside": level.aside,
+        "clock": hub.clock.doubt or "believed",
+        "resident_bytes": resident_len(),
+    }
+
+
 def samples(hub: Parts) -> Iterator[Sample]:
     """The numbers now."""
     level = hub.spool.level

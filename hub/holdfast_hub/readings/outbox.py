@@ -29,7 +29,7 @@ TABLE = {
     RESTING: {DUE: CONNECTING, HOPELESS: GIVEN_UP, STOP: CLOSED},
     CONNECTING: {ACCEPTED: UP, LOST: RESTING, STOP: CLOSED},
     UP: {LOST: RESTING, STOP: LEAVING},
-    LEAVING: {LOST: CLOSED, DRAINED: CLOSED, STOP: LEAVING},
+    LEAVING: {LOST: CLOSED, DRAINED: CLOSED, STOP: CLOSED},
     GIVEN_UP: {STOP: CLOSED},
     CLOSED: {STOP: CLOSED},
 }
@@ -205,8 +205,8 @@ class Outbox:
             self._lose(why, code)
 
     def stop(self) -> None:
-        """Leave: what is under way may still arrive, for drain_ms. ended(CLOSED) is called then."""
-        if self.state in (LEAVING, CLOSED):
+        """Leave: what is under way may still arrive, for drain_ms; called again, at once. ended(CLOSED) is called."""
+        if self.state == CLOSED:
             return
         was_up = self.state == UP
         self._step(STOP)
