@@ -263,6 +263,33 @@ def test_a_start_that_is_killed_while_it_looks_for_what_can_be_read_does_it_agai
         assert spool.spool.found == ""
 
 
+@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_a_start_that_is_killed_while_it_sets_a_spool_aside_goes_on_with_it(sound, tmp_path, done):
+    first, state = tmp_path / "first", tmp_path / "state"
+    shutil.copytree(sound, first)
+    with played(first) as spool:
+        spool.put(b"in the log")
+        spool.delivered(*spool.take(5))
+        shutil.copytree(first, state)  # what a crash leaves: without its log it is an older spool, and sound
+    (state / database.DAMAGED_NAME).write_text("damaged-1-spool.db")
+    for rest in ("-shm", "-wal", "")[:done]:
+        (state / f"spool.db{rest}").rename(state / f"damaged-1-spool.db{rest}")
+    with played(state) as spool:
+        assert spool.spool.found.endswith("Of the 51 parcels in it 51 could be read and were kept: none is lost.")
+        ids = spool.ids(1000)
+        assert (ids[0], ids[-1], len(ids)) == (b"20", b"in the log", 21)
+        assert spool.put(b"10") == "duplicate"
+
+
+@pytest.mark.parametrize("text", ["", "../other/spool.db", "damaged-x-spool.db", "damaged-7-spool.db"])
+def test_a_note_of_a_damaged_spool_that_means_nothing_changes_nothing(state, text):
+    (state / database.DAMAGED_NAME).write_text(text)
+    if text == "damaged-7-spool.db":
+        (state / text).mkdir()
+    with played(state) as spool:
+        assert len(spool.ids(1000)) == 25
+
+
 def test_of_a_page_in_the_middle_only_its_parcels_are_lost(state):
     with played(state) as spool:
         spool.put_all([b"more%d" % number for number in range(300)], [BODY] * 300)

@@ -5,6 +5,7 @@ Write-ahead log, fsync at every commit. A commit that has returned survives a cr
 
 import fcntl
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -18,6 +19,7 @@ APPLICATION_ID = 0x48465350  # "HFSP"
 VERSION = 1
 DAMAGED_NAME = "spool.damaged"
 """Names the damaged spool that was set aside, until what can be read of it is in the new one."""
+_DAMAGED = re.compile(rf"damaged-[0-9]+-{re.escape(NAME)}")
 BUSY_TIMEOUT_MS = 5000  # an operator's command writes in small steps
 WAL_PAGES = 1000
 WAL_LEN = 4 << 20
@@ -128,12 +130,21 @@ def set_aside(directory: Path) -> None:
     while (kept := directory / f"damaged-{number}-{NAME}").exists():
         number += 1
     with failures(kept):
-        note = directory / DAMAGED_NAME
-        with open(note, "w", encoding="ascii", opener=_private) as file:
+        with open(directory / DAMAGED_NAME, "w", encoding="ascii", opener=_private) as file:
             file.write(kept.name)
             file.flush()
             os.fsync(file.fileno())
-        for rest in ("-shm", "-wal", ""):  # the name of the database itself goes last: until then a start finds it
+        sync_directory(directory)
+    go_on_setting_aside(directory)
+
+
+def go_on_setting_aside(directory: Path) -> None:
+    """Do what a start that was killed has begun: without its log, a spool is an older one that may look sound."""
+    kept = damaged(directory)
+    if kept is None or kept.exists():
+        return
+    with failures(kept):
+        for rest in ("-shm", "-wal", ""):  # the name of the database itself goes last: with it all is done
             old = directory / (NAME + rest)
             if old.exists():
                 old.rename(directory / (kept.name + rest))
@@ -141,12 +152,12 @@ def set_aside(directory: Path) -> None:
 
 
 def damaged(directory: Path) -> Path | None:
-    """The damaged spool that was set aside and has not been searched yet for what can be read."""
+    """The damaged spool that is to be set aside and searched for what can be read."""
     try:
-        kept = directory / (directory / DAMAGED_NAME).read_text(encoding="ascii")
+        name = (directory / DAMAGED_NAME).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         return None
-    return kept if kept.parent == directory and kept.is_file() else None
+    return directory / name if _DAMAGED.fullmatch(name) else None
 
 
 def searched(directory: Path) -> None:

@@ -236,6 +236,7 @@ class SqliteSpool:
 
     def _open(self) -> sqlite3.Connection:
         said = f"The spool {self._path} was damaged."
+        database.go_on_setting_aside(self._directory)
         try:
             connection = database.connect(self._directory)
         except SpoolDamaged as error:
@@ -243,7 +244,7 @@ class SqliteSpool:
             database.set_aside(self._directory)
             connection = database.connect(self._directory)
         kept = database.damaged(self._directory)
-        if kept is not None:
+        if kept is not None and kept.is_file():
             with failures(self._path):
                 self.found = f"{said} It was set aside as {kept.name}. {salvage(kept, connection)}"
             database.searched(self._directory)
