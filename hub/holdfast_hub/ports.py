@@ -29,6 +29,9 @@ class Gateway(Protocol):
     def ask(self, device: Device, message: Message, now_ms: int, answered: Callable[[Message | None], None]) -> None:
         """Send a request to a device as its client. answered: the response as it came, None when none came."""
 
+    def ping(self, device: Device, now_ms: int, answered: Callable[[bool], None]) -> None:
+        """Ask a device for a sign of life (RFC 7252 section 4.3). answered: whether one came."""
+
 
 class CoapPeers(Protocol):
     """The proxy, as the shells see it that carry its datagrams."""

@@ -318,12 +318,25 @@ def test_a_hub_that_drops_is_seen_by_the_client_and_in_the_numbers_by_the_device
     assert (highest, seen & 0b11) == (1, 0b01)
 
 
+def test_contacts_that_somebody_has_forged_cost_the_request_nothing(story):
+    session = story.session()
+    ticket = story.ask(session, put(b"1"))
+    story.link.tap = lambda sender, receiver, octets: [] if receiver == "tube" else [octets]
+    for _ in range(2 * MAX_TRIES):
+        story.meet(100)
+    assert story.outcome(ticket) is None
+    story.link.tap = None
+    story.awake()
+    assert (story.outcome(ticket), story.wrote) == (L.CODE_CHANGED, [b"1"])
+
+
 def test_what_expires_or_cannot_be_delivered_is_told():
     with NonceWatch():
         story = Story(Limits(request_s=2 * HOUR_S))
         session = story.session()
         tickets = [story.ask(session, put(b"1")) for _ in range(2)]
-        story.link.tap = lambda sender, receiver, datagram: [] if receiver == "tube" else [datagram]
+        # It is there, and answers a ping, and nothing else.
+        story.link.tap = lambda sender, receiver, octets: [] if receiver == "tube" and octets[1] else [octets]
         for _ in range(MAX_TRIES):
             story.meet(100)
         assert story.outcome(tickets[0]) == L.CODE_GATEWAY_TIMEOUT

@@ -229,3 +229,22 @@ def test_block1_passes_block_by_block_with_one_exchange_each():
         bench.answer(asked, response(code).add(L.OPT_BLOCK1, number))
         told = bench.at_client()
         assert (told.code, told.uint(L.OPT_BLOCK1)) == (code, number)
+
+
+def test_a_device_is_asked_for_a_sign_of_life():
+    bench, told = Bench(), []
+    for there in ((L.TYPE_RST, True), (L.TYPE_ACK, True), (None, False)):
+        told.clear()
+        bench.proxy.ping(TUBE, bench.now_ms, told.append)
+        asked = bench.at_device()
+        assert (asked.mtype, asked.code, asked.token, asked.options) == (L.TYPE_CON, L.CODE_EMPTY, b"", [])
+        if there[0] is None:
+            bench.pass_ms(200_000)
+        else:
+            bench.empty_from_device(there[0], (asked.mid + 1) & 0xFFFF)  # of another message
+            bench.proxy.tick(bench.now_ms)
+            assert told == []
+            bench.empty_from_device(there[0], asked.mid)
+        bench.proxy.tick(bench.now_ms)
+        assert told == [there[1]]
+    assert bench.proxy.under_way == 0

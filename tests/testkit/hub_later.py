@@ -19,6 +19,8 @@ class Hand:
         self.open = []
         self.asked = []
         self.awake = set()
+        self.pinged = 0
+        self.answers_ping = True
 
     def respond(self, asked, message, now_ms):
         self.said.append((asked, message))
@@ -29,6 +31,10 @@ class Hand:
     def ask(self, device, message, now_ms, answered):
         self.asked.append((device.name, message))
         self.open.append(answered)
+
+    def ping(self, device, now_ms, answered):
+        self.pinged += 1
+        answered(self.answers_ping)
 
     def is_awake(self, device, now_ms):
         return device.name in self.awake

@@ -2,7 +2,8 @@
 
 A device that sleeps says that it is awake with any datagram at all; a NON POST to the hub is enough. The hub cannot
 check who sent it, and need not: what it then sends goes to the address in the table, never to where the datagram came
-from, and only the device can open it. A forged contact costs a try, and what was tried waits on.
+from, and only the device can open it. A forged contact costs one try at most (later/delivery.py), and what was tried
+waits on.
 
 Monotonic time alone; a clock on the wall may jump.
 """

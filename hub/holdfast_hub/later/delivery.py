@@ -90,9 +90,16 @@ class Delivery:
 
     def _looked(self, device: Device, parcel: Parcel, answer: Parcel | None) -> None:
         if answer is None:
-            self._ask(device, parcel)
+            self._gateway.ping(device, self._clock().ms, partial(self._pinged, device, parcel))
         else:
             self._forget(device, parcel)
+
+    def _pinged(self, device: Device, parcel: Parcel, is_there: bool) -> None:
+        """A parcel that has failed before is blamed only where the device is: anybody can forge that it has come."""
+        if is_there:
+            self._ask(device, parcel)
+        else:
+            self._failed(device, parcel, "the device was not there", blame=False)
 
     def _ask(self, device: Device, parcel: Parcel) -> None:
         try:
@@ -136,17 +143,17 @@ class Delivery:
 
         self._spool.delivered([parcel], forgotten)
 
-    def _failed(self, device: Device, parcel: Parcel, why: str) -> None:
+    def _failed(self, device: Device, parcel: Parcel, why: str, *, blame: bool = True) -> None:
         def is_back(_: bool) -> None:
             self.under_way.discard(parcel.id)
-            if parcel.tries >= MAX_TRIES:  # it is set aside, and stops no other
+            if blame and parcel.tries >= MAX_TRIES:  # it is set aside, and stops no other
                 self._news(parcel.id)
                 self._next(device)
             else:
                 self._busy.discard(device.name)
                 self._later(device, partial(self.begin, device))
 
-        self._spool.give_back([parcel], is_back, why=why)
+        self._spool.give_back([parcel], is_back, why=why, blame=blame)
 
     def _later(self, device: Device, what: Callable[[], None]) -> None:
         self._again[device.name] = (self._clock().ms + RETRY_MS, what)

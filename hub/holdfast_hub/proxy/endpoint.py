@@ -214,6 +214,10 @@ class Endpoint:
         self.messages.send(leg.outgoing, now_ms)
         return leg
 
+    def ping(self, peer: Peer, owner: object, now_ms: int) -> None:
+        """Send an Empty message to be confirmed; settled tells of the Reset, which is the sign of life."""
+        self.messages.send(Outgoing(peer, Message(L.CODE_EMPTY, mtype=L.TYPE_CON), None, owner), now_ms)
+
     def forget(self, leg: Leg, now_ms: int) -> None:
         """Expect nothing any more: what comes under the token is rejected (RFC 7641 section 3.6)."""
         if self._legs.get((leg.peer, leg.token)) is leg:

@@ -14,6 +14,7 @@ that a device of the table asks, and then its name is the first item.
 from collections.abc import Callable, Iterable, Sequence
 
 from holdfast_core import labels as L
+from holdfast_core.coap_events import RESET
 from holdfast_core.coap_message import Message, screen_options
 from holdfast_core.errors import LocalError
 from holdfast_hub.ports import Desk
@@ -146,6 +147,11 @@ class Proxy:
         self._sides.ask(device, message.copy(), now_ms, came)
         self.wake()
 
+    def ping(self, device: Device, now_ms: int, answered: Callable[[bool], None]) -> None:
+        """See Gateway.ping."""
+        self._sides.ping(device, _Ping(answered), now_ms)
+        self.wake()
+
     def take(self, message: Message, client: Client, now_ms: int, answer: Callable[[Message], None]) -> Request:
         """Take a request that came by TCP or WebSocket, under its token; there is no mtype and no mid.
 
@@ -222,6 +228,17 @@ class Proxy:
     def _settled(self, owner: object, reason: str, now_ms: int) -> None:
         if isinstance(owner, Observer):
             self._observers.settled(owner, reason, now_ms)
+        elif isinstance(owner, _Ping):
+            self._sides.deferred.append((owner.answered, reason in ("", RESET)))
+
+
+class _Ping:
+    """Owns an Empty message. answered: see Gateway.ping."""
+
+    __slots__ = ("answered",)
+
+    def __init__(self, answered: Callable[[bool], None]) -> None:
+        self.answered = answered
 
 
 def _ignore(_observer: Observer, _now_ms: int) -> None:

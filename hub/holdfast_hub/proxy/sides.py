@@ -39,7 +39,7 @@ class Sides:
     ) -> None:
         self.bounds = bounds
         self.targets = targets
-        self.deferred: list[tuple[Callable[..., None], Message | None]] = []
+        self.deferred: list[tuple[Callable[..., None], Message | bool | None]] = []
         self.verified = Verified(rng(32), bounds.verified, bounds.verified_ms)
         self._rng = rng
         self._name = name.encode()
@@ -110,6 +110,10 @@ class Sides:
         """See Endpoint.ask."""
         peer = (device.name, OUR_FAR, FROM_DEVICE)
         return self.toward(device).ask(peer, device, message, now_ms, answered, token)
+
+    def ping(self, device: Device, owner: object, now_ms: int) -> None:
+        """See Endpoint.ping."""
+        self.toward(device).ping((device.name, OUR_FAR, FROM_DEVICE), owner, now_ms)
 
     def forget(self, leg: Leg, now_ms: int) -> None:
         """See Endpoint.forget."""
