@@ -108,6 +108,16 @@ def test_the_answer_of_the_device_comes_back_as_it_is(story):
     assert to_client.content_format == L.CF_ACE_CBOR
 
 
+def test_a_device_that_wants_to_know_where_the_hub_is_hears_it_from_the_hub(story):
+    """RFC 9175 section 2.3: the address is the hub's, so the client is not asked for the Echo."""
+    world = World(story)
+    for _ in range(7):  # more than a device takes at once without
+        session = world.open(world.token()[1])
+    assert world.read(session) == b"4.5"
+    assert any(decode(datagram).get(L.OPT_ECHO) for datagram in heard(world, "south"))
+    assert not any(decode(datagram).get(L.OPT_ECHO) for datagram in heard(world, "nurse"))
+
+
 def test_two_clients_with_one_reference_are_one_question(story):
     world = World(story)
     answer, _ = world.token()

@@ -85,3 +85,12 @@ def test_a_tube_is_read_with_what_the_hub_completes(tmp_path, nurse, tube, kind,
     with place.running():  # the server is away, and the hub begins anew
         again = nurse.run(nurse.client.open_session(peer, token))
         assert nurse.run(again.request(GET)).payload == b"troponin negative"
+
+
+def test_a_hub_that_cannot_ask_does_not_start(tmp_path):
+    place = HubPlace(tmp_path)
+    place.devices.write_text('[devices.tube]\nlink = "udp"\naddress = "127.0.0.1:5999"\ntokens = "phantom"\n')
+    done = place.call("check")
+    assert done.returncode == 2
+    assert "devices.tube.tokens wants a server to ask: say as.credentials_file in hub.toml." in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -11,6 +11,7 @@ from holdfast_hub.links.line import Changed, Line, Received
 from holdfast_hub.links.opening import make_links
 from holdfast_hub.links.settings import LinksUnusable, Settings, kinds
 from holdfast_hub.links.settings import parse as parse_links
+from holdfast_hub.process.as_link import KEY as AS_KEY
 from holdfast_hub.process.config import Config, read_secret, read_toml, secret_file
 from holdfast_hub.process.settings import ConfigError
 from holdfast_hub.records import Device
@@ -30,9 +31,15 @@ def load_devices(config: Config) -> DeviceTable:
     """Read devices.toml. Raises ConfigError."""
     document = read_toml(config.devices_file, ": `holdfast hub init` makes one", MAX_FILE_LEN)
     try:
-        return parse_devices(document, kinds(links_in(config)))
+        table = parse_devices(document, kinds(links_in(config)))
     except DevicesUnusable as problem:
         raise ConfigError(f"{config.devices_file}: {problem}") from None
+    translated = next((device.name for device in table if device.tokens), None)
+    if translated is not None and not config.text(AS_KEY):
+        raise ConfigError(
+            f"{config.devices_file}: devices.{translated}.tokens wants a server to ask: say {AS_KEY} in hub.toml."
+        )
+    return table
 
 
 def open_links(

@@ -235,9 +235,16 @@ class TokenDesk:
             return
         self._posting += 1
         onward = Message(message.code, message.payload, message.options)
-        self._gateway.ask(device, onward, now.ms, partial(self._answered, asked))
+        self._send(asked, device, onward)
 
-    def _answered(self, asked: Asked, answer: Message | None) -> None:
+    def _send(self, asked: Asked, device: Device, message: Message) -> None:
+        self._gateway.ask(device, message, self._clock().ms, partial(self._answered, asked, device, message))
+
+    def _answered(self, asked: Asked, device: Device, posted: Message, answer: Message | None) -> None:
+        echo = None if answer is None or answer.code != L.CODE_UNAUTHORIZED else answer.get(L.OPT_ECHO)
+        if echo is not None and posted.get(L.OPT_ECHO) is None:  # where the hub is, the hub says (RFC 9175 section 2.3)
+            self._send(asked, device, posted.copy().add(L.OPT_ECHO, echo))
+            return
         self._posting -= 1
         if answer is None:
             self._answer(asked, response(L.CODE_GATEWAY_TIMEOUT))
