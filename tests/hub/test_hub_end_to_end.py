@@ -7,10 +7,10 @@ import time
 import pytest
 
 from holdfast_core import labels as L
-from holdfast_core.coap_message import Message, decode, encode, request
+from holdfast_core.coap_message import Message, encode, request
 from holdfast_sim.process_shell import free_port
 from testkit.hub import NEEDED_S, HubPlace, resident_kib, stopped
-from testkit.hub_client import Client, named
+from testkit.hub_client import Client, Origin, entry, named
 
 RESIDENT_KIB = 64 * 1024
 
@@ -20,39 +20,11 @@ def place(tmp_path):
     return HubPlace(tmp_path)
 
 
-class Origin:
-    """A device that is a UDP socket in this process; each request is answered by hand."""
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(NEEDED_S)
-        self.port = self.socket.getsockname()[1]
-
-    def next(self):
-        """The next request, and where it came from."""
-        octets, peer = self.socket.recvfrom(2048)
-        return decode(octets), peer
-
-    def answer(self, code=L.CODE_CONTENT, payload=b"hello"):
-        """Answer the next request; return it."""
-        asked, peer = self.next()
-        fresh = [(L.OPT_MAX_AGE, b"")]  # so that the hub asks each time
-        self.socket.sendto(encode(Message(code, payload, fresh, L.TYPE_ACK, asked.mid, asked.token)), peer)
-        return asked
-
-
 @pytest.fixture
 def origin():
     made = Origin()
     with made.socket:
         yield made
-
-
-def entry(name, at, **more):
-    """One device in devices.toml."""
-    lines = [f"[devices.{name}]", 'link = "udp"', f'address = "127.0.0.1:{at}"']
-    return "\n".join([*lines, *(f"{key} = {value}" for key, value in more.items()), ""])
 
 
 def test_a_request_reaches_a_device_by_its_name_and_by_its_port(place, origin):
