@@ -8,6 +8,7 @@ import time
 import pytest
 
 from holdfast_core import labels as L
+from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_core.framing import decode_message, encode_message
 from holdfast_device.client import AceClient, Refused
 from holdfast_device.endpoint import Endpoint
@@ -51,7 +52,8 @@ class Field:
         self.ticks = Ticks()
         self.client = MQTTClient(b"tube", "127.0.0.1", broker.port)
         self.link = MqttLink(self.client, TOPIC, self.ticks.now_ms, pause, refused=MQTTException)
-        self.loop = Loop(World().boot_tube(), self.link, self.ticks, has_clock=False)
+        self.tube = World().boot_tube()
+        self.loop = Loop(self.tube, self.link, self.ticks, has_clock=False)
         random = Random(3).octets
         self.endpoint = Endpoint(random)
         self.doctor = AceClient(self.endpoint, random, AS_URI)
@@ -115,3 +117,38 @@ def test_what_others_publish_is_dropped_and_the_thief_gets_nothing(field):
     with pytest.raises(Refused) as refused:
         field.run(field.doctor.open_session("tube", held(thief)))
     assert refused.value.code == L.CODE_UNAUTHORIZED
+
+
+def test_a_command_that_anybody_may_publish_does_not_act(field):
+    """Whoever may publish to the tube's topic can neither give a command nor repeat one."""
+    done, sent = [], []
+
+    def calibrate(_asked):
+        done.append(1)
+        return response(L.CODE_CHANGED)
+
+    field.tube.rs.resource("/calibration", put=calibrate)
+    publish = field.hub.publish
+    field.hub.publish = lambda topic, payload: (sent.append(payload), publish(topic, payload))
+    token = mint.nested(mint.claims(TUBE, "read_result calibrate", NOW_S))
+    session = field.run(field.doctor.open_session("tube", held(token)))
+    assert field.run(session.request(request(L.CODE_PUT, "/calibration"))).code == L.CODE_CHANGED
+    assert done == [1]
+
+    datagram, _ = decode_message(sent[-1])
+    again, spoofed = decode(datagram), request(L.CODE_PUT, "/calibration")
+    assert again.get(L.OPT_OSCORE) is not None
+    again.mid, again.token = 0x1234, b"again"
+    spoofed.mtype, spoofed.mid, spoofed.token = L.TYPE_CON, 0x1235, b"spoof"
+    heard, up = [], field._up
+    field.hub.set_callback(
+        lambda topic, payload: (heard.append(decode(decode_message(payload)[0])), up(topic, payload))
+    )
+    for forged in (datagram, encode(again), encode(spoofed)):
+        publish(TOPIC + b"/down", encode_message(forged, PEER))
+    field.until(lambda: {message.token for message in heard} >= {b"again", b"spoof"})
+    codes = {message.token: message.code for message in heard}
+    assert codes[b"again"] == codes[b"spoof"] == L.CODE_UNAUTHORIZED
+    assert done == [1]
+    assert field.run(session.request(request(L.CODE_PUT, "/calibration"))).code == L.CODE_CHANGED
+    assert done == [1, 1]

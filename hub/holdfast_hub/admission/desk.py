@@ -108,13 +108,13 @@ class AdmissionDesk:
 
     def serve(self, asked: Asked, now: Now) -> bool:
         """Refuse a request, or leave it to the next desk."""
-        address = asked.client[0]
         wait_s = 0
-        why = self._token_fault(asked.message, asked.device, now) if asked.device is not None else ""
         if self._bucket is not None and not self._bucket.admit(asked.client, now.ms, 0):
             why, wait_s = TOO_FAST, self._bucket_wait_s()
-        elif not why:
-            why, wait_s = self._over_quota(address, asked.device, now.ms)
+        else:
+            why = self._token_fault(asked.message, asked.device, now)
+            if not why:
+                why, wait_s = self._over_quota(asked.client[0], asked.device, now.ms)
         if not why:
             return False
         self.counts[why] += 1
@@ -138,13 +138,14 @@ class AdmissionDesk:
             self._clients.count(address, now_ms)  # type: ignore[arg-type]
         return "", 0
 
-    def _token_fault(self, message: Message, device: Device, now: Now) -> str:
+    def _token_fault(self, message: Message, device: Device | None, now: Now) -> str:
         """Why the device would refuse the token that is posted, as far as its claims can be read; "" when it may not.
 
         An update of rights comes under OSCORE and is never read.
         """
         if (
-            message.code != L.CODE_POST
+            device is None
+            or message.code != L.CODE_POST
             or message.get(L.OPT_OSCORE) is not None
             or message.get_all(L.OPT_URI_PATH) != _AUTHZ_INFO
         ):
