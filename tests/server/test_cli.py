@@ -255,6 +255,7 @@ def test_a_client_from_its_secret_to_its_end(run):
         "narrow_scope": False,
         "lenient": False,
         "token_type": True,
+        "hub": False,
         "disabled": False,
     }
     assert tell(run("client", "list", "--json")) == [shown]
