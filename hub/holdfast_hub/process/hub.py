@@ -290,7 +290,7 @@ class Hub:
                 try:
                     served[what] = (await serve(bind.host, bind.port))[1]
                 except OSError as error:
-                    why = error.strerror or error
+                    why = os.strerror(error.errno) if error.errno else error  # asyncio puts its own words around it
                     raise ConfigError(f"coap.{what} {bind} cannot be served: {why}.") from None
         return served
 
