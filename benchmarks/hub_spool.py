@@ -31,7 +31,7 @@ from holdfast_hub.spool.bounds import Bounds
 from holdfast_hub.spool.store import GATHER_S, GROUP, SqliteSpool
 
 BODY = bytes(range(256))
-GROUPS = (1, 16, 64, GROUP, 1024)
+GROUPS = (1, 16, 64, 256, GROUP)
 GOAL_PER_S = 5000
 ROOMY = Bounds(whole_count=10**7, box_count=10**7, box_len=1 << 40, whole_len=1 << 40)
 AHEAD = 4

@@ -22,6 +22,7 @@ DAMAGED_NAME = "spool.damaged"
 _DAMAGED = re.compile(rf"damaged-[0-9]+-{re.escape(NAME)}")
 BUSY_TIMEOUT_MS = 5000  # an operator's command writes in small steps
 WAL_PAGES = 1000
+CACHE_KIB = 8192
 WAL_LEN = 4 << 20
 """What the log may keep on disk after a checkpoint: with it, what is delivered can be noted on a disk that is full."""
 WHOLE_CHECK_LEN = 64 << 20
@@ -214,6 +215,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LEN}")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     if connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
         connection.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "

@@ -19,7 +19,7 @@ from holdfast_hub.spool.rows import Rows
 from holdfast_hub.spool.salvage import salvage
 from holdfast_hub.spool.writer import Work, Writer
 
-GROUP = 256
+GROUP = 1024
 GATHER_S = 0.005
 MAX_WAITING = 10_000
 """Parcels that are not committed yet; the next one is refused as FULL."""
