@@ -80,6 +80,8 @@ def test_the_later_source_counts_and_check_says_which(place):
         ("links = 1", "links must be sections"),
         ('[links."a/b"]', "is a section"),
         ("[[coap]]", "coap is no key"),
+        ("a." * 5000 + "b = 1", "a.a.... is no key"),
+        ("[links.a]\n" + "a." * 5000 + "b = 1\n[coap]\nbin = 1", "coap.bin is no key"),
         ("= 1", "is not TOML"),
         ('state = "a\\u0000b"', "state must be text"),
     ],

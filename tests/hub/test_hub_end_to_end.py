@@ -171,6 +171,8 @@ def test_a_hub_does_not_start_with_devices_that_cannot_be(place):
 
 def test_a_hub_with_a_thousand_devices_is_small(place):
     place.devices.write_text("\n".join(entry(f"tube-{number}", 6000 + number) for number in range(1000)))
+    everywhere = '[coap]\ntcp = "127.0.0.1:0"\nwebsocket = "127.0.0.1:0"\n'
+    place.add(f'{everywhere}[broker]\nhost = "127.0.0.1"\nport = 9\n[readings.level]\n')  # nobody listens at discard
     with place.running() as process:
         clients = [Client(process.ready["coap"][0]) for _ in range(8)]
         for number in range(1000):

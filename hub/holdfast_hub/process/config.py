@@ -28,6 +28,7 @@ from holdfast_hub.records import NAME
 ENVIRONMENT_PREFIX = "HOLDFAST_HUB__"
 DEFAULT, FLAG = "default", "--set"
 MAX_FILE_LEN = 1 << 20
+MAX_NAME_LEN = 100
 CREDENTIAL = "credential:"
 OTHERS = 0o077  # what anybody but the owner may do
 
@@ -198,10 +199,20 @@ class _Layers:
             self._free[section][name] = {**self._free[section].get(name, {}), **keys}
 
 
-def _flat(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flat(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The keys with their sections, however deep these are nested."""
     pairs: list[tuple[str, Any]] = []
-    for name, value in document.items():
-        pairs += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    waiting = [("", document)]
+    while waiting:
+        prefix, section = waiting.pop()
+        if len(prefix) > MAX_NAME_LEN:
+            pairs.append((prefix[:MAX_NAME_LEN] + "...", section))
+            continue
+        for name, value in section.items():
+            if isinstance(value, dict):
+                waiting.append((f"{prefix}{name}.", value))
+            else:
+                pairs.append((prefix + name, value))
     return pairs
 
 
