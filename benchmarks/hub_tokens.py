@@ -118,8 +118,9 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
+    as_json = parser.parse_args().json
     rows = table()
-    if parser.parse_args().json:
+    if as_json:
         print(json.dumps(rows, indent=1))
         return
     print(
