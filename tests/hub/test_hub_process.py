@@ -107,6 +107,7 @@ def test_health_over_http(place):
         assert get(port, "", octets=b"GET / HTTP/1.1\r\nX: " + b"a" * 2 * MAX_HEAD_LEN)[0] == 0
         waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(MAX_CONNECTIONS)]
         assert get(port, "/healthz")[0] == 0
+        assert place.told("status", "--health")["ready"]  # the owner has another door
         for connection in waiting:
             connection.close()
         assert stopped(process)[0] == 0

@@ -44,7 +44,7 @@ class Responder:
         self._table = table
         self._owners = {**table, **owner}
         self._on_bug = on_bug
-        self._open = 0
+        self._open = {True: 0, False: 0}  # by whether it is the owner's: whoever floods the port keeps no owner out
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, bind: Bind) -> tuple[str, int]:
@@ -71,10 +71,10 @@ class Responder:
         await self._serve(reader, writer, is_owner=False)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_owner: bool) -> None:
-        if self._open >= MAX_CONNECTIONS:
+        if self._open[is_owner] >= MAX_CONNECTIONS:
             writer.close()
             return
-        self._open += 1
+        self._open[is_owner] += 1
         try:
             async with asyncio.timeout(HEAD_WITHIN_S):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -94,7 +94,7 @@ class Responder:
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
-            self._open -= 1
+            self._open[is_owner] -= 1
             writer.close()
 
     async def _answer(self, head: bytes, *, is_owner: bool) -> tuple[str, Answer]:
