@@ -29,6 +29,7 @@ Try first:
   holdfast sim ekg       a doctor reads an EKG machine: consent, token, OSCORE
   holdfast sim tube      the EKG reads a test tube that is never online
   holdfast server init   make a server of your own: keys, database, admin
+  holdfast hub init      make an edge gateway that holds no key
   holdfast device -h     bring a device package and its keys to a board
 """
 
