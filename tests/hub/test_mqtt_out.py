@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast_hub.links.mqtt_out_shell import BrokerFilesUnusable, Where, tls_of
+from holdfast_hub.links.broker import BrokerFilesUnusable, Where, tls_of
 from holdfast_hub.readings.outbox import GIVEN_UP, UP, Policy
 from holdfast_hub.readings.publication import HOME_ASSISTANT, Health, discovery_of
 from holdfast_hub.readings.routes import Rule, Sensor, routes_of
