@@ -82,6 +82,8 @@ def test_the_later_source_counts_and_check_says_which(place):
         ("[[coap]]", "coap is no key"),
         ("a." * 1500 + "b = 1", "a.a.... is no key"),
         ("[links.a]\n" + "a." * 1500 + "b = 1\n[coap]\nbin = 1", "coap.bin is no key"),
+        ("[coapp]", "coapp is no key"),
+        ("drain_s = {}", "drain_s must be a whole number"),
         ("= 1", "is not TOML"),
         ('state = "a\\u0000b"', "state must be text"),
     ],
@@ -108,7 +110,12 @@ def test_what_is_wrong_in_the_environment_and_on_the_command_line(place):
 
 def test_a_file_that_cannot_be_read(place, tmp_path):
     assert "run `holdfast hub init" in problem(tmp_path / "none" / "hub.toml")
-    for octets, says in ((b"\xff", "UTF-8"), (b"a = " + b"[" * 5000, "nested"), (b"#" * (1 << 21), "longer")):
+    for octets, says in (
+        (b"\xff", "UTF-8"),
+        (b"a = " + b"[" * 5000, "nested"),
+        (b"#" * (1 << 21), "longer"),
+        (b"a = " + b"9" * 5000, "a number that is too long"),
+    ):
         (place.config.parent / "conf.d" / "more.toml").write_bytes(octets)
         assert says in problem(place.config)
     (place.config.parent / "conf.d" / "more.toml").unlink()
@@ -160,5 +167,15 @@ def test_init_names_its_option(tmp_path, argv):
 def test_a_place_to_bind():
     assert str(parse_bind("[::1]:5")) == "[::1]:5"
     assert str(parse_bind("localhost:5")) == "127.0.0.1:5"
-    for text in ("", ":5", "a:5", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:٣"):
+    for text in (
+        "",
+        ":5",
+        "a:5",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1:٣",
+        "127.0.0.1:" + "9" * 5000,
+    ):
         assert parse_bind(text) is None

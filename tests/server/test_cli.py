@@ -131,7 +131,12 @@ def test_what_is_no_database_is_one_sentence(state, run):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("issuer = ", "is not TOML"), ("", "issuer is missing"), ('issuer = "https://a"\ntypo = 1', "typo is not a key")],
+    [
+        ("issuer = ", "is not TOML"),
+        ("a = " + "9" * 5000, "a number that is too long"),
+        ("", "issuer is missing"),
+        ('issuer = "https://a"\ntypo = 1', "typo is not a key"),
+    ],
 )
 def test_a_configuration_that_cannot_be_used_is_one_sentence(state, run, text, says):
     (state / "server.toml").write_text(text)

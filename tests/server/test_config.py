@@ -49,6 +49,7 @@ def test_every_key_of_the_written_file_may_be_uncommented() -> None:
         ({"isuer": "x"}, "isuer is not a key"),
         ({"http": {"bind": "8443"}}, "http.bind must look like"),
         ({"http": {"bind": "127.0.0.1:99999"}}, "http.bind must look like"),
+        ({"http": {"bind": "127.0.0.1:" + "9" * 5000}}, "http.bind must look like"),
         ({"http": {"bind": "0.0.0.0:8443"}}, "not a loopback"),
         ({"http": {"certificate": "a"}}, "go together"),
         ({"http": {"bnid": "a"}}, "http.bnid is not a key"),

@@ -9,6 +9,8 @@ from holdfast_hub.records import NAME
 
 UDP, SERIAL, MQTT, BLE = "udp", "serial", "mqtt", "ble"
 COAP_PORT = 5683
+MAX_PORT = 65535
+MAX_PORT_DIGITS = 5  # int refuses thousands of them with an exception
 _RADIO = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 
 
@@ -26,7 +28,7 @@ def _udp(_name: str, said: str | None) -> Address:
         address = address.ipv4_mapped
     if address is None or address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255":
         port = 0
-    if not 1 <= port <= 65535:
+    if port == 0:
         raise NoAddress('must be the address of one device, like "192.0.2.7", "192.0.2.7:5683" or "[2001:db8::7]:5683"')
     return str(address), port
 
@@ -38,7 +40,14 @@ def split_host(text: str) -> tuple[str, int]:
         host, port = text, str(COAP_PORT)
     if host.startswith("[") != host.endswith("]"):
         return "", 0
-    return host.removeprefix("[").removesuffix("]"), int(port) if port.isascii() and port.isdigit() else 0
+    return host.removeprefix("[").removesuffix("]"), port_number(port) or 0
+
+
+def port_number(text: str) -> int | None:
+    """Return the port that digits say, 0 to 65535; None for anything else."""
+    if not (text.isascii() and text.isdigit()) or len(text) > MAX_PORT_DIGITS or int(text) > MAX_PORT:
+        return None
+    return int(text)
 
 
 def _serial(_name: str, said: str | None) -> Address:

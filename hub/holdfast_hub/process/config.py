@@ -15,6 +15,7 @@ from holdfast_hub.process.settings import (
     BY_NAME,
     FREE_SECTIONS,
     KEYS,
+    SECTIONS,
     Bind,
     ConfigError,
     Key,
@@ -120,6 +121,8 @@ def read_toml(path: Path, how: str = "", most_len: int = MAX_FILE_LEN) -> dict[s
         raise ConfigError(f"{path} is not UTF-8 text.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from None
+    except ValueError:  # of int, which tomllib lets out
+        raise ConfigError(f"{path} has a number that is too long.") from None
     except RecursionError:
         raise ConfigError(f"{path} is nested too deeply.") from None
 
@@ -209,7 +212,7 @@ def _flat(document: dict[str, Any]) -> list[tuple[str, Any]]:
             pairs.append((prefix[:MAX_NAME_LEN] + "...", section))
             continue
         for name, value in section.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and (value or name in SECTIONS):  # another empty one is a mistake
                 waiting.append((f"{prefix}{name}.", value))
             else:
                 pairs.append((prefix + name, value))

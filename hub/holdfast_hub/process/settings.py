@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from holdfast_hub.devices.addresses import port_number
 from holdfast_hub.records import NAME
 
 Value = str | int | bool | list[str]
@@ -33,9 +34,9 @@ def parse_bind(text: str) -> Bind | None:
     """HOST:PORT, the host an address, IPv6 in brackets; None for anything else."""
     host, colon, port = text.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
-    if not colon or not is_address(host) or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not colon or not is_address(host) or (number := port_number(port)) is None:
         return None
-    return Bind(host, int(port))
+    return Bind(host, number)
 
 
 def is_address(host: str) -> bool:
@@ -205,6 +206,7 @@ KEYS = (
     _flag("broker.home_assistant", default=False, comment="Whether Home Assistant is told what can be read."),
 )
 BY_NAME = {key.name: key for key in KEYS}
+SECTIONS = frozenset(key.section for key in KEYS)
 FREE_SECTIONS = ("links", "readings")
 """Sections whose parts an operator names."""
 SECRET = re.compile(r"(?:.*[._])?(password|secret|key|token)")

@@ -84,6 +84,8 @@ def load(state: Path) -> Config:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from None
+    except ValueError:  # of int, which tomllib lets out
+        raise ConfigError(f"{path} has a number that is too long.") from None
     except RecursionError:
         raise ConfigError(f"{path} is nested too deeply.") from None
     return parse(document, state)
@@ -197,7 +199,7 @@ def parse_bind(key: str, text: str) -> Bind:
     """HOST:PORT, with an IPv6 host in brackets. Raises ConfigError naming the key."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:
+    if not colon or not host or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise ConfigError(f'{key} must look like "127.0.0.1:5683" or "[::1]:5683", not "{text}".')
     return Bind(host, int(port))
 
