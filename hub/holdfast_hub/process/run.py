@@ -6,6 +6,7 @@ the event loop, and only while the spool's thread lives: a hub that hangs is sta
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -32,12 +33,16 @@ CONTROL = "control"
 """The socket in the state directory at which `holdfast hub status` and its like ask."""
 TICK_S = 1.0
 DRAIN_LOOK_S = 0.05
+GARBAGE_AFTER = (50_000, 20, 20)
+"""When the collector looks for cycles, of which the hub makes few: its own thresholds cost a third of a request."""
 
 
 def serve(config: Config, *, trace: bool) -> None:
     """Run until told to stop. Raises ConfigError, SpoolError, OSError; Failed when a part of the hub has died."""
     start_logging(config.text("log.format"))
     os.umask(0o077)
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_AFTER)
     asyncio.run(_serve(config, trace=trace))
 
 

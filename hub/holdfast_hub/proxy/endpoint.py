@@ -25,10 +25,21 @@ _ACK, _RST = L.TYPE_ACK, L.TYPE_RST
 class Request(Asked):
     """One request to be answered. answer: where to, for one that came by another transport; None: a datagram.
 
-    silence: the value of No-Response. datagram_len: of the request. exchange: what the message layer remembers of it.
+    is_protected: by OSCORE. observe, silence: the values of Observe and of No-Response. datagram_len: of the request.
+    exchange: what the message layer remembers of it. etags: what the client has.
     """
 
-    __slots__ = ("acknowledged", "answer", "answered", "datagram_len", "etags", "exchange", "silence")
+    __slots__ = (
+        "acknowledged",
+        "answer",
+        "answered",
+        "datagram_len",
+        "etags",
+        "exchange",
+        "is_protected",
+        "observe",
+        "silence",
+    )
 
     def __init__(
         self,
@@ -44,6 +55,8 @@ class Request(Asked):
         self.answer = answer
         self.acknowledged = False
         self.answered = False
+        self.is_protected = False
+        self.observe: int | None = None
         self.silence: int | None = None
         self.etags: list[bytes] = []
 

@@ -65,11 +65,7 @@ class Forwarding:
     def _query_of(self, request: Request, device: Device) -> Query | None:
         """What the cache is asked; None: for something that is never kept."""
         message = request.message
-        if (
-            message.code not in _CACHEABLE
-            or message.get(L.OPT_OSCORE) is not None
-            or message.get(L.OPT_BLOCK1) is not None
-        ):
+        if message.code not in _CACHEABLE or request.is_protected or message.get(L.OPT_BLOCK1) is not None:
             return None
         return self._cache.query(device.name, message)
 
@@ -109,14 +105,14 @@ class Forwarding:
         def came(_leg: Leg, response: Message | None, reason: str, now_ms: int) -> bool:
             self._leave(request)
             if response is not None:
-                if passes_back(response.options):
-                    response.remove(L.OPT_OBSERVE)  # nobody has asked for it
-                else:
+                if not passes_back(response.options):
                     response, reason = None, ""
+                elif response.options and response.options[0][0] <= L.OPT_OBSERVE:
+                    response.remove(L.OPT_OBSERVE)  # nobody has asked for it
             if flight is not None:
                 self._landed(flight, request, device, response, reason, now_ms)
                 return False
-            if message.code not in _CACHEABLE and message.get(L.OPT_OSCORE) is None:
+            if message.code not in _CACHEABLE and not request.is_protected:
                 self._cache.invalidate(device.name, message, response)
             if response is None:
                 self._sides.fail(request, reason, now_ms)

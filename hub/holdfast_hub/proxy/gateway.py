@@ -194,7 +194,9 @@ class Proxy:
             if device is None:
                 message.options, request.silence = for_ourselves(message.options)
             else:
-                message.options, request.silence = onward(message.options, self.bounds.hop_limit)
+                found = onward(message.options, self.bounds.hop_limit)
+                message.options, request.silence = found.options, found.silence
+                request.observe, request.is_protected = found.observe, found.is_protected
         except Refused as refused:
             self._sides.refuse(request, refused.code, now_ms)
             return
@@ -214,15 +216,14 @@ class Proxy:
 
     def _pass(self, request: Request, device: Device, now_ms: int) -> None:
         """Send a request on its way to the device: as an observation, or for itself."""
-        message = request.message
-        observe = message.uint(L.OPT_OBSERVE)
+        observe = request.observe
         if observe is not None:
             if observe == REGISTER and self._watches.register(request, device, now_ms):
                 return
             if observe == DEREGISTER and self._watches.deregister(request, device, now_ms):
                 return
-            if observe != DEREGISTER or message.get(L.OPT_OSCORE) is None:
-                message.remove(L.OPT_OBSERVE)
+            if observe != DEREGISTER or not request.is_protected:
+                request.message.remove(L.OPT_OBSERVE)
         self._forwarding.forward(request, device, now_ms)
 
     def _settled(self, owner: object, reason: str, now_ms: int) -> None:

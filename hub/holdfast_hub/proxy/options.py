@@ -35,16 +35,28 @@ class Refused(Exception):
         self.code = code
 
 
-def onward(options: Options, first_hop_limit: int) -> tuple[Options, int | None]:
-    """The options of a request as the next hop gets them, and the value of No-Response or None.
+class Onward:
+    """What a request is on its way: the options as the next hop gets them, the values of No-Response and Observe."""
+
+    __slots__ = ("is_protected", "observe", "options", "silence")
+
+    def __init__(self) -> None:
+        self.options: Options = []
+        self.silence: int | None = None
+        self.observe: int | None = None
+        self.is_protected = False
+
+
+def onward(options: Options, first_hop_limit: int) -> Onward:
+    """What a request for a device is to the next hop.
 
     Hop-Limit is one less, or first_hop_limit where there was none.  Options that address the proxy are gone.
     Raises Refused: 4.02 an unsafe option that is not recognized; 4.00 a Hop-Limit of another value than 1 to 255; 5.08
     a Hop-Limit that is used up.
     """
-    kept: Options = []
+    found = Onward()
+    kept = found.options
     hops = 0
-    silence: int | None = None
     previous = -1
     for option in options:
         number = option[0]
@@ -57,14 +69,18 @@ def onward(options: Options, first_hop_limit: int) -> tuple[Options, int | None]
                 raise Refused(L.CODE_BAD_OPTION)
             if number not in _STOPS_HERE:
                 kept.append(option)
+                if number == L.OPT_OBSERVE:
+                    found.observe = int.from_bytes(value, "big")
             elif number == L.OPT_NO_RESPONSE:
-                silence = value[0] if value else 0
+                found.silence = value[0] if value else 0
         elif number != L.OPT_HOP_LIMIT:
             kept.append(option)
+            if number == L.OPT_OSCORE:
+                found.is_protected = True
         previous = number
     if not hops:
         kept.append((L.OPT_HOP_LIMIT, bytes((first_hop_limit,))))
-    return kept, silence
+    return found
 
 
 def _hops_left(option: tuple[int, bytes], first_hop_limit: int) -> int:

@@ -19,7 +19,25 @@ from holdfast_hub.records import OUR_FAR, Device
 
 Far = tuple[bytes, int]
 FROM_DEVICE = "device"
+_DRAWN_LEN = 4096
 _CODES = {TIMEOUT: L.CODE_GATEWAY_TIMEOUT, OVERLOADED: L.CODE_SERVICE_UNAVAILABLE}
+
+
+class Octets:
+    """Unpredictable bytes in small pieces out of large ones, which cost one call of the system each."""
+
+    def __init__(self, rng: Callable[[int], bytes]) -> None:
+        self._rng = rng
+        self._drawn = b""
+        self._at = 0
+
+    def take(self, length: int) -> bytes:
+        """So many bytes, each given once."""
+        at = self._at
+        if at + length > len(self._drawn):
+            self._drawn, at = self._rng(_DRAWN_LEN), 0
+        self._at = at + length
+        return self._drawn[at : at + length]
 
 
 class Sides:
@@ -41,7 +59,7 @@ class Sides:
         self.targets = targets
         self.deferred: list[tuple[Callable[..., None], Message | bool | None]] = []
         self.verified = Verified(rng(32), bounds.verified, bounds.verified_ms)
-        self._rng = rng
+        self._rng = rng = Octets(rng).take
         self._name = name.encode()
         self._requested = requested
         self._settled = settled

@@ -37,15 +37,14 @@ class Targets:
         port: the UDP port of ours that the request came to.
         Raises Refused: 5.05 for what a forward proxy must not reach, 4.04 for a host that is nobody here.
         """
-        first = message.options[0][0] if message.options else 0
-        last = message.options[-1][0] if message.options else 0
-        if first > L.OPT_URI_PORT and last < L.OPT_PROXY_URI:  # the common case: no option of the authority
-            return self._by_port.get(port)  # type: ignore[call-overload, no-any-return]  # another port is not in it
-        proxy_uri = message.get(L.OPT_PROXY_URI)
-        if proxy_uri is not None:
-            return self._by_uri(message, proxy_uri)
-        host = message.get(L.OPT_URI_HOST)
-        scheme = message.get(L.OPT_PROXY_SCHEME)
+        host = scheme = None
+        for number, value in message.options:
+            if number == L.OPT_URI_HOST:
+                host = value
+            elif number == L.OPT_PROXY_URI:
+                return self._by_uri(message, value)
+            elif number == L.OPT_PROXY_SCHEME:
+                scheme = value
         if scheme is not None:
             if scheme.lower() != b"coap" or host is None:
                 raise Refused(L.CODE_PROXYING_NOT_SUPPORTED)

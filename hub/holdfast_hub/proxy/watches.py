@@ -69,7 +69,7 @@ class Watches:
         """Take a request with Observe 0 in; False: there is no room, so it is a request like any other."""
         message = request.message
         name = (request.client, message.token)
-        query = None if message.get(L.OPT_OSCORE) is not None else self._cache.query(device.name, message)
+        query = None if request.is_protected else self._cache.query(device.name, message)
         key: object = (device.name, *name) if query is None else (query.resource, query.key)
         watch = self._watches.get(key)
         observer = self._observers.find(*name)
