@@ -4,6 +4,7 @@
 # wherever pip and apt of this machine take them. Safe to run again. Call it after scripts/setup.sh.
 #   build/packages             holdfast-server_*.deb, holdfast-hub_*.deb, a list of what is in each, SHA256SUMS
 #   .cache/packages/base       a bare Debian 12 with Python, on which tests install them and images stand
+#   .cache/packages/systemd    packages of systemd, which one test adds to that and starts
 #   .cache/packages/images     images localhost/holdfast-server and localhost/holdfast-hub, in a store of buildah's own:
 #                              scripts/packages.sh buildah images
 set -eu
@@ -44,16 +45,22 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 mkdir -p "$cache" "$out"
-if [ ! -d "$cache/base" ]; then
+if [ ! -d "$cache/base" ] || [ ! -d "$cache/systemd" ]; then
   say "making a bare Debian 12"
   # No manuals and translations: nobody reads them in a test or an image. dpkg unpacks without fsync: it may be lost.
-  rm -rf "$cache/base.part"
+  rm -rf "$cache/base.part" "$cache/systemd"
+  mkdir "$cache/systemd"
+  export SYSTEMD=$cache/systemd
   mmdebstrap --quiet --mode=root --format=directory --variant=apt --include=python3,adduser \
     --aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-    --customize-hook='rm "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap' bookworm "$cache/base.part" \
+    --customize-hook='rm "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap' \
+    --customize-hook='rm -f "$1"/var/cache/apt/archives/*.deb' \
+    --customize-hook='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq --yes --download-only install systemd >/dev/null' \
+    --customize-hook='mv "$1"/var/cache/apt/archives/*.deb "$SYSTEMD"' bookworm "$cache/base.part" \
     || { say "mmdebstrap could not make a base system: see its message above."; exit 1; }
+  rm -rf "$cache/base"
   mv "$cache/base.part" "$cache/base"
 fi
 
