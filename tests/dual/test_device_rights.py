@@ -9,6 +9,7 @@ from holdfast_core.coap_block import Block
 from holdfast_core.coap_message import decode, encode, request, response
 from holdfast_device.client import Refused
 from holdfast_device.rights import RECHECK_MS
+from holdfast_device.sessions import BOUND
 from holdfast_device.slots import StorageFailed
 from holdfast_device.tasks import Call
 from testkit import mint
@@ -84,6 +85,47 @@ class LaterBlocks(Tube):
         for path, code in (("/calibration", L.CODE_FORBIDDEN), ("/result", L.CODE_BAD_REQUEST)):  # it has one block
             answer = answer_to(self.tube, session, later_block(path), self.world.now_ms)
             self.assertEqual(answer.code, code)
+
+
+class Lives(Tube):
+    """How long a session lives that nobody uses, and one that somebody does (RFC 9200 section 5.10.3)."""
+
+    def sessions(self):
+        return self.tube.rs.rights.sessions
+
+    def test_a_session_that_nobody_uses_is_over_after_two_hours(self):
+        self.open(b"osc-1", exp=NOW_S + 10**5)
+        used = self.open(b"osc-2", exp=NOW_S + 10**5)
+        self.assertEqual(self.ask(used).code, L.CODE_CONTENT)
+        began_ms = self.sessions().all()[0].checked_ms
+        self.tube.rs.rights.expire(began_ms + 7200 * 1000 - 1)
+        self.assertEqual(len(self.sessions()), 2)
+        self.tube.rs.rights.expire(began_ms + 7200 * 1000)
+        self.assertEqual([session.state for session in self.sessions().all()], [BOUND])
+
+    def test_a_session_in_use_gives_way_to_no_newcomer(self):
+        self.sessions()._limit = 1
+        used = self.open(b"osc-1")
+        self.ask(used)
+        self.world.wait(59)
+        self.ask(used)
+        self.world.wait(59)
+        with self.assertRaises(Refused) as refused:
+            self.open(b"osc-2")
+        self.assertEqual(refused.exception.code, L.CODE_TOO_MANY_REQUESTS)
+        self.world.wait(1)
+        self.ask(self.open(b"osc-2"))
+        self.assertEqual([session.osc.id for session in self.sessions().all()], [b"osc-2"])
+
+    def test_an_update_proves_the_time_too(self):
+        self.tube = self.world.boot_tube(clock=False)
+        session = self.open()
+        self.ask(session)
+        self.update(session, "read_result", NOW_S + 500)
+        self.assertEqual(self.tube.state.floor_s, NOW_S + 500)
+
+    def test_a_revocation_works_within_a_minute(self):
+        self.assertEqual((RECHECK_MS, self.tube.rs.rights.recheck_ms), (60000, 60000))
 
 
 class References(TestCase):
