@@ -19,6 +19,7 @@ from typing import Any
 import aiocoap
 from aiocoap.proxy.server import ForwardProxy
 
+from holdfast_hub.devices.table import DeviceTable
 from holdfast_hub.links.north_udp_shell import NorthUdpShell
 from holdfast_hub.links.udp_shell import UdpLink
 from holdfast_hub.process.run import GARBAGE_AFTER
@@ -43,7 +44,7 @@ async def contest(name: str) -> None:
         proxy = Proxy(os.urandom, Targets(devices))
         shells: list[NorthUdpShell] = []
         link = UdpLink("udp", lambda *came: shells[0].received(*came))  # noqa: PLW0108 - it is not there yet
-        link.use(devices)
+        link.use(DeviceTable(devices))
         shells.append(NorthUdpShell(proxy, link.send, monotonic_ms, lambda fault: sys.exit(repr(fault))))
         proxy.wake = shells[0].wake
         shells[0].start("127.0.0.1", OURS)
