@@ -74,7 +74,11 @@ def test_the_later_source_counts_and_check_says_which(place):
         ('coap.bind = "127.0.0.1:1"', "coap.bind must be a list"),
         ('coap.bind = ["here:1"]', "coap.bind must be a list"),
         ("coap.bind = [1]", "coap.bind must be a list"),
+        ('coap.bind = ["127.0.0.1:1", "127.0.0.1:1"]', "coap.bind must be a list"),
         ('coap.tcp = "127.0.0.1:99999"', "coap.tcp must be an address and a port"),
+        ('coap.tcp = "[127.0.0.1:5"', "coap.tcp must be an address and a port"),
+        ('coap.tcp = "[127.0.0.1]:5"', "coap.tcp must be an address and a port"),
+        ('coap.tcp = "::1:5"', "coap.tcp must be an address and a port"),
         ('log.format = "xml"', 'log.format must be "text" or "json"'),
         ('broker.password = "hunter2"', "say broker.password_file"),
         ("links = 1", "links must be sections"),
@@ -162,6 +166,12 @@ def test_init_names_its_option(tmp_path, argv):
     done = holdfast_hub("init", "--config", tmp_path / "hub.toml", "--state", tmp_path / "state", *argv)
     assert (done.returncode, argv[0] in done.stderr) == (2, True)
     assert not os.path.exists(tmp_path / "hub.toml")
+
+
+def test_a_hub_may_have_no_health_port(tmp_path):
+    said = ("--config", tmp_path / "hub.toml")
+    assert holdfast_hub("init", *said, "--state", tmp_path / "state", "--health", "").returncode == 0
+    assert holdfast_hub("check", *said).returncode == 0
 
 
 def test_a_place_to_bind():

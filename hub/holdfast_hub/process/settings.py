@@ -33,8 +33,10 @@ class Bind:
 def parse_bind(text: str) -> Bind | None:
     """HOST:PORT, the host an address, IPv6 in brackets; None for anything else."""
     host, colon, port = text.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
-    if not colon or not is_address(host) or (number := port_number(port)) is None:
+    if in_brackets := host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    host = "127.0.0.1" if host == "localhost" else host
+    if not colon or not is_address(host) or in_brackets != (":" in host) or (number := port_number(port)) is None:
         return None
     return Bind(host, number)
 
@@ -81,7 +83,7 @@ def _is_bind_or_nothing(value: Value) -> bool:
 
 
 def _are_binds(value: Value) -> bool:
-    return isinstance(value, list) and all(_is_bind(each) for each in value)
+    return isinstance(value, list) and all(map(_is_bind, value)) and len(set(value)) == len(value)
 
 
 def _are_addresses(value: Value) -> bool:
@@ -104,8 +106,6 @@ def _text(name: str, default: str, comment: str) -> Key:
 
 
 def _bind(name: str, default: str, comment: str) -> Key:
-    if default:
-        return Key(name, default, _BIND_WORDS, _is_bind, comment)
     return Key(name, default, f'{_BIND_WORDS}, or "" for none', _is_bind_or_nothing, comment)
 
 
