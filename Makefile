@@ -18,7 +18,7 @@ help:
 	@echo "make lint    only format, lint and types, of Python, C and shell"
 	@echo "make packages   Debian packages and container images of server and hub, in build/packages; wants root on Debian 12"
 	@echo "make test-packages  the same, then installed in a bare Debian, run, removed, purged; and what systemd says of the units"
-	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; one table"
+	@echo "make bench   tokens, OSCORE and signatures side by side with other libraries, and on small cores; then the hub beside aiocoap and mosquitto"
 	@echo "make clean   remove everything that these targets made"
 
 demo:
@@ -109,6 +109,7 @@ bench:
 	@scripts/setup.sh
 	@scripts/toolchain.sh cores
 	@PYTHONPATH=tests .venv/bin/python benchmarks/bench.py
+	@PYTHONPATH=tests .venv/bin/python benchmarks/hub.py
 
 clean:
 	rm -rf .venv .venv-cwt .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -2,11 +2,12 @@
  *
  *   coap_load origin PORT COUNT
  *       answers every request at COUNT ports with 2.04 and 32 bytes; says "ready" first
- *   coap_load load HOST PORT WINDOW REQUESTS con|non NAME COUNT [DIRECT]
+ *   coap_load load HOST PORT WINDOW REQUESTS con|non NAME COUNT [DIRECT | NAMES]
  *       asks WINDOW different things at once, REQUESTS in all, over COUNT sockets, by POST, whose answers no proxy
  *       keeps; prints one line of JSON.
- *       NAME: Uri-Host is NAME and the number of the socket, and Proxy-Scheme is coap; "-": no such options, and socket
- *       n asks port PORT + n.  NAME with ":" in front: Uri-Host is NAME and Uri-Port is DIRECT + n.
+ *       NAME: Uri-Host is NAME and a number below NAMES (COUNT without it), each in its turn, and Proxy-Scheme is coap;
+ *       "-": no such options, and socket n asks port PORT + n.  NAME with ":" in front: Uri-Host is NAME and Uri-Port
+ *       is DIRECT + n.
  *
  * One thread, no retransmission: an answer that does not come within a second counts as lost.  Loopback only.
  */
@@ -17,11 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_SOCKETS 64
+#define MAX_SOCKETS 1024
+#define AT_ONCE 64
 #define RING 65536
 #define BODY_LEN 32
 #define LOST_MS 1000
@@ -56,25 +59,26 @@ static struct sockaddr_in at(const char *host, int port) {
 static int origin(int port, int count) {
     uint8_t got[2048];
     uint16_t mid = 0;
+    struct epoll_event ready[AT_ONCE];
+    int watched = epoll_create1(0), found;
     for (int i = 0; i < count; i++) {
         struct sockaddr_in address = at("127.0.0.1", port + i);
-        polled[i] = (struct pollfd){.fd = udp(), .events = POLLIN};
-        if (bind(polled[i].fd, (struct sockaddr *)&address, sizeof address)) {
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = udp()};
+        if (bind(event.data.fd, (struct sockaddr *)&address, sizeof address) ||
+            epoll_ctl(watched, EPOLL_CTL_ADD, event.data.fd, &event)) {
             perror("bind");
             return 1;
         }
     }
     puts("ready");
     fflush(stdout);
-    while (poll(polled, (nfds_t)count, -1) > 0) {
-        for (int i = 0; i < count; i++) {
+    while ((found = epoll_wait(watched, ready, AT_ONCE, -1)) > 0) {
+        for (int i = 0; i < found; i++) {
             struct sockaddr_in from;
             socklen_t from_len = sizeof from;
+            int fd = ready[i].data.fd;
             ssize_t len;
-            if (!(polled[i].revents & POLLIN)) {
-                continue;
-            }
-            while ((len = recvfrom(polled[i].fd, got, sizeof got, 0, (struct sockaddr *)&from, &from_len)) >= 4) {
+            while ((len = recvfrom(fd, got, sizeof got, 0, (struct sockaddr *)&from, &from_len)) >= 4) {
                 uint8_t out[64];
                 size_t token_len = got[0] & 15;
                 uint8_t *end = out + 4 + token_len;
@@ -93,7 +97,7 @@ static int origin(int port, int count) {
                 *end++ = 0xff;
                 memset(end, 'x', BODY_LEN);
                 end += BODY_LEN;
-                sendto(polled[i].fd, out, (size_t)(end - out), 0, (struct sockaddr *)&from, from_len);
+                sendto(fd, out, (size_t)(end - out), 0, (struct sockaddr *)&from, from_len);
             }
         }
     }
@@ -117,7 +121,7 @@ static uint8_t *option(uint8_t *end, unsigned *last, unsigned number, const void
 
 struct load {
     const char *name;
-    int is_con, direct;
+    int is_con, direct, names;
     uint16_t mid[MAX_SOCKETS];
 };
 
@@ -136,7 +140,7 @@ static void ask(struct load *load, int i, uint32_t serial) {
         end = option(end, &last, 3, load->name + 1, strlen(load->name + 1));
         end = option(end, &last, 7, port, 2);
     } else if (load->name[0] != '-') {
-        int len = snprintf(text, sizeof text, "%s%d", load->name, i);
+        int len = snprintf(text, sizeof text, "%s%d", load->name, (int)(serial % (uint32_t)load->names));
         end = option(end, &last, 3, text, (size_t)len);
     }
     end = option(end, &last, 11, "sensors", 7);
@@ -240,6 +244,7 @@ int main(int argc, char **argv) {
     if (argc >= 9 && strcmp(argv[1], "load") == 0 && atoi(argv[8]) <= MAX_SOCKETS) {
         struct load load = {.name = argv[7], .is_con = strcmp(argv[6], "con") == 0};
         load.direct = argc > 9 ? atoi(argv[9]) : 0;
+        load.names = load.direct > 0 ? load.direct : atoi(argv[8]);
         return run(argv[2], atoi(argv[3]), atoi(argv[4]), (uint32_t)atoi(argv[5]), &load, atoi(argv[8]));
     }
     fputs("usage: see the head of coap_load.c\n", stderr);

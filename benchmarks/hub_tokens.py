@@ -1,15 +1,12 @@
-"""What each way of bringing a token to a device behind a hub puts on each leg: CoAP octets, first and again; one table.
+"""What each way of bringing a token to a device behind a hub puts on each leg: CoAP octets, first and again.
 
-    PYTHONPATH=tests .venv/bin/python benchmarks/hub_tokens.py [--json]
-
-A real authorization server, the hub's own rooms and real devices on a link of virtual time, so the numbers do not vary.
-Counted is one POST to authz-info and all that it causes, after another token has made the contexts that stay. "again"
-is the same token posted once more: a client that starts a new session. Datagrams are counted without UDP, IP or the
-radio's own frames. Readable tokens are for coap_dtls, which Holdfast's devices do not speak: theirs is the POST alone.
+hub.py runs it. A real authorization server, the hub's own rooms and real devices are on a link of virtual time, so the
+numbers do not vary. Counted is one POST to authz-info and all that it causes, after another token has made the contexts
+that stay. "again" is the same token posted once more: a client that starts a new session. Datagrams are counted without
+UDP, IP or the radio's own frames. Readable tokens are for coap_dtls, which Holdfast's devices do not speak: theirs is
+the POST alone.
 """
 
-import argparse
-import json
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -43,7 +40,7 @@ WAYS: dict[tuple[str, str], dict[str, Any]] = {
 READABLE = (CWT_SIGNED, CWT_MAC)
 
 
-def measure(way: str, token_format: str) -> dict[str, Any]:
+def octets_of(way: str, token_format: str) -> dict[str, Any]:
     """One line: octets on each leg of a first post and of the same again."""
     with tempfile.TemporaryDirectory() as folder:
         story = build_story_as(Path(folder) / "state")
@@ -104,7 +101,7 @@ def _leg(sender: str, receiver: str) -> str:
 
 def table() -> list[dict[str, Any]]:
     """Every line, in the order of WAYS, with what it saves against the same format by value."""
-    rows = [measure(way, token_format) for way, token_format in WAYS]
+    rows = [octets_of(way, token_format) for way, token_format in WAYS]
     plain = {row["format"]: row for row in rows if row["way"] == PLAIN}
     for row in rows:
         other = plain.get(row["format"])
@@ -114,31 +111,12 @@ def table() -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    as_json = parser.parse_args().json
-    rows = table()
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    print(
-        f"{'CoAP octets of one POST to authz-info':<38}{'carried':>8}", *(f"{leg:>14}" for leg in LEGS), f"{'radio':>7}"
-    )
-    for row in rows:
-        for when in ("first", "again"):
-            name = f"{row['way']}, {row['format']}" if when == "first" else "  again"
-            cells = (f"{row[when][leg]:>14}" for leg in LEGS)
-            carried = row["carried"] if when == "first" else ""
-            print(f"{name:<38}{carried:>8}", *cells, f"{row['radio_' + when]:>7}")
-    for row in rows:
-        if row["way"] in (PHANTOM, SPLIT):
-            print(
-                f"{row['way']} saves {row['saved_to_hub']} octets from client to hub against {row['format']} by value, "
-                f"and {row['saved_to_device']} from hub to device."
-            )
-
-
-if __name__ == "__main__":
-    main()
+def measure(share: float = 1.0) -> list[dict[str, Any]]:  # noqa: ARG001 - each way is posted twice, whatever the share
+    """The table as hub.py prints it: a line for the first post, and one for the same again."""
+    rows: list[dict[str, Any]] = []
+    for row in table():
+        first = {"what": f"{row['way']}, {row['format']}", "carried": row["carried"], **row["first"]}
+        first |= {name: row[name] for name in ("saved_to_hub", "saved_to_device") if row["way"] in (PHANTOM, SPLIT)}
+        again = {"what": "  again", **row["again"]}
+        rows += [{**first, "radio": row["radio_first"]}, {**again, "radio": row["radio_again"]}]
+    return [{"section": "CoAP octets of one POST to authz-info", **row} for row in rows]

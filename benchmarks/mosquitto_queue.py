@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hub_ends import ENDS_WITH_US, cpu_s
+
 TOPIC = b"spool/reading"
 STARTS_S = 10
 PUBACK = b"\x40\x02"
@@ -35,19 +37,14 @@ def broker(folder: Path, port: int, *settings: str) -> Iterator[subprocess.Popen
     more = ("max_queued_messages 0", "set_tcp_nodelay true", "log_type none", *settings)
     config = folder / "mosquitto.conf"
     config.write_text("\n".join((*lines, *more, f"user {os.environ.get('USER', 'root')}")) + "\n")
-    process = subprocess.Popen(["mosquitto", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [*ENDS_WITH_US, "mosquitto", "-c", str(config)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
         if process.poll() is None:
             process.terminate()
         process.wait()
-
-
-def cpu_s(process: subprocess.Popen[bytes]) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Peer:

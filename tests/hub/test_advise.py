@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_is_said_in_one_sentence(asked, tmp_path, text, wo
 @pytest.fixture(scope="module")
 def measured():
     ways = [(BY_VALUE, CWT_NESTED), (PHANTOM, CWT_ENCRYPTED), (SPLIT, CWT_MAC), (INTROSPECTION, REFERENCE)]
-    return {way: hub_tokens.measure(*way) for way in ways}
+    return {way: hub_tokens.octets_of(*way) for way in ways}
 
 
 def test_the_octets_are_those_that_are_measured(measured):
