@@ -251,8 +251,9 @@ class Endpoint:
         if message.mtype == _ACK and (leg.outgoing is None or leg.outgoing.message.mid != message.mid):
             return False
         self._stop(leg, now_ms)
-        if not leg.answered(leg, message, "", now_ms) and self._legs.get((peer, message.token)) is leg:
-            del self._legs[(peer, message.token)]
+        key = (peer, leg.token)  # the message goes on to a client, under another token
+        if not leg.answered(leg, message, "", now_ms) and self._legs.get(key) is leg:
+            del self._legs[key]
         return True
 
     def _end(self, leg: Leg, reason: str, now_ms: int) -> None:

@@ -23,14 +23,14 @@ class _Flight:
 
 
 class Forwarding:
-    """Requests under way, bounded for all and for each host."""
+    """Requests under way, bounded for all, for each host, and for each host at one device."""
 
     def __init__(self, sides: Sides, cache: Cache) -> None:
         self._sides = sides
         self._cache = cache
         self._bounds = sides.bounds
         self._open = 0
-        self._open_of: dict[object, int] = {}
+        self._open_of: dict[object, int] = {}  # by host, and by host and device
         self._flights: dict[object, _Flight] = {}
 
     def __len__(self) -> int:
@@ -46,13 +46,13 @@ class Forwarding:
         """Answer out of the cache, or send on."""
         query = self._query_of(request, device)
         if query is None:
-            if self._enter(request, now_ms):
+            if self._enter(request, device, now_ms):
                 self._send(request, device, None, now_ms)
             return
         stored = self._cache.find(query)
         if self._recalled(request, query, stored, now_ms):
             return
-        if self._enter(request, now_ms):
+        if self._enter(request, device, now_ms):
             request.etags = query.etags
             key = (query.resource, query.key)
             flight = self._flights.get(key)
@@ -75,25 +75,35 @@ class Forwarding:
         self._sides.answer(request, served(stored, request.message, query.etags, now_ms), now_ms)
         return True
 
-    def _enter(self, request: Request, now_ms: int) -> bool:
-        """Count a request; False: refused, because too many are under way."""
-        host = request.client[0]
-        mine = self._open_of.get(host, 0)
-        if self._open >= self._bounds.requests or mine >= self._bounds.requests_per_client:
+    def _enter(self, request: Request, device: Device, now_ms: int) -> bool:
+        """Count a request; False: refused, because too many are under way.
+
+        One host leaves half of the places at which others wait for the device.
+        """
+        bounds, host = self._bounds, request.client[0]
+        here = (host, device.name)
+        mine, mine_here = self._open_of.get(host, 0), self._open_of.get(here, 0)
+        if (
+            self._open >= bounds.requests
+            or mine >= bounds.requests_per_client
+            or mine_here >= device.nstart + bounds.waiting // 2
+        ):
             self._sides.refuse(request, L.CODE_SERVICE_UNAVAILABLE, now_ms)
             return False
         self._open += 1
         self._open_of[host] = mine + 1
+        self._open_of[here] = mine_here + 1
         return True
 
-    def _leave(self, request: Request) -> None:
+    def _leave(self, request: Request, device: Device) -> None:
         host = request.client[0]
         self._open -= 1
-        left = self._open_of[host] - 1
-        if left:
-            self._open_of[host] = left
-        else:
-            del self._open_of[host]
+        for counted in (host, (host, device.name)):
+            left = self._open_of[counted] - 1
+            if left:
+                self._open_of[counted] = left
+            else:
+                del self._open_of[counted]
 
     def _send(self, request: Request, device: Device, flight: _Flight | None, now_ms: int) -> None:
         message = request.message
@@ -103,7 +113,7 @@ class Forwarding:
             asked.add(L.OPT_ETAG, flight.validates.etag or b"")
 
         def came(_leg: Leg, response: Message | None, reason: str, now_ms: int) -> bool:
-            self._leave(request)
+            self._leave(request, device)
             if response is not None:
                 if not passes_back(response.options):
                     response, reason = None, ""
@@ -138,10 +148,10 @@ class Forwarding:
             self._sides.answer(first, self._answer_of(first, response, stored, now_ms), now_ms)
         for request in flight.others:
             if stored is not None:
-                self._leave(request)
+                self._leave(request, device)
                 self._sides.answer(request, served(stored, request.message, request.etags, now_ms), now_ms)
             elif response is None:
-                self._leave(request)
+                self._leave(request, device)
                 self._sides.fail(request, reason, now_ms)
             else:
                 self._send(request, device, None, now_ms)
