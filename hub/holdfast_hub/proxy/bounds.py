@@ -9,7 +9,7 @@ from holdfast_core.coap_limits import Limits, Transmission
 class Bounds:
     """What the proxy holds at most; what does not fit is refused or makes the oldest go."""
 
-    exchanges: int = 65536  # messages of clients remembered for deduplication, with their replies
+    exchanges: int = 24576  # messages of clients remembered for deduplication, with replies; some 12 MB
     clients: int = 4096  # clients whose message IDs are counted
     devices: int = 4096  # the same of devices
     requests: int = 4096  # requests under way, of all clients
