@@ -132,6 +132,16 @@ class User:
     disabled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person approved last for a client and an audience. granted_at: seconds since 1970."""
+
+    client_id: str
+    audience: str
+    scope: str
+    granted_at: int
+
+
 _Party = TypeVar("_Party", Client, ResourceServer, User)
 
 

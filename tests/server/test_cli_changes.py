@@ -360,3 +360,15 @@ def test_an_export_that_stops_a_device_asks_on_a_terminal(ward, state, tmp_path,
     assert (done.exit_code, (tmp_path / "second").exists()) == (code, code == 0)
     if code == 0:
         assert tell(ward("rs", "export", "tube", "--out", tmp_path / "third", "--yes", "--json"))["context"] is True
+
+
+def test_what_a_person_has_approved_is_told(ward, state):
+    ward("user", "add", "doctor", "--allow", "tube=read,calibrate", "--generate")
+    assert ward("user", "consents", "doctor").stdout == "Nothing approved yet.\n"
+    with opened(state) as admin, admin.store.transaction():
+        for scope, now_s in (("read", 0), ("calibrate", 1)):
+            admin.store.put_consent("doctor", "meter", "tube", scope, now_s)
+    told = tell(ward("user", "consents", "doctor", "--json"))
+    row = {"client": "meter", "audience": "tube", "scope": "calibrate", "approved": "1970-01-01T00:00:01Z"}
+    assert told == [row]
+    assert "There is no user nobody" in ward("user", "consents", "nobody", code=2).stderr

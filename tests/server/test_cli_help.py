@@ -8,7 +8,7 @@ from testkit.serve import holdfast
 GROUPS = {
     "client": {"add", "allow", "deny", "disable", "enable", "list", "new-secret", "remove", "set", "show", "stats"},
     "rs": {"add", "disable", "enable", "export", "list", "remove", "set", "show"},
-    "user": {"add", "allow", "deny", "disable", "enable", "list", "password", "remove", "set", "show"},
+    "user": {"add", "allow", "consents", "deny", "disable", "enable", "list", "password", "remove", "set", "show"},
     "token": {"introspect", "list", "revoke"},
     "key": {"export", "import", "list", "rotate"},
     "context": {"export", "import", "list"},

@@ -200,12 +200,9 @@ def refused(story: StoryAs, params: dict, caller: Caller | None = None, now_s: i
 
 
 def consent_of(store, user_id: str, client_id: str, audience: str) -> str | None:
-    """Return the scope that a person approved last, as the database has it, or None."""
-    row = store._one(
-        "SELECT scope FROM consents WHERE user_id = ? AND client_id = ? AND audience = ?",
-        (user_id, client_id, audience),
-    )
-    return None if row is None else row["scope"]
+    """Return the scope that a person approved last, or None."""
+    found = {(one.client_id, one.audience): one.scope for one in store.consents_of(user_id)}
+    return found.get((client_id, audience))
 
 
 def change_client(story: StoryAs, client_id: str, **changes) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from holdfast_core.cli import Problem
-from holdfast_core.terminal_shell import json_option, show
+from holdfast_core.terminal_shell import json_option, show, show_all
 from holdfast_server.authz import administrator
 from holdfast_server.authz.administrator import ADMIN_RIGHTS
 from holdfast_server.authz.changes import without
@@ -22,7 +22,7 @@ from holdfast_server.cli.command import opened, state_option
 from holdfast_server.cli.party import PartyHelp, party_commands
 from holdfast_server.records import User
 from holdfast_server.web.authenticator import hash_password
-from holdfast_server.wire.readable import user_words
+from holdfast_server.wire.readable import consent_words, user_words
 
 GENERATED_PASSWORD_LEN = 18
 
@@ -92,6 +92,18 @@ party_commands(
     ),
     _warn_of_no_administrator,
 )
+
+
+@user.command("consents")
+@click.argument("user_id")
+@state_option
+@json_option
+def user_consents(user_id: str, state: Path, as_json: bool) -> None:
+    """What a person approved last, for each client and audience."""
+    with opened(state) as admin:
+        admin.registry.user(user_id)
+        words = [consent_words(record) for record in admin.store.consents_of(user_id)]
+    show_all(words, as_json=as_json, nothing="Nothing approved yet.")
 
 
 @user.command("set")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from holdfast_core.kinds import STRICT
 from holdfast_server.authz.errors import DatabaseDamaged
-from holdfast_server.records import HUB_LIFETIME_S, Client, ResourceServer, User, in_force
+from holdfast_server.records import HUB_LIFETIME_S, Client, Consent, ResourceServer, User, in_force
 from holdfast_server.store.rows import Rows
 
 T = TypeVar("T")
@@ -161,6 +161,15 @@ class RegistryRows(Rows):
             "INSERT OR REPLACE INTO consents (user_id, client_id, audience, scope, granted_at) VALUES (?, ?, ?, ?, ?)",
             (user_id, client_id, audience, scope, now_s),
         )
+
+    def consents_of(self, user_id: str) -> list[Consent]:
+        """Return what a user has approved, by client and audience."""
+        rows = self._all(
+            "SELECT client_id, audience, scope, granted_at FROM consents "
+            "WHERE user_id = ? ORDER BY client_id, audience",
+            (user_id,),
+        )
+        return [Consent(row["client_id"], row["audience"], row["scope"], row["granted_at"]) for row in rows]
 
 
 def _or_damaged(read: Callable[[sqlite3.Row], T]) -> Callable[[sqlite3.Row], T]:

@@ -9,7 +9,7 @@ from typing import Any
 from holdfast_core import labels as L
 from holdfast_core.names import GRANT_NAMES, PROFILE_NAMES, TOKEN_EXCHANGE
 from holdfast_server.authz.standing import state_of
-from holdfast_server.records import AuditRow, Client, ClientUsage, KeyRecord, ResourceServer, TokenRecord, User
+from holdfast_server.records import AuditRow, Client, ClientUsage, Consent, KeyRecord, ResourceServer, TokenRecord, User
 
 METHODS = {
     "GET": L.METHOD_GET,
@@ -70,6 +70,16 @@ def rs_words(record: ResourceServer) -> dict[str, Any]:
 def user_words(record: User) -> dict[str, Any]:
     """A person."""
     return {"user_id": record.user_id, "allowed": _lists(record.scopes), "disabled": record.disabled}
+
+
+def consent_words(record: Consent) -> dict[str, Any]:
+    """What a person has approved."""
+    return {
+        "client": record.client_id,
+        "audience": record.audience,
+        "scope": record.scope,
+        "approved": when(record.granted_at),
+    }
 
 
 def token_words(record: TokenRecord, now_s: int) -> dict[str, Any]:
