@@ -14,7 +14,7 @@ class Bounds:
     devices: int = 4096  # the same of devices
     requests: int = 4096  # requests under way, of all clients
     requests_per_client: int = 256  # of one host, so that it cannot take all
-    waiting: int = 16  # requests that wait until a device is free; the next is answered 5.03
+    waiting: int = 32  # requests that wait until a device is free; the next is answered 5.03
     observers: int = 4096  # clients that watch something
     observers_per_client: int = 64  # of one host
     cache_bytes: int = 4 << 20  # responses kept for others, with their options
