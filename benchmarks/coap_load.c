@@ -33,13 +33,15 @@ static struct pollfd polled[MAX_SOCKETS];
 static uint64_t sent_ns[RING];
 static uint32_t *taken_us;
 
-static uint64_t now_ns(void) {
+static uint64_t now_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int udp(void) {
+static int udp(void)
+{
     int size = 1 << 21;
     int made = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     if (made < 0) {
@@ -50,13 +52,15 @@ static int udp(void) {
     return made;
 }
 
-static struct sockaddr_in at(const char *host, int port) {
+static struct sockaddr_in at(const char *host, int port)
+{
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     inet_pton(AF_INET, host, &address.sin_addr);
     return address;
 }
 
-static int origin(int port, int count) {
+static int origin(int port, int count)
+{
     uint8_t got[2048];
     uint16_t mid = 0;
     struct epoll_event ready[AT_ONCE];
@@ -104,7 +108,8 @@ static int origin(int port, int count) {
     return 0;
 }
 
-static uint8_t *option(uint8_t *end, unsigned *last, unsigned number, const void *value, size_t len) {
+static uint8_t *option(uint8_t *end, unsigned *last, unsigned number, const void *value, size_t len)
+{
     unsigned delta = number - *last;
     uint8_t *head = end++;
     *last = number;
@@ -125,7 +130,8 @@ struct load {
     uint16_t mid[MAX_SOCKETS];
 };
 
-static void ask(struct load *load, int i, uint32_t serial) {
+static void ask(struct load *load, int i, uint32_t serial)
+{
     uint8_t out[128], *end = out + 8;
     char text[32];
     unsigned last = 0;
@@ -153,12 +159,14 @@ static void ask(struct load *load, int i, uint32_t serial) {
     send(polled[i].fd, out, (size_t)(end - out), 0);
 }
 
-static int by_size(const void *a, const void *b) {
+static int by_size(const void *a, const void *b)
+{
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
 }
 
-static int run(const char *host, int port, int window, uint32_t requests, struct load *load, int count) {
+static int run(const char *host, int port, int window, uint32_t requests, struct load *load, int count)
+{
     uint32_t serial = 0, answered = 0, lost = 0, wrong = 0;
     int under_way[MAX_SOCKETS] = {0};
     uint64_t begun, ended;
@@ -237,7 +245,8 @@ static int run(const char *host, int port, int window, uint32_t requests, struct
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc == 4 && strcmp(argv[1], "origin") == 0 && atoi(argv[3]) <= MAX_SOCKETS) {
         return origin(atoi(argv[2]), atoi(argv[3]));
     }
