@@ -1,6 +1,7 @@
 """A proxy under attack: floods of one host, false addresses, datagrams that are no messages."""
 
 import random
+import sys
 
 import pytest
 
@@ -161,3 +162,40 @@ def test_no_datagram_ends_a_proxy_or_reaches_anybody_else():
     bench.ask(get("/good"), client=CLIENT)
     bench.answer(bench.at_device(), response(L.CODE_CONTENT, b"still here"))
     assert bench.at_client().payload == b"still here"
+
+
+def calls_of(work):
+    """How many functions, of Python and of C, one piece of work calls."""
+    count = 0
+
+    def called(_frame, event, _arg):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def one_more(bench):
+    """One request of a client that is new, to the device and back."""
+    bench.ask(get("/one-more"), client=STRANGER)
+    bench.answer(bench.at_device(), response(L.CODE_CONTENT, b"1").add(L.OPT_MAX_AGE, 0))
+    assert bench.at_client().payload == b"1"
+
+
+def test_a_request_costs_no_more_when_all_tables_are_full():
+    empty, full = Bench(), Bench(exchanges=3000, clients=1000, verified=500, cache_bytes=100_000)
+    for number in range(4000):
+        host = f"10.0.{number >> 8}.{number & 255}"
+        full.ask(get(f"/{number}").add(L.OPT_ETAG, b"e"), client=(host, (host, 40000), 0))
+        full.answer(full.at_device(), response(L.CODE_CONTENT, bytes(40)).add(L.OPT_ETAG, b"e"))
+        assert full.at_client().code
+    assert full.proxy.counts()["cache_bytes"] > 90_000
+    for bench in (empty, full):
+        one_more(bench)
+        bench.pass_ms(1)
+    assert calls_of(lambda: one_more(full)) <= 1.2 * calls_of(lambda: one_more(empty))
