@@ -22,6 +22,7 @@ fi
 
 missing=()
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+[ -e "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || missing+=(python3-dev)
 command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
 command -v buildah >/dev/null || missing+=(buildah)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
