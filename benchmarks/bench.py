@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -139,8 +140,17 @@ def show(result: Row) -> None:
             f"{number(row.get('cycles')):>13}{number(row.get('ratio'), 2):>9}"
         )
         print(f"  {row['what']:<54}{cells}")
+
+
+def conclude(result: dict[str, Any], show: Callable[[dict[str, Any]], None], path: Path) -> None:
+    """Write the machine, the rows and the goals of a run, and print them."""
+    result["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    show(result)
     for goal in result["goals"]:
         print(f"{'PASS' if goal['met'] else 'FAIL'}  {goal['goal']}: {goal['said']}")
+    say(f"the same as JSON: {path}")
 
 
 def main() -> None:
@@ -153,13 +163,8 @@ def main() -> None:
     for name, part in (("tokens", token_race), ("oscore", oscore_race), ("full", full_race), ("es256", es256_rows)):
         if given.only is None or name in given.only:
             rows += part()
-    machine["load_after"] = round(os.getloadavg()[0], 2)
     add_ratios(rows)
-    result = {"machine": machine, "rows": rows, "goals": goals(rows)}
-    given.json.parent.mkdir(parents=True, exist_ok=True)
-    given.json.write_text(json.dumps(result, indent=1) + "\n")
-    show(result)
-    say(f"the same as JSON: {given.json}")
+    conclude({"machine": machine, "rows": rows, "goals": goals(rows)}, show, given.json)
 
 
 if __name__ == "__main__":

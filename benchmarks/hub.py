@@ -9,7 +9,6 @@ way it is mostly the queue. Every process that is started ends with this one, wh
 
 import argparse
 import datetime as dt
-import json
 import os
 import platform
 import shutil
@@ -28,7 +27,7 @@ import hub_tokens
 from debian_source import CACHE
 from race import say
 
-from bench import first_line, number
+from bench import conclude, first_line, number
 
 Row = dict[str, Any]
 PARTS: dict[str, Callable[[float], list[Row]]] = {
@@ -137,14 +136,12 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def show(result: Row) -> None:
-    """Print the machine, the table and the goals."""
+    """Print the machine and the table."""
     machine = result["machine"]
     loads = f"load {machine['load']} at the start, {machine['load_after']} at the end"
     print(f"{machine['date']}  {machine['cpu']}, {machine['cores']} cores  {loads}")
     print(f"{', '.join(machine['versions'])}, Linux {machine['kernel']}\n")
     print("\n".join(table(result["rows"])))
-    for goal in result["goals"]:
-        print(f"{'PASS' if goal['met'] else 'FAIL'}  {goal['goal']}: {goal['said']}")
 
 
 def main() -> None:
@@ -164,13 +161,8 @@ def main() -> None:
         if given.only is None or name in given.only:
             say(f"hub, {name}")
             rows += [{"part": name, **row} for row in measure(given.share)]
-    machine["load_after"] = round(os.getloadavg()[0], 2)
     add_ratios(rows)
-    result = {"machine": machine, "rows": rows, "goals": goals(rows)}
-    given.json.parent.mkdir(parents=True, exist_ok=True)
-    given.json.write_text(json.dumps(result, indent=1) + "\n")
-    show(result)
-    say(f"the same as JSON: {given.json}")
+    conclude({"machine": machine, "rows": rows, "goals": goals(rows)}, show, given.json)
 
 
 if __name__ == "__main__":

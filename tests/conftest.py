@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from testkit.mosquitto import Mosquitto
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # A shell lets what it starts in the background ignore SIGINT, and programs inherit that: a test that stops one by it
@@ -64,3 +66,11 @@ def cwt_oracle() -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return ask
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """Return a mosquitto that runs."""
+    broker = Mosquitto(tmp_path).start()
+    yield broker
+    broker.stop()

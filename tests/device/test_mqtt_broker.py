@@ -17,19 +17,12 @@ from holdfast_device.mqtt_shell import MqttLink
 from holdfast_device.ticks_shell import Ticks
 from testkit import mint
 from testkit.link import Random
-from testkit.mosquitto import PATIENCE_S, Mosquitto
+from testkit.mosquitto import PATIENCE_S
 from testkit.story import AS_URI, NOW_S, TUBE, World, get, held
 from testkit.umqtt import MQTTClient, MQTTException
 
 TOPIC = b"hub/tube"
 PEER = (b"\x0a\x00\x00\x01", 5683)
-
-
-@pytest.fixture
-def broker(tmp_path):
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from holdfast_core.framing import decode_message, encode_message
 from holdfast_hub.links.rfc8323 import CSM
 from testkit.hub import NEEDED_S, HubPlace, stopped
 from testkit.hub_client import Client, named
-from testkit.mosquitto import Mosquitto
 from testkit.umqtt import MQTTClient
 
 
@@ -48,13 +47,6 @@ class Tube:
     def close(self):
         self._ends.set()
         self._thread.join(NEEDED_S)
-
-
-@pytest.fixture
-def broker(tmp_path):
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture

@@ -26,13 +26,6 @@ def where(broker, **more):
 
 
 @pytest.fixture
-def broker(tmp_path):
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.stop()
-
-
-@pytest.fixture
 def spool(tmp_path, monkeypatch):
     """A directory; a spool that a failed test leaves open is closed, so that its thread ends."""
     directory = tmp_path / "spool"

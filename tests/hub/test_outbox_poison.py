@@ -53,13 +53,13 @@ def test_what_is_larger_than_the_broker_takes_is_not_sent(field):
     assert field.level.aside == 1
 
 
-def test_a_broker_that_ends_the_connection_over_a_message_gets_it_alone_and_then_no_more(field):
-    field.leave(*range(5))
+def arrived_despite(field, poison, turns, *reason):
+    """Payloads that arrive at a broker that ends the connection, for this reason, when it is sent the poison."""
     arrived = []
-    for _ in range(40):
+    for _ in range(turns):
         field.connect()
         while sent := field.take():
-            if any(key > 0 and publication.payload == b"3" for key, publication in sent):
+            if any(key > 0 and publication.payload == poison for key, publication in sent):
                 break
             for key, publication in sent:
                 if key > 0:
@@ -67,27 +67,19 @@ def test_a_broker_that_ends_the_connection_over_a_message_gets_it_alone_and_then
                 field.ack(key)
         if not sent:
             break
-        field.lose(TOO_LARGE)
-    assert sorted(arrived) == [0, 1, 2, 4]
+        field.lose(*reason)
+    return arrived
+
+
+def test_a_broker_that_ends_the_connection_over_a_message_gets_it_alone_and_then_no_more(field):
+    field.leave(*range(5))
+    assert sorted(arrived_despite(field, b"3", 40, TOO_LARGE)) == [0, 1, 2, 4]
     assert field.level.aside == 1
 
 
 def test_a_message_that_brings_the_broker_down_without_a_word_is_found_too(field):
     field.leave(*range(5))
-    arrived = []
-    for _ in range(60):
-        field.connect()
-        while sent := field.take():
-            if any(key > 0 and publication.payload == b"0" for key, publication in sent):
-                break
-            for key, publication in sent:
-                if key > 0:
-                    arrived.append(int(publication.payload))
-                field.ack(key)
-        if not sent:
-            break
-        field.lose()
-    assert arrived == [1, 2, 3, 4]
+    assert arrived_despite(field, b"0", 60) == [1, 2, 3, 4]
     assert field.level.aside == 1
 
 
